@@ -1,0 +1,323 @@
+"""The training loop of captioning models (given)."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from cs231n import optim
+from cs231n.coco_utils import sample_coco_minibatch
+from cs231n.files import replacing
+from cs231n.progress import progress_bar
+
+_CHECKPOINT_FORMAT = 1
+
+
+class CaptioningSolver:
+    """Train a captioning model by stochastic gradient descent.
+
+    A model has a ``params`` dictionary of arrays and a ``loss(features, captions)``
+    that returns a loss and a dictionary of gradients with the same names. After
+    ``train()`` the model's parameters are the trained ones.
+
+    With ``checkpoint`` set, everything a run depends on (parameters, the update rule's
+    state, histories, NumPy's global random state) is saved as it goes, so that a run
+    killed at any moment continues with the very numbers of an unbroken one: build the
+    same model and solver again, and call ``train()``.
+
+    Attributes:
+        epoch: Epochs finished.
+        loss_history: Loss of each iteration's minibatch.
+        val_loss_history: (iteration, loss) pairs, when ``val_every`` asks for them.
+        best_val_acc, best_params, train_acc_history, val_acc_history: Kept for
+            notebooks that look at them; captioning has no accuracy, so they stay as
+            they start.
+        optim_configs: Parameter name -> the update rule's settings and state.
+    """
+
+    def __init__(self, model: Any, data: dict[str, Any], **kwargs: Any) -> None:
+        """Prepare a run.
+
+        Args:
+            model: The captioning model to train.
+            data: What load_coco_data returned.
+            **kwargs: ``update_rule`` ('sgd'): name of a function in cs231n.optim.
+                ``optim_config`` ({}): its settings, copied for each parameter.
+                ``lr_decay`` (1.0): factor on the learning rate after each epoch.
+                ``batch_size`` (100): captions in a minibatch.
+                ``num_epochs`` (10): passes over the training captions.
+                ``print_every`` (10): iterations between printed losses.
+                ``verbose`` (True): print losses, and show a progress bar.
+                ``val_every`` (0): iterations between validation losses; 0 for none.
+                ``val_size`` (500): captions a validation loss is measured on.
+                ``checkpoint`` (None): file to save to and to resume from, ``.npz``.
+                ``checkpoint_every`` (None): iterations between checkpoints; None for
+                one at the end of each epoch.
+
+        Raises:
+            ValueError: If a keyword or the update rule is unknown, or a number is out
+                of range.
+        """
+        self.model = model
+        self.data = data
+
+        rule = kwargs.pop("update_rule", "sgd")
+        self.optim_config: dict[str, Any] = kwargs.pop("optim_config", {})
+        self.lr_decay: float = kwargs.pop("lr_decay", 1.0)
+        self.batch_size: int = kwargs.pop("batch_size", 100)
+        self.num_epochs: int = kwargs.pop("num_epochs", 10)
+        self.print_every: int = kwargs.pop("print_every", 10)
+        self.verbose: bool = kwargs.pop("verbose", True)
+        self.val_every: int = kwargs.pop("val_every", 0)
+        self.val_size: int = kwargs.pop("val_size", 500)
+        self.checkpoint: str | os.PathLike[str] | None = kwargs.pop("checkpoint", None)
+        self.checkpoint_every: int | None = kwargs.pop("checkpoint_every", None)
+        if kwargs:
+            names = ", ".join(repr(name) for name in sorted(kwargs))
+            raise ValueError(
+                f"CaptioningSolver got unknown arguments: {names}; "
+                "see its help for the ones it takes."
+            )
+        rules = ("sgd", "sgd_momentum", "rmsprop", "adam")
+        if not isinstance(rule, str) or not hasattr(optim, rule) or rule[0] == "_":
+            raise ValueError(
+                f"update_rule is {rule!r}, which cs231n.optim does not have; "
+                f"choose one of {', '.join(rules)}."
+            )
+        for name in ("batch_size", "num_epochs", "print_every"):
+            if getattr(self, name) < (0 if name == "num_epochs" else 1):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}; use a positive number."
+                )
+        self._rule_name = rule
+        self.update_rule = getattr(optim, rule)
+        self._reset()
+
+    def _reset(self) -> None:
+        """Start the books of a new run."""
+        self.epoch = 0
+        self.best_val_acc = 0
+        self.best_params: dict[str, Any] = {}
+        self.loss_history: list[float] = []
+        self.train_acc_history: list[float] = []
+        self.val_acc_history: list[float] = []
+        self.val_loss_history: list[tuple[int, float]] = []
+        self.optim_configs = {
+            name: dict(self.optim_config) for name in self.model.params
+        }
+
+    def _step(self) -> None:
+        """Draw a minibatch and update every parameter once."""
+        captions, features, _ = sample_coco_minibatch(
+            self.data, batch_size=self.batch_size, split="train"
+        )
+        loss, grads = self.model.loss(features, captions)
+        if not np.isfinite(loss):
+            raise FloatingPointError(
+                f"The loss became {loss} at iteration {len(self.loss_history) + 1}; "
+                "lower the learning rate and start again (the parameters are those "
+                "before this step)."
+            )
+        self.loss_history.append(loss)
+        for name, w in self.model.params.items():
+            self.model.params[name], self.optim_configs[name] = self.update_rule(
+                w, grads[name], self.optim_configs[name]
+            )
+
+    def check_accuracy(
+        self,
+        X: Any,  # noqa: ARG002 (the signature is a promise to old notebooks)
+        y: Any,  # noqa: ARG002
+        num_samples: int | None = None,  # noqa: ARG002
+        batch_size: int = 100,  # noqa: ARG002
+    ) -> float:
+        """Return 0.0: a caption is not right or wrong. Score it with caption_metrics.
+
+        Args:
+            X: Ignored.
+            y: Ignored.
+            num_samples: Ignored.
+            batch_size: Ignored.
+        """
+        return 0.0
+
+    def validation_loss(self) -> float:
+        """Return the loss on a fixed draw of validation captions.
+
+        The draw has a generator of its own, so measuring does not change the run.
+        """
+        captions, features, _ = sample_coco_minibatch(
+            self.data,
+            batch_size=self.val_size,
+            split="val",
+            rng=np.random.default_rng(231),
+        )
+        total = 0.0
+        for start in range(0, self.val_size, 100):
+            part = slice(start, start + 100)
+            loss, _ = self.model.loss(features[part], captions[part])
+            total += loss * len(captions[part])
+        return total / self.val_size
+
+    def train(self) -> None:
+        """Run the optimization, from its checkpoint if there is one.
+
+        Raises:
+            FloatingPointError: If the loss stops being finite. The parameters, and a
+                checkpoint, are those before the step that did it.
+            ValueError: If the checkpoint belongs to another run or is damaged.
+        """
+        num_train = self.data["train_captions"].shape[0]
+        per_epoch = max(num_train // self.batch_size, 1)
+        total = self.num_epochs * per_epoch
+        save_every = self.checkpoint_every or per_epoch
+
+        if self.checkpoint is not None and Path(self.checkpoint).exists():
+            self.load_checkpoint(self.checkpoint)
+            if self.verbose:
+                print(
+                    f"Resuming after iteration {len(self.loss_history)} of {total} "
+                    f"from {os.fspath(self.checkpoint)}."
+                )
+        start = len(self.loss_history)
+        with progress_bar(total, "training", self.verbose, initial=start) as bar:
+            for t in range(start, total):
+                self._step()
+                bar.update()
+                if self.verbose and t % self.print_every == 0:
+                    loss = self.loss_history[-1]
+                    bar.write(f"(Iteration {t + 1} / {total}) loss: {loss:f}")
+                if self.val_every and (t + 1) % self.val_every == 0:
+                    self.val_loss_history.append((t + 1, self.validation_loss()))
+                if (t + 1) % per_epoch == 0:
+                    self.epoch += 1
+                    for name in self.optim_configs:
+                        self.optim_configs[name]["learning_rate"] *= self.lr_decay
+                at_end = t + 1 == total
+                if self.checkpoint is not None and (
+                    (t + 1) % save_every == 0 or at_end
+                ):
+                    self.save_checkpoint(self.checkpoint)
+
+    def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """Save all that a run depends on, whole or not at all.
+
+        Args:
+            path: An ``.npz`` file of plain arrays; replaced if it exists.
+
+        Raises:
+            OSError: If it cannot be written; an older checkpoint stays as it was.
+        """
+        arrays: dict[str, Any] = {}
+        scalars: dict[str, dict[str, Any]] = {}
+        for name, w in self.model.params.items():
+            arrays[f"params/{name}"] = w
+            scalars[name] = {}
+            for key, value in self.optim_configs[name].items():
+                if isinstance(value, np.ndarray):
+                    arrays[f"optim/{name}/{key}"] = value
+                else:
+                    scalars[name][key] = value
+        _, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+        arrays["random/keys"] = keys
+        arrays["loss_history"] = np.array(self.loss_history, dtype=np.float64)
+        arrays["val_loss_history"] = np.array(
+            self.val_loss_history, dtype=np.float64
+        ).reshape(-1, 2)
+        facts = {
+            "format": _CHECKPOINT_FORMAT,
+            "settings": self._settings(),
+            "epoch": self.epoch,
+            "optim": scalars,
+            "random": [int(position), int(has_gauss), float(gauss)],
+        }
+        arrays["facts"] = np.array(json.dumps(facts))
+        with replacing(path) as draft, draft.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    def load_checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """Take up a saved run: parameters, state, histories and random numbers.
+
+        Args:
+            path: A file that save_checkpoint wrote.
+
+        Raises:
+            FileNotFoundError: If there is none.
+            ValueError: If it is damaged, or of a run with another model or settings.
+        """
+        name = os.fspath(path)
+        if not Path(path).exists():
+            raise FileNotFoundError(
+                f"There is no checkpoint {name}; save one with save_checkpoint."
+            )
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file.files}
+            facts = json.loads(str(arrays["facts"]))
+            wrong = self._differences(facts)
+            names = [] if wrong else list(self.model.params)
+            params = {key: arrays[f"params/{key}"] for key in names}
+            configs = {
+                key: facts["optim"].get(key, {})
+                | {
+                    entry.removeprefix(f"optim/{key}/"): value
+                    for entry, value in arrays.items()
+                    if entry.startswith(f"optim/{key}/")
+                }
+                for key in params
+            }
+            losses, val_losses = arrays["loss_history"], arrays["val_loss_history"]
+            state = ("MT19937", arrays["random/keys"], *facts["random"])
+        except (
+            OSError,
+            EOFError,
+            KeyError,
+            ValueError,
+            TypeError,
+            BadZipFile,
+        ) as error:
+            raise ValueError(
+                f"{name} is not a whole checkpoint of CaptioningSolver ({error}); "
+                "delete it to start the run anew."
+            ) from error
+        if wrong:
+            raise ValueError(
+                f"{name} belongs to another run ({'; '.join(wrong)}); "
+                "use those settings again, or delete it to start anew."
+            )
+        self.model.params.update(params)
+        self.optim_configs = configs
+        self.epoch = facts["epoch"]
+        self.loss_history = losses.tolist()
+        self.val_loss_history = [(int(t), float(loss)) for t, loss in val_losses]
+        np.random.set_state(state)
+
+    def _differences(self, facts: dict[str, Any]) -> list[str]:
+        """Say how a checkpoint's facts differ from this model and its settings."""
+        was, now = facts["settings"], json.loads(json.dumps(self._settings()))
+        wrong = [
+            f"{k} was {was.get(k)}, is {now[k]}" for k in now if was.get(k) != now[k]
+        ]
+        if facts["format"] != _CHECKPOINT_FORMAT:
+            wrong.append(f"its format is {facts['format']}, not {_CHECKPOINT_FORMAT}")
+        return wrong
+
+    def _settings(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to continue this run."""
+        return {
+            "update_rule": self._rule_name,
+            "optim_config": {
+                k: v for k, v in self.optim_config.items() if np.ndim(v) == 0
+            },
+            "lr_decay": self.lr_decay,
+            "batch_size": self.batch_size,
+            "val_every": self.val_every,
+            "train_captions": list(self.data["train_captions"].shape),
+            "params": {
+                name: [list(w.shape), str(w.dtype)]
+                for name, w in self.model.params.items()
+            },
+        }

@@ -1,0 +1,225 @@
+"""Layers of earlier assignments: affine, ReLU, batch normalization and two losses.
+
+Each is a ``*_forward`` with its ``*_backward`` right below it; all of this is given.
+
+Letters in shapes: N examples, D features, M outputs, C channels or classes, H x W
+pixels.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+
+
+def affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, Any]:
+    """Apply a fully connected layer to each example.
+
+    Args:
+        x: (N, d_1, ..., d_k) inputs; each example is read as a row of D numbers.
+        w: (D, M) weights.
+        b: (M,) biases.
+
+    Returns:
+        out: (N, M) outputs.
+        cache: (x, w, b), for affine_backward.
+    """
+    out = x.reshape(x.shape[0], -1) @ w + b
+    return out, (x, w, b)
+
+
+def affine_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
+    """Backpropagate through a fully connected layer.
+
+    Args:
+        dout: (N, M) gradient at the outputs.
+        cache: Second result of affine_forward.
+
+    Returns:
+        dx: (N, d_1, ..., d_k) gradient at x.
+        dw: (D, M) gradient at w.
+        db: (M,) gradient at b.
+    """
+    x, w, _ = cache
+    dx = (dout @ w.T).reshape(x.shape)
+    dw = x.reshape(x.shape[0], -1).T @ dout
+    return dx, dw, dout.sum(axis=0)
+
+
+def relu_forward(x: Array) -> tuple[Array, Array]:
+    """Replace negative inputs by zero.
+
+    Args:
+        x: Inputs of any shape.
+
+    Returns:
+        out: max(0, x), shaped like x.
+        cache: x itself.
+    """
+    return np.maximum(0, x), x
+
+
+def relu_backward(dout: Array, cache: Array) -> Array:
+    """Backpropagate through the ReLU.
+
+    Args:
+        dout: Gradient at the outputs, of any shape.
+        cache: Second result of relu_forward.
+
+    Returns:
+        Gradient at x: dout where x was positive, else zero.
+    """
+    return np.where(cache > 0, dout, np.zeros((), dtype=dout.dtype))
+
+
+def batchnorm_forward(
+    x: Array, gamma: Array, beta: Array, bn_param: dict[str, Any]
+) -> tuple[Array, Any]:
+    """Normalize each feature over the batch, then scale and shift it.
+
+    In ``train`` mode the batch's own mean and (biased) variance are used, and folded
+    into running averages; in ``test`` mode the running averages are.
+
+    Args:
+        x: (N, D) inputs.
+        gamma: (D,) scale.
+        beta: (D,) shift.
+        bn_param: ``mode`` ('train' or 'test', required), ``eps`` (1e-5), ``momentum``
+            (0.9: the share of the old average kept), ``running_mean`` and
+            ``running_var`` ((D,), zeros if absent, written back).
+
+    Returns:
+        out: (N, D) normalized, scaled and shifted inputs.
+        cache: For batchnorm_backward; its first element is the mode.
+
+    Raises:
+        ValueError: If the mode is neither 'train' nor 'test'.
+
+    Source: Ioffe and Szegedy, "Batch Normalization", 2015.
+    """
+    mode = bn_param["mode"]
+    eps = bn_param.get("eps", 1e-5)
+    momentum = bn_param.get("momentum", 0.9)
+    zeros = np.zeros(x.shape[1], dtype=x.dtype)
+    running_mean = bn_param.get("running_mean", zeros)
+    running_var = bn_param.get("running_var", zeros)
+
+    if mode == "train":
+        mean, var = x.mean(axis=0), x.var(axis=0)
+        running_mean = momentum * running_mean + (1 - momentum) * mean
+        running_var = momentum * running_var + (1 - momentum) * var
+    elif mode == "test":
+        mean, var = running_mean, running_var
+    else:
+        raise ValueError(
+            f"Batch normalization got mode {mode!r}; "
+            "set bn_param['mode'] to 'train' or 'test'."
+        )
+    bn_param["running_mean"], bn_param["running_var"] = running_mean, running_var
+
+    std = np.sqrt(var + eps)
+    normed = (x - mean) / std
+    return gamma * normed + beta, (mode, normed, gamma, std)
+
+
+def batchnorm_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
+    """Backpropagate through batch normalization, in either mode.
+
+    Args:
+        dout: (N, D) gradient at the outputs.
+        cache: Second result of batchnorm_forward.
+
+    Returns:
+        dx: (N, D) gradient at x.
+        dgamma: (D,) gradient at gamma.
+        dbeta: (D,) gradient at beta.
+    """
+    mode, normed, gamma, std = cache
+    dgamma = (dout * normed).sum(axis=0)
+    dbeta = dout.sum(axis=0)
+    if mode == "test":
+        return dout * gamma / std, dgamma, dbeta
+    # In train mode the batch's mean and variance depend on x as well.
+    N = dout.shape[0]
+    dx = gamma / std * (dout - dbeta / N - normed * dgamma / N)
+    return dx, dgamma, dbeta
+
+
+def spatial_batchnorm_forward(
+    x: Array, gamma: Array, beta: Array, bn_param: dict[str, Any]
+) -> tuple[Array, Any]:
+    """Normalize each channel over the batch and all pixels.
+
+    Args:
+        x: (N, C, H, W) inputs.
+        gamma: (C,) scale.
+        beta: (C,) shift.
+        bn_param: As in batchnorm_forward, with C in place of D.
+
+    Returns:
+        out: (N, C, H, W) outputs.
+        cache: For spatial_batchnorm_backward.
+    """
+    N, C, H, W = x.shape
+    rows = x.transpose(0, 2, 3, 1).reshape(-1, C)
+    out, cache = batchnorm_forward(rows, gamma, beta, bn_param)
+    return np.ascontiguousarray(out.reshape(N, H, W, C).transpose(0, 3, 1, 2)), cache
+
+
+def spatial_batchnorm_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
+    """Backpropagate through spatial batch normalization.
+
+    Args:
+        dout: (N, C, H, W) gradient at the outputs.
+        cache: Second result of spatial_batchnorm_forward.
+
+    Returns:
+        dx: (N, C, H, W) gradient at x.
+        dgamma: (C,) gradient at gamma.
+        dbeta: (C,) gradient at beta.
+    """
+    N, C, H, W = dout.shape
+    rows = dout.transpose(0, 2, 3, 1).reshape(-1, C)
+    dx, dgamma, dbeta = batchnorm_backward(rows, cache)
+    dx = np.ascontiguousarray(dx.reshape(N, H, W, C).transpose(0, 3, 1, 2))
+    return dx, dgamma, dbeta
+
+
+def svm_loss(x: Array, y: Array) -> tuple[float, Array]:
+    """Compute the multiclass hinge loss with margin 1, averaged over the batch.
+
+    Args:
+        x: (N, C) scores.
+        y: (N,) labels, 0 <= y < C.
+
+    Returns:
+        loss: Mean over examples of the summed margin violations.
+        dx: (N, C) gradient at the scores.
+    """
+    rows = np.arange(x.shape[0])
+    margins = np.maximum(0, x - x[rows, y][:, None] + 1)
+    margins[rows, y] = 0
+    violated = (margins > 0).astype(x.dtype)
+    violated[rows, y] = -violated.sum(axis=1)
+    return float(margins.sum() / x.shape[0]), violated / x.shape[0]
+
+
+def softmax_loss(x: Array, y: Array) -> tuple[float, Array]:
+    """Compute the cross-entropy of softmax scores, averaged over the batch.
+
+    Args:
+        x: (N, C) scores.
+        y: (N,) labels, 0 <= y < C.
+
+    Returns:
+        loss: Mean over examples of -log p(y).
+        dx: (N, C) gradient at the scores.
+    """
+    rows = np.arange(x.shape[0])
+    shifted = x - x.max(axis=1, keepdims=True)  # no exp above 1, so no overflow
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    dx = np.exp(log_p)
+    dx[rows, y] -= 1
+    return float(-log_p[rows, y].sum() / x.shape[0]), dx / x.shape[0]

@@ -1,0 +1,150 @@
+"""Update rules for gradient descent (given).
+
+Each takes a weight array, the loss gradient at it and a dictionary of settings and
+state, and returns the next weights and that same dictionary, filled with defaults.
+Weights and state are updated in place where their memory allows it, so a step allocates
+next to nothing and float32 stays float32.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+Config: TypeAlias = dict[str, Any]
+
+_BLOCK = 32768  # elements; a handful of blocks this long stay in the L2 cache
+
+
+def sgd(w: Array, dw: Array, config: Config | None = None) -> tuple[Array, Config]:
+    """Take one step of plain stochastic gradient descent.
+
+    Args:
+        w: Weights of any shape, updated in place.
+        dw: Gradient at w, shaped like it.
+        config: ``learning_rate`` (1e-2).
+
+    Returns:
+        next_w: w, one step further.
+        config: The settings, filled with defaults.
+    """
+    config = {} if config is None else config
+    config.setdefault("learning_rate", 1e-2)
+    w -= config["learning_rate"] * dw
+    return w, config
+
+
+def sgd_momentum(
+    w: Array, dw: Array, config: Config | None = None
+) -> tuple[Array, Config]:
+    """Take one step of gradient descent with momentum.
+
+    Args:
+        w: Weights of any shape, updated in place.
+        dw: Gradient at w, shaped like it.
+        config: ``learning_rate`` (1e-2), ``momentum`` (0.9: the share of the velocity
+            kept), ``velocity`` (zeros shaped like w).
+
+    Returns:
+        next_w: w, one step further.
+        config: The settings and state.
+    """
+    config = {} if config is None else config
+    config.setdefault("learning_rate", 1e-2)
+    config.setdefault("momentum", 0.9)
+    v = config.setdefault("velocity", np.zeros_like(w))
+    v *= config["momentum"]
+    v -= config["learning_rate"] * dw
+    w += v
+    return w, config
+
+
+def rmsprop(w: Array, dw: Array, config: Config | None = None) -> tuple[Array, Config]:
+    """Take one step of RMSProp.
+
+    Args:
+        w: Weights of any shape, updated in place.
+        dw: Gradient at w, shaped like it.
+        config: ``learning_rate`` (1e-2), ``decay_rate`` (0.99: the share of the old
+            average kept), ``epsilon`` (1e-8), ``cache`` (average of squared gradients,
+            zeros shaped like w).
+
+    Returns:
+        next_w: w, one step further.
+        config: The settings and state.
+
+    Source: Tieleman and Hinton, Coursera lecture 6.5, 2012.
+    """
+    config = {} if config is None else config
+    config.setdefault("learning_rate", 1e-2)
+    config.setdefault("decay_rate", 0.99)
+    config.setdefault("epsilon", 1e-8)
+    cache = config.setdefault("cache", np.zeros_like(w))
+    decay = config["decay_rate"]
+    cache *= decay
+    cache += (1 - decay) * dw**2
+    w -= config["learning_rate"] * dw / (np.sqrt(cache) + config["epsilon"])
+    return w, config
+
+
+def adam(x: Array, dx: Array, config: Config | None = None) -> tuple[Array, Config]:
+    """Take one step of Adam.
+
+    The bias corrections are folded into the step size, so epsilon is added to the
+    uncorrected root: the form at the end of section 2 of the paper.
+
+    Args:
+        x: Weights of any shape, updated in place.
+        dx: Gradient at x, shaped like it.
+        config: ``learning_rate`` (1e-3), ``beta1`` (0.9), ``beta2`` (0.999),
+            ``epsilon`` (1e-8), ``m`` and ``v`` (averages of the gradient and of its
+            square, zeros shaped like x, updated in place), ``t`` (steps taken, 0).
+
+    Returns:
+        next_x: x, one step further.
+        config: The settings and state.
+
+    Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015.
+    """
+    config = {} if config is None else config
+    config.setdefault("learning_rate", 1e-3)
+    beta1 = config.setdefault("beta1", 0.9)
+    beta2 = config.setdefault("beta2", 0.999)
+    epsilon = config.setdefault("epsilon", 1e-8)
+    m = config.setdefault("m", np.zeros_like(x))
+    v = config.setdefault("v", np.zeros_like(x))
+    t = config["t"] = config.get("t", 0) + 1
+
+    step = config["learning_rate"] * (1 - beta2**t) ** 0.5 / (1 - beta1**t)
+    for x_k, dx_k, m_k, v_k, scratch in _blocks(x, dx, m, v):
+        np.multiply(dx_k, 1 - beta1, out=scratch)
+        m_k *= beta1
+        m_k += scratch
+        np.multiply(dx_k, dx_k, out=scratch)
+        scratch *= 1 - beta2
+        v_k *= beta2
+        v_k += scratch
+        np.sqrt(v_k, out=scratch)
+        scratch += epsilon
+        np.divide(m_k, scratch, out=scratch)
+        scratch *= step
+        x_k -= scratch
+    return x, config
+
+
+def _blocks(x: Array, *others: Array) -> Iterator[tuple[Array, ...]]:
+    """Cut arrays into matching views short enough for the cache, with scratch space.
+
+    Arrays that do not all lie in memory row by row come back whole.
+    """
+    arrays = (x, *others)
+    if not all(a.flags.c_contiguous and a.shape == x.shape for a in arrays):
+        yield (*arrays, np.empty_like(x))
+        return
+    flat = [a.reshape(-1) for a in arrays]
+    scratch = np.empty(min(_BLOCK, x.size), dtype=x.dtype)
+    for start in range(0, x.size, _BLOCK):
+        views = [a[start : start + _BLOCK] for a in flat]
+        yield (*views, scratch[: views[0].size])

@@ -1,0 +1,447 @@
+"""Recurrent layers: each is a ``*_forward`` with its ``*_backward`` right below it.
+
+Letters in shapes: N sequences, T timesteps, D input size, H hidden size, V words,
+M outputs.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cs231n.validate import require_words
+
+Array: TypeAlias = NDArray[Any]
+
+
+def rnn_step_forward(
+    x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array
+) -> tuple[Array, Any]:
+    """Advance a vanilla (tanh) RNN by one timestep.
+
+    Args:
+        x: (N, D) inputs at this timestep.
+        prev_h: (N, H) hidden state left by the previous timestep.
+        Wx: (D, H) input-to-hidden weights.
+        Wh: (H, H) hidden-to-hidden weights.
+        b: (H,) bias.
+
+    Returns:
+        next_h: (N, H) hidden state after this timestep.
+        cache: What rnn_step_backward will need; nobody else looks inside.
+    """
+    # TODO(Q1): Compute next_h, and put in cache whatever the backward pass needs.
+    # BEGIN SOLUTION
+    next_h = np.tanh(x @ Wx + prev_h @ Wh + b)
+    cache = (x, prev_h, Wx, Wh, next_h)
+    # END SOLUTION
+    return next_h, cache
+
+
+def rnn_step_backward(
+    dnext_h: Array, cache: Any
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Backpropagate through one timestep of a vanilla RNN.
+
+    Args:
+        dnext_h: (N, H) gradient of the loss at next_h.
+        cache: Second result of rnn_step_forward.
+
+    Returns:
+        dx: (N, D) gradient at x.
+        dprev_h: (N, H) gradient at prev_h.
+        dWx: (D, H) gradient at Wx.
+        dWh: (H, H) gradient at Wh.
+        db: (H,) gradient at b.
+    """
+    # TODO(Q1): Carry dnext_h back to each of the five inputs.
+    # Hint: the slope of tanh is easy to write in terms of tanh's own output.
+    # BEGIN SOLUTION
+    x, prev_h, Wx, Wh, next_h = cache
+    da = dnext_h * (1 - next_h**2)  # gradient just before the tanh, (N, H)
+    dx, dprev_h = da @ Wx.T, da @ Wh.T
+    dWx, dWh, db = x.T @ da, prev_h.T @ da, da.sum(axis=0)
+    # END SOLUTION
+    return dx, dprev_h, dWx, dWh, db
+
+
+def rnn_forward(
+    x: Array, h0: Array, Wx: Array, Wh: Array, b: Array
+) -> tuple[Array, Any]:
+    """Run a vanilla RNN over whole sequences.
+
+    Args:
+        x: (N, T, D) inputs for all timesteps.
+        h0: (N, H) initial hidden state.
+        Wx: (D, H) input-to-hidden weights.
+        Wh: (H, H) hidden-to-hidden weights.
+        b: (H,) bias.
+
+    Returns:
+        h: (N, T, H) hidden states after each timestep.
+        cache: What rnn_backward will need.
+    """
+    # TODO(Q1): Run the RNN from h0 through all T timesteps.
+    # Hint: start with a loop over rnn_step_forward. Once that passes, ask which part of
+    # a timestep does not depend on the previous one, and could be done for all at once.
+    # BEGIN SOLUTION
+    N, T, D = x.shape
+    H = h0.shape[1]
+    # Timesteps first, so that each one lies together in memory. One product projects
+    # all inputs; the loop keeps the recurrent product alone.
+    xs = np.ascontiguousarray(x.transpose(1, 0, 2)).reshape(T * N, D)
+    projected = (xs @ Wx + b).reshape(T, N, H)
+    hs = np.empty((T + 1, N, H), dtype=np.result_type(projected, h0, Wh))
+    hs[0] = h0
+    for t in range(T):
+        np.matmul(hs[t], Wh, out=hs[t + 1])
+        hs[t + 1] += projected[t]
+        np.tanh(hs[t + 1], out=hs[t + 1])
+    h = hs[1:].transpose(1, 0, 2)
+    cache = (xs, hs, Wx, Wh)
+    # END SOLUTION
+    return h, cache
+
+
+def rnn_backward(dh: Array, cache: Any) -> tuple[Array, Array, Array, Array, Array]:
+    """Backpropagate through a vanilla RNN over whole sequences.
+
+    Args:
+        dh: (N, T, H) gradient at the hidden states, each timestep's own share of the
+            loss only: what reaches a state from later timesteps is not in it.
+        cache: Second result of rnn_forward.
+
+    Returns:
+        dx: (N, T, D) gradient at x.
+        dh0: (N, H) gradient at h0.
+        dWx: (D, H) gradient at Wx.
+        dWh: (H, H) gradient at Wh.
+        db: (H,) gradient at b.
+    """
+    # TODO(Q1): Walk the sequence backward. The weights are shared by all timesteps.
+    # BEGIN SOLUTION
+    xs, hs, Wx, Wh = cache
+    N, T, H = dh.shape
+    da = 1 - hs[1:] ** 2  # the tanh's slopes, turned into gradients in the loop
+    dh0 = np.zeros((N, H), dtype=da.dtype)
+    for t in reversed(range(T)):
+        da[t] *= dh[:, t] + dh0  # this step's own share, and what later steps send back
+        np.matmul(da[t], Wh.T, out=dh0)
+    da = da.reshape(T * N, H)
+    dx = (da @ Wx.T).reshape(T, N, -1).transpose(1, 0, 2)
+    dWx, dWh, db = xs.T @ da, hs[:-1].reshape(T * N, H).T @ da, da.sum(axis=0)
+    # END SOLUTION
+    return dx, dh0, dWx, dWh, db
+
+
+def word_embedding_forward(x: Array, W: Array) -> tuple[Array, Any]:
+    """Look up the vector of each word.
+
+    Args:
+        x: (N, T) word indices, integers, 0 <= x < V.
+        W: (V, D) one vector a word.
+
+    Returns:
+        out: (N, T, D) the words' vectors.
+        cache: What word_embedding_backward will need.
+
+    Raises:
+        TypeError: If x does not hold integers.
+        IndexError: If a word index is negative or not below V.
+    """
+    require_words(x, W.shape[0])
+    # TODO(Q1): One line of NumPy does it.
+    # BEGIN SOLUTION
+    out, cache = W[x], (x, W.shape)
+    # END SOLUTION
+    return out, cache
+
+
+def word_embedding_backward(dout: Array, cache: Any) -> Array:
+    """Backpropagate through the word embedding; words get gradients, indices do not.
+
+    Args:
+        dout: (N, T, D) gradient at the words' vectors.
+        cache: Second result of word_embedding_forward.
+
+    Returns:
+        dW: (V, D) gradient at W.
+    """
+    # TODO(Q1): A word may stand in many places: what happens to its gradients there?
+    # Hint: look up np.add.at, and why += with an index array is not the same.
+    # BEGIN SOLUTION
+    from scipy.sparse import csr_array
+
+    x, (V, D) = cache
+    places, words = np.arange(x.size + 1), x.reshape(-1)
+    # Row n of S is one-hot at word n, so S.T @ dout adds up the rows of each word.
+    S = csr_array((np.ones(x.size, dout.dtype), words, places), shape=(x.size, V))
+    dW: Array = S.T @ dout.reshape(-1, D)
+    # END SOLUTION
+    return dW
+
+
+def sigmoid(x: Array) -> Array:
+    """Compute the logistic function without overflow (given).
+
+    Args:
+        x: Any shape.
+
+    Returns:
+        1 / (1 + exp(-x)), in the shape and floating point dtype of x.
+    """
+    e = np.exp(-np.abs(x))  # never above 1
+    out: Array = np.where(np.asarray(x) >= 0, np.ones((), e.dtype), e) / (1 + e)
+    return out
+
+
+def lstm_step_forward(
+    x: Array, prev_h: Array, prev_c: Array, Wx: Array, Wh: Array, b: Array
+) -> tuple[Array, Array, Any]:
+    """Advance an LSTM by one timestep.
+
+    The four blocks of H columns in Wx, Wh and b belong to the input gate, the forget
+    gate, the output gate and the block input, in that order.
+
+    Args:
+        x: (N, D) inputs at this timestep.
+        prev_h: (N, H) hidden state left by the previous timestep.
+        prev_c: (N, H) cell state left by the previous timestep.
+        Wx: (D, 4H) input-to-hidden weights.
+        Wh: (H, 4H) hidden-to-hidden weights.
+        b: (4H,) biases.
+
+    Returns:
+        next_h: (N, H) hidden state after this timestep.
+        next_c: (N, H) cell state after this timestep.
+        cache: What lstm_step_backward will need.
+
+    Source: Hochreiter and Schmidhuber, 1997; forget gate of Gers et al., 2000.
+    """
+    # TODO(Q2): Compute the gates, then the cell state, then the hidden state.
+    # BEGIN SOLUTION
+    a = x @ Wx + prev_h @ Wh + b
+    a_i, a_f, a_o, a_g = np.split(a, 4, axis=1)
+    i, f, o, g = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o), np.tanh(a_g)
+    next_c = f * prev_c + i * g
+    tanh_c = np.tanh(next_c)
+    next_h = o * tanh_c
+    cache = (x, prev_h, prev_c, Wx, Wh, i, f, o, g, tanh_c)
+    # END SOLUTION
+    return next_h, next_c, cache
+
+
+def lstm_step_backward(
+    dnext_h: Array, dnext_c: Array, cache: Any
+) -> tuple[Array, Array, Array, Array, Array, Array]:
+    """Backpropagate through one timestep of an LSTM.
+
+    Args:
+        dnext_h: (N, H) gradient of the loss at next_h.
+        dnext_c: (N, H) gradient of the loss at next_c, apart from what reaches it
+            through next_h.
+        cache: Third result of lstm_step_forward.
+
+    Returns:
+        dx: (N, D) gradient at x.
+        dprev_h: (N, H) gradient at prev_h.
+        dprev_c: (N, H) gradient at prev_c.
+        dWx: (D, 4H) gradient at Wx.
+        dWh: (H, 4H) gradient at Wh.
+        db: (4H,) gradient at b.
+    """
+    # TODO(Q2): Carry both gradients back to each of the six inputs.
+    # Hint: a sigmoid's slope, like that of tanh, is easy in terms of its own output.
+    # BEGIN SOLUTION
+    x, prev_h, prev_c, Wx, Wh, i, f, o, g, tanh_c = cache
+    dc = dnext_c + dnext_h * o * (1 - tanh_c**2)  # next_c is used twice
+    da = np.concatenate(
+        [
+            dc * g * i * (1 - i),
+            dc * prev_c * f * (1 - f),
+            dnext_h * tanh_c * o * (1 - o),
+            dc * i * (1 - g**2),
+        ],
+        axis=1,
+    )
+    dx, dprev_h, dprev_c = da @ Wx.T, da @ Wh.T, dc * f
+    dWx, dWh, db = x.T @ da, prev_h.T @ da, da.sum(axis=0)
+    # END SOLUTION
+    return dx, dprev_h, dprev_c, dWx, dWh, db
+
+
+def lstm_forward(
+    x: Array, h0: Array, Wx: Array, Wh: Array, b: Array
+) -> tuple[Array, Any]:
+    """Run an LSTM over whole sequences; its cell state starts at zero.
+
+    Args:
+        x: (N, T, D) inputs for all timesteps.
+        h0: (N, H) initial hidden state.
+        Wx: (D, 4H) input-to-hidden weights.
+        Wh: (H, 4H) hidden-to-hidden weights.
+        b: (4H,) biases.
+
+    Returns:
+        h: (N, T, H) hidden states after each timestep; cell states stay inside.
+        cache: What lstm_backward will need.
+    """
+    # TODO(Q2): Run the LSTM from h0 through all T timesteps.
+    # BEGIN SOLUTION
+    N, T, D = x.shape
+    H = h0.shape[1]
+    # As in rnn_forward: timesteps first, all inputs projected by one product.
+    xs = np.ascontiguousarray(x.transpose(1, 0, 2)).reshape(T * N, D)
+    projected = xs @ Wx
+    projected += b
+    dtype = np.result_type(projected, h0, Wh)
+    gates = projected.astype(dtype, copy=False).reshape(T, N, 4 * H)
+    hs, cs = np.empty((2, T + 1, N, H), dtype=dtype)
+    tanh_c = np.empty((T, N, H), dtype=dtype)
+    recurrent = np.empty((N, 4 * H), dtype=dtype)
+    hs[0], cs[0] = h0, 0
+    for t in range(T):
+        a = gates[t]
+        a += np.matmul(hs[t], Wh, out=recurrent)
+        # sigmoid(a) = (1 + tanh(a / 2)) / 2, so a single tanh serves all four blocks.
+        squashed = a[:, : 3 * H]
+        squashed *= 0.5
+        np.tanh(a, out=a)
+        squashed *= 0.5
+        squashed += 0.5
+        i, f, o, g = a.reshape(N, 4, H).swapaxes(0, 1)
+        np.multiply(f, cs[t], out=cs[t + 1])
+        cs[t + 1] += i * g
+        np.tanh(cs[t + 1], out=tanh_c[t])
+        np.multiply(o, tanh_c[t], out=hs[t + 1])
+    h = hs[1:].transpose(1, 0, 2)
+    cache = (xs, hs, cs, tanh_c, gates, Wx, Wh)
+    # END SOLUTION
+    return h, cache
+
+
+def lstm_backward(dh: Array, cache: Any) -> tuple[Array, Array, Array, Array, Array]:
+    """Backpropagate through an LSTM over whole sequences.
+
+    Args:
+        dh: (N, T, H) gradient at the hidden states, each timestep's own share of the
+            loss only: what reaches a state from later timesteps is not in it.
+        cache: Second result of lstm_forward.
+
+    Returns:
+        dx: (N, T, D) gradient at x.
+        dh0: (N, H) gradient at h0.
+        dWx: (D, 4H) gradient at Wx.
+        dWh: (H, 4H) gradient at Wh.
+        db: (4H,) gradient at b.
+    """
+    # TODO(Q2): Walk the sequence backward, with two states to carry this time.
+    # BEGIN SOLUTION
+    xs, hs, cs, tanh_c, gates, Wx, Wh = cache
+    N, T, H = dh.shape
+    da = np.empty_like(gates)
+    dh0 = np.zeros((N, H), dtype=gates.dtype)
+    dc = np.zeros_like(dh0)
+    for t in reversed(range(T)):
+        i, f, o, g = gates[t].reshape(N, 4, H).swapaxes(0, 1)
+        da_i, da_f, da_o, da_g = da[t].reshape(N, 4, H).swapaxes(0, 1)
+        dnext_h = dh[:, t] + dh0
+        np.multiply(dnext_h, tanh_c[t], out=da_o)
+        slope = tanh_c[t] ** 2
+        np.subtract(1, slope, out=slope)
+        dnext_h *= o
+        dnext_h *= slope
+        dc += dnext_h
+        np.multiply(dc, g, out=da_i)
+        np.multiply(dc, cs[t], out=da_f)
+        np.multiply(dc, i, out=da_g)
+        dc *= f
+        # Through the sigmoids, s (1 - s), and the tanh, 1 - g^2.
+        s = gates[t][:, : 3 * H]
+        da[t][:, : 3 * H] *= s * (1 - s)
+        da_g *= 1 - g * g
+        np.matmul(da[t], Wh.T, out=dh0)
+    da = da.reshape(T * N, 4 * H)
+    dx = (da @ Wx.T).reshape(T, N, -1).transpose(1, 0, 2)
+    dWx, dWh, db = xs.T @ da, hs[:-1].reshape(T * N, H).T @ da, da.sum(axis=0)
+    # END SOLUTION
+    return dx, dh0, dWx, dWh, db
+
+
+def temporal_affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, Any]:
+    """Apply one fully connected layer at every timestep (given).
+
+    Args:
+        x: (N, T, D) inputs.
+        w: (D, M) weights.
+        b: (M,) biases.
+
+    Returns:
+        out: (N, T, M) outputs.
+        cache: (x, w, b, out), for temporal_affine_backward.
+    """
+    N, T, D = x.shape
+    flat = x.reshape(N * T, D) @ w
+    flat += b
+    out = flat.reshape(N, T, -1)
+    return out, (x, w, b, out)
+
+
+def temporal_affine_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
+    """Backpropagate through temporal_affine_forward (given).
+
+    Args:
+        dout: (N, T, M) gradient at the outputs.
+        cache: Second result of temporal_affine_forward.
+
+    Returns:
+        dx: (N, T, D) gradient at x.
+        dw: (D, M) gradient at w.
+        db: (M,) gradient at b.
+    """
+    x, w, _, _ = cache
+    N, T, D = x.shape
+    flat = dout.reshape(N * T, -1)
+    dx = (flat @ w.T).reshape(N, T, D)
+    dw = x.reshape(N * T, D).T @ flat
+    return dx, dw, flat.sum(axis=0)
+
+
+def temporal_softmax_loss(
+    x: Array, y: Array, mask: Array, verbose: bool = False
+) -> tuple[float, Array]:
+    """Score every timestep's word with the cross-entropy of a softmax (given).
+
+    The losses are summed over the timesteps that count and averaged over sequences:
+    divided by N, not by the number of words.
+
+    Args:
+        x: (N, T, V) scores of all words at each timestep.
+        y: (N, T) the true words, 0 <= y < V.
+        mask: (N, T) booleans, False where a timestep does not count.
+        verbose: Print the shape of the gradient as it is computed, (N*T, V).
+
+    Returns:
+        loss: The summed loss over N.
+        dx: (N, T, V) gradient at the scores.
+
+    Raises:
+        TypeError: If y does not hold integers.
+        IndexError: If a true word is negative or not below V.
+    """
+    N, T, V = x.shape
+    require_words(y, V)
+    rows, words = np.arange(N * T), np.asarray(y).reshape(N * T)
+    weights = np.asarray(mask).reshape(N * T).astype(x.dtype) / x.dtype.type(max(N, 1))
+
+    flat = x.reshape(N * T, V)
+    dx = flat - flat.max(axis=1, keepdims=True)  # no exp above 1, so no overflow
+    picked = dx[rows, words]
+    np.exp(dx, out=dx)
+    total = dx.sum(axis=1)
+    loss = float(np.sum(weights * (np.log(total) - picked), dtype=np.float64))
+    dx *= (weights / total)[:, None]
+    dx[rows, words] -= weights
+    if verbose:
+        print("dx_flat:", dx.shape)
+    return loss, dx.reshape(N, T, V)
