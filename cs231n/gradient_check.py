@@ -309,24 +309,17 @@ def check(
     _report(title, rows, complaints)
 
 
-def check_below(title: str, value: Any, limit: float, name: str = "value") -> None:
-    """Check that a number, such as a final loss, lies below a limit.
+def check_below(title: str, values: Mapping[str, tuple[Any, float]]) -> None:
+    """Check that numbers, such as a final loss, lie below their limits.
 
     Args:
         title: What is checked.
-        value: The number.
-        limit: It must be smaller than this.
-        name: What the number is called.
+        values: Name -> (number, what it must be smaller than).
 
     Raises:
-        AssertionError: If it is not smaller, or is nan.
+        AssertionError: Naming each number that is not smaller, or is nan.
     """
-    value = float(value)
-    complaint = f"{name} is {value:.4g}, expected less than {limit:g}"
-    passed = value < limit
-    _report(
-        title, [_row(name, value, limit, "<", passed)], [] if passed else [complaint]
-    )
+    _compare(title, values, "<", "less than")
 
 
 def check_at_least(title: str, values: Mapping[str, tuple[Any, float]]) -> None:
@@ -339,12 +332,19 @@ def check_at_least(title: str, values: Mapping[str, tuple[Any, float]]) -> None:
     Raises:
         AssertionError: Naming each number that is too small, or is nan.
     """
+    _compare(title, values, ">=", "at least")
+
+
+def _compare(
+    title: str, values: Mapping[str, tuple[Any, float]], relation: str, words: str
+) -> None:
     rows, complaints = [], []
-    for name, (value, floor) in values.items():
-        passed = float(value) >= floor
-        rows.append(_row(name, float(value), floor, ">=", passed))
+    for name, (number, limit) in values.items():
+        value = float(number)
+        passed = value < limit if relation == "<" else value >= limit
+        rows.append(_row(name, value, limit, relation, passed))
         if not passed:
-            complaints.append(f"{name} is {value:.4g}, expected {floor:g} or more")
+            complaints.append(f"{name} is {value:.4g}, expected {words} {limit:g}")
     _report(title, rows, complaints)
 
 

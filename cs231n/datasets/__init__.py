@@ -1,6 +1,6 @@
 """Where the data lives: found wherever habit put it, written in one place.
 
-The folder is ``CS231N_DATA_DIR`` when that is set, else the package's own ``datasets/``.
+The folder is ``CS231N_DATA_DIR`` if that is set, else the package's own ``datasets/``.
 What old habits unpacked under ``cs231n/datasets/`` of the working directory is found
 too. Generated data go to the first of these that can be written, else to the user's
 cache folder.

@@ -1,0 +1,382 @@
+"""Captioned pictures: load them, draw minibatches, turn indices into words.
+
+The data are a folder ``coco_captioning`` with captions as word indices, one feature
+vector and one URL for each picture, and the vocabulary. Where the course's own
+(Microsoft COCO) is not on disk, drawn scenes in the same format take its place.
+
+Letters in shapes: N captions, T words in a caption, D numbers in a feature vector,
+B captions in a minibatch, P pictures.
+"""
+
+import json
+import operator
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cs231n import datasets
+
+BASE_DIR = str(Path(__file__).resolve().parent / "datasets" / "coco_captioning")
+
+_OLD_BASE_DIR = PurePosixPath("cs231n/datasets/coco_captioning")
+_CAPTIONS_FILE = "coco2014_captions.h5"
+_FETCH = "fetch coco_captioning again"
+
+
+def load_coco_data(
+    base_dir: str | os.PathLike[str] = BASE_DIR,
+    max_train: int | None = None,
+    pca_features: bool = True,
+    *,
+    rng: np.random.Generator | None = None,
+    replace: bool = True,
+) -> dict[str, Any]:
+    """Load captions, features, URLs and vocabulary.
+
+    Args:
+        base_dir: Folder to read. The default means wherever the data folder is (see
+            ``cs231n.datasets``) and, if nothing is there, the drawn scenes.
+        max_train: How many training captions to draw; None keeps all of them. The
+            validation captions stay whole.
+        pca_features: Whether to load the features of 512 numbers or those of 4096.
+        rng: Draws the training captions; by default NumPy's legacy global stream,
+            in one ``randint`` call.
+        replace: Whether a training caption may be drawn twice, as in the original.
+
+    Returns:
+        Every dataset of the captions file, every entry of the vocabulary file, features
+        and URLs. With ``train`` and ``val`` for ``*``:
+
+        - ``*_captions``: (N, T) word indices.
+        - ``*_image_idxs``: (N,) which picture a caption describes.
+        - ``*_features``: (P, D) float32.
+        - ``*_urls``: (P,) strings.
+        - ``idx_to_word``: list of words; ``word_to_idx``: its inverse, a dict.
+
+    Raises:
+        FileNotFoundError: If the folder asked for, or a file in it, is missing.
+        OSError: If an HDF5 file is damaged.
+        ValueError: If the files do not fit together, or ``max_train`` does not.
+    """
+    if max_train is not None:
+        max_train = _positive(max_train, "max_train", "or None to keep all")
+    folder = _locate(base_dir)
+
+    data: dict[str, Any] = _read_h5(folder / _CAPTIONS_FILE)
+    for split in ("train", "val"):
+        suffix = "_pca" if pca_features else ""
+        file = folder / f"{split}2014_vgg16_fc7{suffix}.h5"
+        if not pca_features and not file.exists():
+            raise FileNotFoundError(
+                f"{file} is missing; pca_features=True loads the smaller features."
+            )
+        features = _read_h5(file)
+        if "features" not in features:
+            raise ValueError(f"{file} has no dataset 'features'; {_FETCH}.")
+        data[f"{split}_features"] = features["features"]
+        data[f"{split}_urls"] = _read_lines(folder / f"{split}2014_urls.txt")
+    data.update(_read_vocabulary(folder / "coco2014_vocab.json"))
+    _check_data(data, folder)
+
+    if max_train is not None:
+        chosen = _choose(len(data["train_captions"]), max_train, rng, replace)
+        data["train_captions"] = data["train_captions"][chosen]
+        data["train_image_idxs"] = data["train_image_idxs"][chosen]
+    return data
+
+
+def decode_captions(
+    captions: NDArray[np.integer] | Sequence[int] | Sequence[Sequence[int]],
+    idx_to_word: Sequence[str] | Mapping[int, str],
+) -> str | list[str]:
+    """Turn word indices into words joined by spaces.
+
+    ``<NULL>`` is left out, the other marks stay, and nothing follows ``<END>``.
+
+    Args:
+        captions: (T,) or (N, T) word indices.
+        idx_to_word: The words, as a list or as a dict by index.
+
+    Returns:
+        A string for one caption, a list of N strings for several.
+
+    Raises:
+        IndexError: If an index is not in the vocabulary.
+        TypeError: If the indices are not integers.
+        ValueError: If captions has neither one nor two axes.
+    """
+    try:
+        array = np.asarray(captions)
+    except ValueError as error:
+        raise ValueError(
+            "captions has rows of different lengths; pad them with <NULL> or decode "
+            "them one by one."
+        ) from error
+    if array.ndim not in (1, 2):
+        raise ValueError(
+            f"captions has shape {array.shape}; one caption (T,) or several (N, T) "
+            "can be decoded."
+        )
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise TypeError(
+            f"captions has dtype {array.dtype}; word indices are integers, "
+            "so create or cast the array with an integer dtype."
+        )
+    if array.ndim == 1:
+        return _decode(array.tolist(), idx_to_word)
+    return [_decode(row, idx_to_word) for row in array.tolist()]
+
+
+def sample_coco_minibatch(
+    data: Mapping[str, Any],
+    batch_size: int = 100,
+    split: str = "train",
+    *,
+    rng: np.random.Generator | None = None,
+) -> tuple[NDArray[np.integer], NDArray[np.floating], NDArray[np.str_]]:
+    """Draw captions at random, with replacement, and look up their pictures.
+
+    Args:
+        data: What ``load_coco_data`` returns.
+        batch_size: How many to draw, B.
+        split: ``train`` or ``val``.
+        rng: Draws the captions; by default NumPy's legacy global stream, in one
+            ``choice`` call.
+
+    Returns:
+        captions: (B, T) word indices.
+        image_features: (B, D) features of their pictures.
+        urls: (B,) URLs of their pictures.
+
+    Raises:
+        IndexError: If a caption names a picture that has no features or no URL.
+        ValueError: If there is no such split, or ``batch_size`` is not positive.
+    """
+    if f"{split}_captions" not in data:
+        ending = "_captions"
+        known = sorted(k.removesuffix(ending) for k in data if k.endswith(ending))
+        raise ValueError(f"There is no split {split!r}; choose one of {known}.")
+    batch_size = _positive(batch_size, "batch_size")
+    captions = data[f"{split}_captions"]
+    if rng is None:
+        chosen = np.random.choice(captions.shape[0], batch_size)
+    else:
+        chosen = rng.choice(captions.shape[0], batch_size)
+    pictures = data[f"{split}_image_idxs"][chosen]
+    try:
+        features = data[f"{split}_features"][pictures]
+        urls = data[f"{split}_urls"][pictures]
+    except IndexError as error:
+        raise IndexError(
+            f"{split}_image_idxs names picture {pictures.max()}, but there are "
+            f"{len(data[f'{split}_features'])} rows of features and "
+            f"{len(data[f'{split}_urls'])} URLs; load captions and features that "
+            "belong together."
+        ) from error
+    return captions[chosen], features, urls
+
+
+def _positive(number: int, name: str, otherwise: str = "") -> int:
+    """Return ``number`` as an int of 1 or more, or say what is wrong with it."""
+    try:
+        whole = 0 if isinstance(number, bool) else operator.index(number)
+    except TypeError:
+        whole = 0
+    if whole < 1:
+        advice = f" {otherwise}" if otherwise else ""
+        raise ValueError(
+            f"{name} is {number!r}; give a whole number of 1 or more{advice}."
+        )
+    return whole
+
+
+def _locate(base_dir: str | os.PathLike[str]) -> Path:
+    """Return the folder that ``base_dir`` stands for."""
+    folder = Path(base_dir)
+    # The relative path was the default of early editions: it means the default too.
+    if folder != Path(BASE_DIR) and folder != Path(_OLD_BASE_DIR):
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"There is no folder {folder}; unpack coco_captioning there, or leave "
+                "base_dir out to use what is on disk."
+            )
+        return folder
+    found = datasets.find(Path("coco_captioning", _CAPTIONS_FILE))
+    if found is not None:
+        return found.parent
+    print("No coco_captioning folder on disk: using the drawn scenes instead.")
+    from cs231n.datasets import scene_captions
+
+    return Path(scene_captions.ensure())
+
+
+def _read_h5(file: Path) -> dict[str, NDArray[Any]]:
+    """Read every dataset at the top of an HDF5 file into memory."""
+    import h5py
+
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is missing; {_FETCH}.")
+    try:
+        with h5py.File(file, "r") as stream:
+            return {
+                name: item[...]
+                for name, item in stream.items()
+                if isinstance(item, h5py.Dataset)
+            }
+    except (OSError, RuntimeError, KeyError) as error:  # as h5py meets the damage
+        raise OSError(
+            f"{file} ({file.stat().st_size:,} bytes) is no whole HDF5 file, perhaps "
+            f"half a download ({error}); delete it and {_FETCH}."
+        ) from error
+
+
+def _read_lines(file: Path) -> NDArray[np.str_]:
+    """Read one string a line."""
+    try:
+        text = file.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{file} is missing; {_FETCH}.") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is no text file ({error}); {_FETCH}.") from error
+    return np.array([line.strip() for line in text.splitlines()], dtype=np.str_)
+
+
+def _read_vocabulary(file: Path) -> dict[str, Any]:
+    """Read the vocabulary and see that its two directions agree."""
+    try:
+        vocabulary = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{file} is missing; {_FETCH}.") from error
+    except ValueError as error:  # bad JSON, bad UTF-8
+        raise ValueError(
+            f"{file} is no whole JSON file ({error}); {_FETCH}."
+        ) from error
+    if not (
+        isinstance(vocabulary, dict)
+        and isinstance(vocabulary.get("idx_to_word"), list)
+        and isinstance(vocabulary.get("word_to_idx"), dict)
+    ):
+        raise ValueError(
+            f"{file} must hold an object with a list 'idx_to_word' and an object "
+            f"'word_to_idx'; {_FETCH}."
+        )
+    words, indices = vocabulary["idx_to_word"], vocabulary["word_to_idx"]
+    for index, word in enumerate(words):
+        if not isinstance(word, str) or indices.get(word) != index:
+            raise ValueError(
+                f"{file} disagrees with itself: idx_to_word[{index}] is {word!r}, for "
+                f"which word_to_idx has {indices.get(str(word))}; {_FETCH}."
+            )
+    if len(words) != len(indices):
+        raise ValueError(
+            f"{file} disagrees with itself: {len(words)} words in idx_to_word, "
+            f"{len(indices)} in word_to_idx; {_FETCH}."
+        )
+    return vocabulary
+
+
+def _check_data(data: dict[str, Any], folder: Path) -> None:
+    """See that captions, pictures and vocabulary belong together.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    file = folder / _CAPTIONS_FILE
+    words = len(data["idx_to_word"])
+    for split in ("train", "val"):
+        captions = _array(data, f"{split}_captions", file, 2, "integers")
+        pictures = _array(data, f"{split}_image_idxs", file, 1, "integers")
+        if len(captions) != len(pictures):
+            raise ValueError(
+                f"{file}: {split}_captions has {len(captions)} rows and "
+                f"{split}_image_idxs {len(pictures)}, but each caption needs one "
+                f"picture; {_FETCH}."
+            )
+        if not captions.size:
+            raise ValueError(f"{file}: {split}_captions is empty; {_FETCH}.")
+        if (index := _outside(captions, words)) is not None:
+            raise ValueError(
+                f"{file}: {split}_captions has word index {index}, but "
+                f" coco2014_vocab.json has {words} words, 0 to {words - 1}; take "
+                "captions and vocabulary from the same download."
+            )
+        features = _array(data, f"{split}_features", folder, 2, "floats")
+        for what, there in (
+            ("features", len(features)),
+            ("URLs", len(data[f"{split}_urls"])),
+        ):
+            if (index := _outside(pictures, there)) is not None:
+                raise ValueError(
+                    f"{file}: {split}_image_idxs has picture {index}, but {folder} has "
+                    f"{there} {split} {what}; take captions and {what} from the same "
+                    "download."
+                )
+    widths = [data[f"{split}_features"].shape[1] for split in ("train", "val")]
+    if widths[0] != widths[1]:
+        raise ValueError(
+            f"{folder}: training features have {widths[0]} numbers and validation "
+            f"features {widths[1]}; take both from the same download."
+        )
+
+
+def _outside(indices: NDArray[Any], there: int) -> int | None:
+    """Return an index that is negative or not below ``there``, None if all are fine."""
+    low, high = int(indices.min()), int(indices.max())
+    if low < 0:
+        return low
+    return high if high >= there else None
+
+
+def _array(
+    data: dict[str, Any], name: str, file: Path, ndim: int, wanted: str
+) -> NDArray[Any]:
+    """Return ``data[name]`` if it is there and has the rank and dtype it should."""
+    if name not in data:
+        raise ValueError(f"{file} has no dataset {name!r}; {_FETCH}.")
+    array: NDArray[Any] = np.asarray(data[name])
+    kinds = "iu" if wanted == "integers" else "f"
+    if array.ndim != ndim or array.dtype.kind not in kinds:
+        raise ValueError(
+            f"{file}: {name} has shape {array.shape} and dtype {array.dtype}; "
+            f"{wanted} with {ndim} axes are wanted, so {_FETCH}."
+        )
+    return array
+
+
+def _choose(
+    there: int, wanted: int, rng: np.random.Generator | None, replace: bool
+) -> NDArray[np.intp]:
+    """Draw ``wanted`` of the row numbers 0 to ``there`` − 1."""
+    if not replace and wanted > there:
+        raise ValueError(
+            f"max_train is {wanted}, but there are {there} training captions; ask for "
+            "fewer or pass replace=True."
+        )
+    if rng is not None:
+        return np.asarray(rng.choice(there, size=wanted, replace=replace))
+    if replace:
+        return np.random.randint(there, size=wanted)
+    return np.random.choice(there, size=wanted, replace=False)
+
+
+def _decode(row: list[int], idx_to_word: Sequence[str] | Mapping[int, str]) -> str:
+    # A list is not asked itself: it would take -1 for its last word.
+    known = idx_to_word if isinstance(idx_to_word, Mapping) else range(len(idx_to_word))
+    words = []
+    for index in row:
+        if index not in known:
+            raise IndexError(
+                f"captions has word index {index}, which is not among the "
+                f"{len(idx_to_word)} words of idx_to_word; decode with the vocabulary "
+                "that the captions were made with."
+            )
+        word = idx_to_word[index]
+        if word != "<NULL>":
+            words.append(word)
+        if word == "<END>":
+            break
+    return " ".join(words)

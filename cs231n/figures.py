@@ -1,0 +1,181 @@
+"""Pictures for the notebooks, each with a description for those who cannot see it."""
+
+import io
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+
+# Colours that stay apart for colour-blind readers (Okabe and Ito, 2008).
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def show(figure: "Figure", alt: str) -> None:
+    """Show a figure in the notebook, with a text that says what is in it.
+
+    Args:
+        figure: A matplotlib figure.
+        alt: The description, for screen readers and for ``make run``'s report.
+
+    Raises:
+        ValueError: If the description is empty.
+    """
+    from IPython.display import Image, display
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    if not alt.strip():
+        raise ValueError(
+            "A figure came without a description; say in alt what it shows."
+        )
+    file = io.BytesIO()
+    FigureCanvasAgg(figure).print_figure(file, dpi=100, bbox_inches="tight")
+    display(Image(data=file.getvalue(), format="png", alt=alt))  # type: ignore[no-untyped-call]
+
+
+def show_pictures(
+    images: Sequence[Array],
+    captions: Sequence[str],
+    alt: str,
+    columns: int = 3,
+    width: float = 3.4,
+) -> None:
+    """Show pictures in a grid, each with its caption below.
+
+    Args:
+        images: Arrays of shape (height, width, 3), 0 to 255.
+        captions: One text for each; line breaks are kept, long lines are wrapped.
+        alt: What the grid shows.
+        columns: Pictures in a row.
+        width: Of one picture, in inches.
+    """
+    from matplotlib.figure import Figure
+
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    lines = [
+        "\n".join(fill(line, int(11.5 * width)) for line in caption.splitlines())
+        for caption in captions
+    ]
+    height = 0.78 * width + 0.21 * max(text.count("\n") + 1 for text in lines)
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axis in axes:
+        axis.axis("off")
+    for axis, image, text in zip(axes, images, lines, strict=False):
+        axis.imshow(image)
+        axis.text(
+            *(0.5, -0.04, text),
+            transform=axis.transAxes,
+            fontsize=9,
+            ha="center",
+            va="top",
+        )
+    show(figure, alt)
+
+
+def plot_losses(
+    curves: Mapping[str, Sequence[float] | Sequence[tuple[int, float]]],
+    title: str,
+    alt: str,
+) -> None:
+    """Plot losses against iterations, on a logarithmic scale.
+
+    Args:
+        curves: Name -> losses of successive iterations, or (iteration, loss) pairs.
+        title: What was trained.
+        alt: What the plot shows.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axis = figure.subplots()
+    for (name, losses), colour in zip(curves.items(), PALETTE, strict=False):
+        points = np.asarray(losses, dtype=float)
+        if points.ndim == 1:
+            axis.plot(points, label=name, color=colour, linewidth=1, alpha=0.8)
+        elif points.size:
+            axis.plot(*points.T, "o-", label=name, color=colour, markersize=4)
+    axis.set(title=title, xlabel="iteration", ylabel="loss", yscale="log")
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)
+    show(figure, alt)
+
+
+def measure_gates(
+    model: Any, features: Array, words: Sequence[int]
+) -> dict[str, Array]:
+    """Measure an LSTM's gates while it reads a caption, from outside.
+
+    What the gates do shows in how the next states answer to the cell state fed in: with
+    an empty cell the next one holds just what is written; one unit more in the cell
+    raises it by what is kept; and a very full cell lets all that passes out be seen.
+
+    Args:
+        model: A CaptioningRNN with LSTM cells.
+        features: (D,) features of one image.
+        words: T word indices, as read one after another.
+
+    Returns:
+        'kept', 'written' and 'shown', each (T, H): the share of each cell that is kept,
+        the number written to it, the share of it that is shown.
+    """
+    from cs231n.layers import affine_forward
+    from cs231n.rnn_layers import lstm_step_forward
+
+    p = {name: w.astype(np.float64) for name, w in model.params.items()}
+    weights = p["Wx"], p["Wh"], p["b"]
+    h, _ = affine_forward(features[None].astype(np.float64), p["W_proj"], p["b_proj"])
+    c = np.zeros_like(h)
+    gates: dict[str, list[Array]] = {"kept": [], "written": [], "shown": []}
+    for word in words:
+        x = p["W_embed"][[word]]
+        _, written, _ = lstm_step_forward(x, h, np.zeros_like(c), *weights)
+        _, raised, _ = lstm_step_forward(x, h, np.ones_like(c), *weights)
+        shown, _, _ = lstm_step_forward(x, h, np.full_like(c, 1e9), *weights)
+        h, c, _ = lstm_step_forward(x, h, c, *weights)
+        for name, value in zip(gates, (raised - written, written, shown), strict=True):
+            gates[name].append(value[0])
+    return {name: np.array(values) for name, values in gates.items()}
+
+
+def plot_gates(gates: Mapping[str, Array], words: Sequence[str], alt: str) -> None:
+    """Draw what measure_gates found: a row for each of the liveliest units.
+
+    Args:
+        gates: Result of measure_gates.
+        words: The T words that were read.
+        alt: What the picture shows.
+    """
+    from matplotlib.figure import Figure
+
+    lively = np.argsort(-gates["kept"].std(axis=0))[:40]
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    panels = [
+        ("kept", "share of the cell kept", "viridis", 0, 1),
+        ("written", "written to the cell", "RdBu_r", -1, 1),
+        ("shown", "share of the cell shown", "viridis", 0, 1),
+    ]
+    for axis, (name, title, colours, low, high) in zip(
+        figure.subplots(1, 3, sharey=True), panels, strict=True
+    ):
+        # Units that act alike stand together: sorted by when they are most active.
+        order = lively[
+            np.argsort(gates["kept"][:, lively].argmin(axis=0), kind="stable")
+        ]
+        drawn = axis.imshow(
+            gates[name][:, order].T, aspect="auto", cmap=colours, vmin=low, vmax=high
+        )
+        axis.set_title(title, fontsize=10)
+        axis.set_xticks(range(len(words)), words, rotation=60, ha="right", fontsize=9)
+        axis.set_yticks([])
+        figure.colorbar(drawn, ax=axis, shrink=0.8)
+    figure.supylabel("40 liveliest units", fontsize=10)
+    show(figure, alt)
