@@ -4,7 +4,6 @@ import json
 import os
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -217,7 +216,7 @@ class CaptioningSolver:
             arrays[f"params/{name}"] = w
             scalars[name] = {}
             for key, value in self.optim_configs[name].items():
-                if isinstance(value, np.ndarray):
+                if isinstance(value, np.ndarray | np.generic):
                     arrays[f"optim/{name}/{key}"] = value
                 else:
                     scalars[name][key] = value
@@ -254,31 +253,28 @@ class CaptioningSolver:
                 f"There is no checkpoint {name}; save one with save_checkpoint."
             )
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with (
+                Path(path).open("rb") as stream,
+                np.load(stream, allow_pickle=False) as file,
+            ):
                 arrays = {key: file[key] for key in file.files}
             facts = json.loads(str(arrays["facts"]))
             wrong = self._differences(facts)
-            names = [] if wrong else list(self.model.params)
-            params = {key: arrays[f"params/{key}"] for key in names}
-            configs = {
-                key: facts["optim"].get(key, {})
-                | {
-                    entry.removeprefix(f"optim/{key}/"): value
+            params, configs = {}, {}
+            for key, w in ({} if wrong else self.model.params).items():
+                params[key] = saved = arrays[f"params/{key}"]
+                if (saved.shape, saved.dtype) != (w.shape, w.dtype):
+                    raise ValueError(f"{key} came as {saved.dtype} {saved.shape}")
+                configs[key] = facts["optim"][key] | {
+                    entry.removeprefix(f"optim/{key}/"): value[()]
                     for entry, value in arrays.items()
                     if entry.startswith(f"optim/{key}/")
                 }
-                for key in params
-            }
-            losses, val_losses = arrays["loss_history"], arrays["val_loss_history"]
+            losses = arrays["loss_history"].tolist()
+            val_losses = [(int(t), float(x)) for t, x in arrays["val_loss_history"]]
             state = ("MT19937", arrays["random/keys"], *facts["random"])
-        except (
-            OSError,
-            EOFError,
-            KeyError,
-            ValueError,
-            TypeError,
-            BadZipFile,
-        ) as error:
+            np.random.RandomState(0).set_state(state)  # raises if it is no state
+        except Exception as error:  # damaged bytes raise a dozen kinds in zipfile alone
             raise ValueError(
                 f"{name} is not a whole checkpoint of CaptioningSolver ({error}); "
                 "delete it to start the run anew."
@@ -291,8 +287,7 @@ class CaptioningSolver:
         self.model.params.update(params)
         self.optim_configs = configs
         self.epoch = facts["epoch"]
-        self.loss_history = losses.tolist()
-        self.val_loss_history = [(int(t), float(loss)) for t, loss in val_losses]
+        self.loss_history, self.val_loss_history = losses, val_losses
         np.random.set_state(state)
 
     def _differences(self, facts: dict[str, Any]) -> list[str]:
@@ -310,7 +305,9 @@ class CaptioningSolver:
         return {
             "update_rule": self._rule_name,
             "optim_config": {
-                k: v for k, v in self.optim_config.items() if np.ndim(v) == 0
+                k: v.item() if isinstance(v, np.generic) else v
+                for k, v in self.optim_config.items()
+                if np.ndim(v) == 0
             },
             "lr_decay": self.lr_decay,
             "batch_size": self.batch_size,

@@ -25,7 +25,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     draft = Path(name)
     try:
         yield draft
-        with draft.open("rb") as file:
+        with draft.open("rb+") as file:  # Windows only syncs what it may write
             os.fsync(file.fileno())
         # mkstemp makes private files; give what open() would have given.
         umask = os.umask(0)

@@ -13,6 +13,8 @@ from cs231n.validate import require_words
 
 Array: TypeAlias = NDArray[Any]
 
+_SOFTMAX_BLOCK = 131072  # scores handled at a time
+
 
 def rnn_step_forward(
     x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array
@@ -90,12 +92,13 @@ def rnn_forward(
     # Timesteps first, so that each one lies together in memory. One product projects
     # all inputs; the loop keeps the recurrent product alone.
     xs = np.ascontiguousarray(x.transpose(1, 0, 2)).reshape(T * N, D)
-    projected = (xs @ Wx + b).reshape(T, N, H)
-    hs = np.empty((T + 1, N, H), dtype=np.result_type(projected, h0, Wh))
+    hs = np.empty((T + 1, N, H), dtype=np.result_type(x, h0, Wx, Wh, b))
     hs[0] = h0
+    np.matmul(xs, Wx, out=hs[1:].reshape(T * N, H))
+    hs[1:] += b
+    recurrent = np.empty_like(hs[0])
     for t in range(T):
-        np.matmul(hs[t], Wh, out=hs[t + 1])
-        hs[t + 1] += projected[t]
+        hs[t + 1] += np.matmul(hs[t], Wh, out=recurrent)
         np.tanh(hs[t + 1], out=hs[t + 1])
     h = hs[1:].transpose(1, 0, 2)
     cache = (xs, hs, Wx, Wh)
@@ -122,13 +125,15 @@ def rnn_backward(dh: Array, cache: Any) -> tuple[Array, Array, Array, Array, Arr
     # BEGIN SOLUTION
     xs, hs, Wx, Wh = cache
     N, T, H = dh.shape
-    da = 1 - hs[1:] ** 2  # the tanh's slopes, turned into gradients in the loop
+    da = hs[1:] ** 2
+    np.subtract(1, da, out=da)  # the tanh's slopes, turned into gradients in the loop
     dh0 = np.zeros((N, H), dtype=da.dtype)
+    back = np.ascontiguousarray(Wh.T)  # small products are faster without a transpose
     for t in reversed(range(T)):
         da[t] *= dh[:, t] + dh0  # this step's own share, and what later steps send back
-        np.matmul(da[t], Wh.T, out=dh0)
+        np.matmul(da[t], back, out=dh0)
     da = da.reshape(T * N, H)
-    dx = (da @ Wx.T).reshape(T, N, -1).transpose(1, 0, 2)
+    dx = (da @ Wx.T).reshape(T, N, len(Wx)).transpose(1, 0, 2)
     dWx, dWh, db = xs.T @ da, hs[:-1].reshape(T * N, H).T @ da, da.sum(axis=0)
     # END SOLUTION
     return dx, dh0, dWx, dWh, db
@@ -170,13 +175,13 @@ def word_embedding_backward(dout: Array, cache: Any) -> Array:
     # TODO(Q1): A word may stand in many places: what happens to its gradients there?
     # Hint: look up np.add.at, and why += with an index array is not the same.
     # BEGIN SOLUTION
-    from scipy.sparse import csr_array
+    from scipy.sparse import csc_array
 
     x, (V, D) = cache
     places, words = np.arange(x.size + 1), x.reshape(-1)
-    # Row n of S is one-hot at word n, so S.T @ dout adds up the rows of each word.
-    S = csr_array((np.ones(x.size, dout.dtype), words, places), shape=(x.size, V))
-    dW: Array = S.T @ dout.reshape(-1, D)
+    # Column n of S is one-hot at word n, so S @ dout adds up the rows of each word.
+    S = csc_array((np.ones(x.size, dout.dtype), words, places), shape=(V, x.size))
+    dW: Array = S @ dout.reshape(-1, D)
     # END SOLUTION
     return dW
 
@@ -362,7 +367,7 @@ def lstm_backward(dh: Array, cache: Any) -> tuple[Array, Array, Array, Array, Ar
         da_g *= 1 - g * g
         np.matmul(da[t], Wh.T, out=dh0)
     da = da.reshape(T * N, 4 * H)
-    dx = (da @ Wx.T).reshape(T, N, -1).transpose(1, 0, 2)
+    dx = (da @ Wx.T).reshape(T, N, len(Wx)).transpose(1, 0, 2)
     dWx, dWh, db = xs.T @ da, hs[:-1].reshape(T * N, H).T @ da, da.sum(axis=0)
     # END SOLUTION
     return dx, dh0, dWx, dWh, db
@@ -383,7 +388,7 @@ def temporal_affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, Any]:
     N, T, D = x.shape
     flat = x.reshape(N * T, D) @ w
     flat += b
-    out = flat.reshape(N, T, -1)
+    out = flat.reshape(N, T, w.shape[1])
     return out, (x, w, b, out)
 
 
@@ -401,7 +406,7 @@ def temporal_affine_backward(dout: Array, cache: Any) -> tuple[Array, Array, Arr
     """
     x, w, _, _ = cache
     N, T, D = x.shape
-    flat = dout.reshape(N * T, -1)
+    flat = dout.reshape(N * T, w.shape[1])
     dx = (flat @ w.T).reshape(N, T, D)
     dw = x.reshape(N * T, D).T @ flat
     return dx, dw, flat.sum(axis=0)
@@ -431,17 +436,42 @@ def temporal_softmax_loss(
     """
     N, T, V = x.shape
     require_words(y, V)
-    rows, words = np.arange(N * T), np.asarray(y).reshape(N * T)
     weights = np.asarray(mask).reshape(N * T).astype(x.dtype) / x.dtype.type(max(N, 1))
-
+    words = np.asarray(y).reshape(N * T)
     flat = x.reshape(N * T, V)
-    dx = flat - flat.max(axis=1, keepdims=True)  # no exp above 1, so no overflow
-    picked = dx[rows, words]
-    np.exp(dx, out=dx)
-    total = dx.sum(axis=1)
-    loss = float(np.sum(weights * (np.log(total) - picked), dtype=np.float64))
-    dx *= (weights / total)[:, None]
-    dx[rows, words] -= weights
+    dx = np.empty_like(flat, order="C")
+    loss = weighted_softmax_loss(flat, words, weights, dx)
     if verbose:
         print("dx_flat:", dx.shape)
     return loss, dx.reshape(N, T, V)
+
+
+def weighted_softmax_loss(x: Array, y: Array, weights: Array, out: Array) -> float:
+    """Sum the weighted cross-entropies of a softmax over each row (given).
+
+    Args:
+        x: (R, V) scores of all words in each row.
+        y: (R,) the true words, 0 <= y < V.
+        weights: (R,) how much each row's loss counts, in the dtype of x.
+        out: (R, V) receives the gradient at the scores; may be x itself.
+
+    Returns:
+        The sum of weight times loss.
+    """
+    R, V = x.shape
+    ones = np.ones(V, dtype=x.dtype)
+    block = max(1, _SOFTMAX_BLOCK // V)  # so few rows stay in the cache until done
+    loss = 0.0
+    for start in range(0, R, block):
+        rows = slice(start, start + block)
+        target = (np.arange(len(y[rows])), y[rows])
+        p, weight = out[rows], weights[rows]
+        # The largest becomes 0, so no exp is above 1 and none overflows.
+        np.subtract(x[rows], x[rows].max(axis=1, keepdims=True), out=p)
+        picked = p[target]
+        np.exp(p, out=p)
+        total = p @ ones  # faster than p.sum(axis=1)
+        loss += float(np.sum(weight * (np.log(total) - picked), dtype=np.float64))
+        p *= (weight / total)[:, None]
+        p[target] -= weight
+    return loss

@@ -45,7 +45,7 @@ class FastCaptioningRNN(CaptioningRNN):
         #   - the input projection of a word, once for every place it stands in: project
         #     each *different* word once, then gather; scatter-add on the way back.
         # BEGIN SOLUTION
-        from scipy.sparse import csr_array
+        from scipy.sparse import csc_array
 
         W_embed, W_vocab = self.params["W_embed"], self.params["W_vocab"]
         Wx = self.params["Wx"]
@@ -75,27 +75,19 @@ class FastCaptioningRNN(CaptioningRNN):
         all_scored = bool(scored.all())
         h_scored = h if all_scored else h[scored]
 
-        p = h_scored @ W_vocab
-        p += self.params["b_vocab"]
-        target = (np.arange(len(p)), words_out[scored])
-        p -= p.max(axis=1, keepdims=True)
-        picked = p[target]
-        np.exp(p, out=p)
-        total = p.sum(axis=1)
-        loss = float(np.sum(np.log(total) - picked, dtype=np.float64) / N)
-
-        p *= (1 / (N * total))[:, None]
-        p[target] -= dtype.type(1 / N)
-        grads["W_vocab"], grads["b_vocab"] = h_scored.T @ p, p.sum(axis=0)
-        dh = p @ W_vocab.T
+        scores = h_scored @ W_vocab
+        scores += self.params["b_vocab"]
+        weights = np.full(len(scores), 1 / N, dtype)
+        dscores = scores  # the gradient takes the scores' place
+        loss = weighted_softmax_loss(scores, words_out[scored], weights, out=dscores)
+        grads["W_vocab"], grads["b_vocab"] = h_scored.T @ dscores, dscores.sum(axis=0)
+        dh = dscores @ W_vocab.T
         if not all_scored:
             dh_scored, dh = dh, np.zeros_like(h)
             dh[scored] = dh_scored
         da, dh0, grads["Wh"] = self._run_back(dh, cache)
-        scatter = csr_array(
-            (np.ones(P, dtype), place, np.arange(P + 1)), shape=(P, len(distinct))
-        )
-        dprojected = scatter.T @ da
+        gather = (np.ones(P, dtype), place, np.arange(P + 1))
+        dprojected = csc_array(gather, shape=(len(distinct), P)) @ da
         grads["Wx"], grads["b"] = vectors.T @ dprojected, dprojected.sum(axis=0)
         grads["W_embed"] = np.zeros_like(W_embed)
         grads["W_embed"][distinct] = dprojected @ Wx.T
@@ -153,7 +145,7 @@ class FastCaptioningRNN(CaptioningRNN):
         """Backpropagate through _run.
 
         Args:
-            dh: (P, H) gradient at the packed hidden states.
+            dh: (P, H) gradient at the packed hidden states; may be overwritten.
             cache: Second result of _run.
 
         Returns:
@@ -169,13 +161,17 @@ class FastCaptioningRNN(CaptioningRNN):
         is_lstm = self.cell_type == "lstm"
         da = np.empty_like(a) if is_lstm else 1 - h**2
         # Rows that have not started yet, going backward, stay zero in both.
-        dh0 = np.zeros((sizes[0], H), dtype=h.dtype)
-        dc0 = np.zeros_like(dh0)
+        # In float32, with few rows, a product with a transpose is faster written to
+        # columns; with a copy instead, where that is small, it is faster still.
+        dh0 = np.zeros((sizes[0], H), dtype=h.dtype, order="F" if is_lstm else "C")
+        back = Wh.T if is_lstm else np.ascontiguousarray(Wh.T)
+        dc0 = np.zeros((sizes[0], H), dtype=h.dtype)
         stop = len(h)
         for n in reversed(sizes):
             now = slice(stop - n, stop)
             stop -= n
-            dnext_h = dh[now] + dh0[:n]
+            dnext_h = dh[now]
+            dnext_h += dh0[:n]
             da_t = da[now]
             if is_lstm:
                 gates, dc = a[now], dc0[:n]
@@ -196,7 +192,7 @@ class FastCaptioningRNN(CaptioningRNN):
                 da_g *= 1 - g * g
             else:
                 da_t *= dnext_h
-            np.matmul(da_t, Wh.T, out=dh0[:n])
+            np.matmul(da_t, back, out=dh0[:n])
         dWh = prev_h.T @ da
         # END SOLUTION
         return da, dh0, dWh
@@ -220,22 +216,25 @@ class FastCaptioningRNN(CaptioningRNN):
         features = self._require_features(features)
         captions = np.full((len(features), max_length), self._null, dtype=np.int32)
         # TODO(extra): Greedy captions again, with two products fewer for each word:
-        # scores and the next recurrent product both multiply the hidden state, and
-        # W_embed @ Wx + b can be had once for all words. Drop finished captions.
+        # scores and the next recurrent product both multiply the hidden state, and a
+        # word's W_embed @ Wx + b need be had once. Drop finished captions.
         # BEGIN SOLUTION
         W_embed, W_vocab = self.params["W_embed"], self.params["W_vocab"]
         Wx, Wh, b = self.params["Wx"], self.params["Wh"], self.params["b"]
         H, kH = Wh.shape
-        N, V = len(features), len(W_embed)
-        # The table of all words costs V rows; the words themselves N rows a step.
-        table = W_embed @ Wx + b if N * max_length > V else None
+        table = np.empty((len(W_embed), kH), dtype=Wh.dtype)  # a row for each word
+        missing = np.ones(len(W_embed), dtype=bool)
         both = np.concatenate([Wh, W_vocab], axis=1)
         h, _ = affine_forward(features, self.params["W_proj"], self.params["b_proj"])
         recurrent = h @ Wh
         c = np.zeros_like(h)
-        words, rows = np.full(N, self._start), np.arange(N)
+        words, rows = np.full(len(h), self._start), np.arange(len(h))
         for t in range(max_length):
-            a = table[words] if table is not None else W_embed[words] @ Wx + b
+            new = np.unique(words[missing[words]])
+            if new.size:
+                table[new] = W_embed[new] @ Wx + b
+                missing[new] = False
+            a = table[words]
             a += recurrent
             if self.cell_type == "lstm":
                 squashed = a[:, : 3 * H]

@@ -178,7 +178,8 @@ class CaptioningRNN:
                 "The vocabulary has no '<START>', so there is no first word to feed; "
                 "build the model with a word_to_idx that has one."
             )
-        if beam_width < 1 or (beam_width > 1 and (temperature or top_k)):
+        drawn = temperature is not None or top_k is not None
+        if beam_width < 1 or (beam_width > 1 and drawn):
             raise ValueError(
                 f"beam_width={beam_width}, temperature={temperature} and top_k={top_k} "
                 "do not go together; choose a beam of 1 or more, or draw at random."
@@ -240,7 +241,7 @@ class CaptioningRNN:
         # BEGIN SOLUTION
         W_embed, W_vocab = self.params["W_embed"], self.params["W_vocab"]
         Wx, Wh, b = self.params["Wx"], self.params["Wh"], self.params["b"]
-        K = min(width, V)
+        K = min(width, V**max_length)  # there are no more captions than that
         h, _ = affine_forward(features, self.params["W_proj"], self.params["b_proj"])
         h = np.repeat(h, K, axis=0)  # the beams of an image are neighbours, (N*K, H)
         c = np.zeros_like(h)

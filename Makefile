@@ -1,0 +1,62 @@
+# Bare `make` prints the help. What follows ## behind a verb is its line there.
+
+PYTHON ?= python3
+VENV ?= .venv
+PROFILE ?= full
+ARGS ?=
+
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+RUN := $(BIN)/python
+SCRIPTS = $(shell find . \( -name '.?*' -o -name build -o -path './$(VENV)' \) -prune -o -name '*.sh' -print) .ci/run
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench data lab notebooks clean setup
+
+help: ## print this
+	@echo "CS231n Assignment 3. Say make and one of these:"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "The first call makes $(VENV) and installs what is needed: minutes, about 6 GB."
+	@echo "PYTHON=python3.12 picks the Python, VENV=folder the place, PROFILE=quick a short"
+	@echo "run; ARGS goes to the program: make test ARGS='-m q1', make run ARGS=LSTM_Captioning."
+
+run: data ## execute the notebooks, write build/report/index.html
+	@$(RUN) -m staff run --profile $(PROFILE) $(ARGS)
+
+test: data ## run all tests, the notebooks' quick profile among them
+	@$(RUN) -m pytest $(ARGS)
+
+lint: setup ## check style, types, spelling, scripts and notebooks
+	@$(RUN) -m ruff check
+	@$(RUN) -m ruff format --check
+	@$(RUN) -m mypy
+	@$(BIN)/codespell
+	@$(BIN)/shellcheck $(SCRIPTS)
+	@$(RUN) -m staff notebooks --check
+	@echo "Nothing to complain of."
+
+bench: setup ## measure speed against torch, as ratios
+	@$(RUN) -m benchmarks $(ARGS)
+
+data: setup ## prepare the embedded data; quick when that is done
+	@$(RUN) -m cs231n.datasets.scene_captions
+
+lab: setup ## open JupyterLab
+	@$(RUN) -m jupyter lab $(ARGS)
+
+notebooks: setup ## write the notebooks from staff/notebooks/
+	@$(RUN) -m staff notebooks
+
+clean: ## remove build/ and caches; environment and data stay
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune \
+	  -exec rm -rf {} + -o \( -name '.?*' -o -path './$(VENV)' \) -prune
+
+# Asks a few words of Python that every version understands, before anything else.
+setup: ## make the environment, install what is missing
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "$(PYTHON) was not found; install Python 3.11 or newer, or name yours (make PYTHON=python3.12)." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$$($(PYTHON) --version 2>&1) is too old, 3.11 or newer is needed; install one and name it (make PYTHON=python3.12)." >&2; exit 1; }
+	@$(PYTHON) -m staff setup --venv "$(VENV)"

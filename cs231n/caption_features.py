@@ -1,0 +1,276 @@
+"""Any photo as 512 numbers: SqueezeNet's feature maps, pooled and reduced.
+
+Late maps know what is in a picture, early ones which colour it has, and a coarse grid
+keeps where. The maps of four layers are taken, each tamed by a square root and averaged
+over the cells of a grid; principal components, fitted on training pictures, then keep
+the 512 directions in which pictures differ most.
+
+Letters in shapes: N pictures, H by W pixels, D numbers from the maps, K kept of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import zipfile
+from collections.abc import Iterable, Sized
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cs231n.files import replacing
+from cs231n.progress import progress_bar
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+    from PIL import Image
+
+SIZE = (192, 256)
+"""Height and width at which the network sees a picture."""
+LAYERS = (1, 4, 7, 12)
+"""Places in ``features`` whose outputs are used."""
+GRID = (3, 4)
+"""Rows and columns of the cells over which a map is averaged."""
+WIDE_GRID = (2, 4)
+"""Cells of the last map for the unreduced features: 512 maps make 4096 numbers."""
+
+
+def feature_maps(
+    images: Iterable[Any],
+    model: torch.nn.Module,
+    *,
+    batch_size: int = 16,
+    progress: bool = True,
+    total: int | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Describe pictures by what the network's layers make of them.
+
+    Args:
+        images: N pictures (H, W, 3), (H, W, 4) or (H, W) uint8, of any sizes; an
+            iterator is read as it is needed.
+        model: What ``load_squeezenet`` returns.
+        batch_size: How many pictures go through the network at a time.
+        progress: Whether to show a progress bar.
+        total: N for the progress bar, where ``images`` has no length.
+
+    Returns:
+        maps: (N, D) pooled maps of ``LAYERS``, for ``FeatureReducer``.
+        wide: (N, 4096) the last map alone on the ``WIDE_GRID``.
+
+    Raises:
+        TypeError: If a picture is not of dtype uint8.
+        ValueError: If there is no picture or one has another shape.
+    """
+    import torch
+
+    if total is None and isinstance(images, Sized):
+        total = len(images)
+    # A copy with channels last, which is twice as fast: the caller's stays as it is.
+    network = copy.deepcopy(model.get_submodule("features"))
+    network = network.to(memory_format=torch.channels_last)
+    rest = iter(images)
+    parts = []
+    with progress_bar(total or 0, "Looking at pictures", progress) as bar:
+        while batch := list(islice(rest, batch_size)):
+            parts.append(_run(batch, network))
+            bar.update(len(batch))
+    if not parts:
+        raise ValueError("There is no picture to describe; give at least one.")
+    maps, wide = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return maps, wide
+
+
+class FeatureReducer:
+    """Standardises the pooled maps and keeps their K leading principal components."""
+
+    def __init__(self, dim: int = 512) -> None:
+        """Make an empty reducer.
+
+        Args:
+            dim: K, how many numbers to keep.
+        """
+        self.dim = dim
+        self._mean: NDArray[np.float32] | None = None
+        self._components: NDArray[np.float32] | None = None
+
+    def fit(self, X: NDArray[np.floating]) -> FeatureReducer:
+        """Learn mean, spread and components, the same ones each time.
+
+        Args:
+            X: (N, D) maps of the training pictures, with N > 1.
+
+        Raises:
+            ValueError: If X is not a matrix of two rows or more.
+        """
+        X = _matrix(X)
+        if len(X) < 2:
+            raise ValueError(f"X has {len(X)} row; components need two or more.")
+        mean = X.mean(axis=0)
+        spread = X.std(axis=0)
+        # Columns that hardly vary would be blown up by what little noise they have.
+        spread = np.maximum(spread, 0.1 * spread.mean() + 1e-8)
+        Z = (X - mean) / spread
+        # Z Zᵀ is N by N, far smaller than Zᵀ Z, and has the same spectrum.
+        values, vectors = _leading(Z, min(self.dim, len(X) - 1, X.shape[1]))
+        components = Z.T @ vectors  # (D, K), each column sqrt(value) long
+        del Z
+        components /= np.sqrt(np.maximum(values, 1e-12 * values[0]))
+        # An eigenvector may come with either sign: make its largest entry positive.
+        largest = np.abs(components).argmax(axis=0)
+        components *= np.sign(components[largest, np.arange(len(values))])
+        deviations = np.sqrt(values / len(X))
+        components *= _final_scale(deviations)
+        padded = np.zeros((X.shape[1], self.dim), np.float32)
+        padded[:, : len(values)] = components / spread[:, None]
+        self._mean, self._components = mean.astype(np.float32), padded
+        return self
+
+    def transform(self, X: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Reduce maps to features.
+
+        Args:
+            X: (N, D) maps, of the width that was fitted.
+
+        Returns:
+            (N, K) features, whose mean square over the training pictures is 1.
+
+        Raises:
+            RuntimeError: If nothing has been fitted or loaded.
+            ValueError: If X does not have D columns.
+        """
+        if self._mean is None or self._components is None:
+            raise RuntimeError("This FeatureReducer is empty; call fit or load first.")
+        X = _matrix(X)
+        if X.shape[1] != len(self._mean):
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but this reducer was fitted to "
+                f"{len(self._mean)}; make X with feature_maps of the same version."
+            )
+        return (X - self._mean) @ self._components
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the reducer to an ``.npz`` file, whole or not at all."""
+        if self._mean is None or self._components is None:
+            raise RuntimeError("This FeatureReducer is empty; call fit or load first.")
+        with replacing(path) as draft, draft.open("wb") as file:
+            np.savez(file, mean=self._mean, components=self._components)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> FeatureReducer:
+        """Read what ``save`` wrote.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the file is damaged or no reducer.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                mean, components = arrays["mean"], arrays["components"]
+        except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{os.fspath(path)} is no whole reducer file ({error}); delete the "
+                "folder it is in to have it built again."
+            ) from error
+        reducer = cls(components.shape[1])
+        reducer._mean, reducer._components = mean, components
+        return reducer
+
+
+def features_from_image(
+    image: Any, reducer: FeatureReducer, model: torch.nn.Module
+) -> NDArray[np.float32]:
+    """Describe one photo as the captioning models were taught to see pictures.
+
+    Args:
+        image: (H, W, 3), (H, W, 4) or (H, W) uint8 of any size, or a Pillow image.
+        reducer: The one of the training pictures, ``reducer.npz`` beside them.
+        model: What ``load_squeezenet`` returns.
+
+    Returns:
+        (1, K) features, ready for ``CaptioningRNN.sample``.
+    """
+    maps, _ = feature_maps([image], model, progress=False)
+    return reducer.transform(maps)
+
+
+def _run(
+    batch: list[Any], network: torch.nn.Module
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return (B, D) and (B, 4096) numbers for a batch of B pictures."""
+    import torch
+    from torch.nn.functional import adaptive_avg_pool2d
+
+    from cs231n.image_utils import SQUEEZENET_MEAN, SQUEEZENET_STD
+
+    device = next(network.parameters()).device
+    pixels = np.stack([_fit_picture(image) for image in batch])
+    with torch.inference_mode():
+        x = torch.from_numpy(pixels).to(device, torch.float32) / 255
+        x = (x - torch.tensor(SQUEEZENET_MEAN, device=device)) / torch.tensor(
+            SQUEEZENET_STD, device=device
+        )
+        x = x.permute(0, 3, 1, 2)  # a view: channels stay last in memory
+        parts = []
+        for i, layer in enumerate(network.children()):
+            x = layer(x)
+            if i in LAYERS:
+                parts.append(adaptive_avg_pool2d(x.sqrt(), GRID).flatten(1))
+            if i == LAYERS[-1]:
+                break
+        wide = adaptive_avg_pool2d(x.sqrt(), WIDE_GRID).flatten(1)
+        return torch.cat(parts, 1).cpu().numpy(), wide.cpu().numpy()
+
+
+def _fit_picture(image: Any) -> NDArray[np.uint8]:
+    """Return the middle of a picture, of ``SIZE``."""
+    from PIL import Image
+
+    picture = image if isinstance(image, Image.Image) else _as_pillow(image)
+    H, W = SIZE
+    scale = min(picture.width / W, picture.height / H)
+    across, down = W * scale, H * scale
+    left, top = (picture.width - across) / 2, (picture.height - down) / 2
+    small = picture.convert("RGB").resize(
+        (W, H),
+        Image.Resampling.BILINEAR,  # Pillow averages as it shrinks
+        box=(left, top, left + across, top + down),
+    )
+    return np.asarray(small)
+
+
+def _as_pillow(image: Any) -> Image.Image:
+    from PIL import Image
+
+    array = np.asarray(image)
+    if array.dtype != np.uint8:
+        raise TypeError(
+            f"A picture has dtype {array.dtype}; give uint8, with pixels 0 to 255."
+        )
+    channels = array.shape[2:] in {(), (3,), (4,)}
+    if array.ndim not in (2, 3) or not channels or 0 in array.shape:
+        raise ValueError(
+            f"A picture has shape {array.shape}; give (H, W, 3), (H, W, 4) or (H, W)."
+        )
+    return Image.fromarray(array)
+
+
+def _matrix(X: NDArray[np.floating]) -> NDArray[np.float32]:
+    X = np.asarray(X)
+    if X.ndim != 2:
+        raise ValueError(f"X has shape {X.shape}; give one row for each picture.")
+    return X.astype(np.float32, copy=False)
+
+
+def _leading(
+    Z: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return the k largest eigenvalues of Z Zᵀ, falling, and their eigenvectors."""
+    from scipy.linalg import eigh
+
+    n = len(Z)
+    values, vectors = eigh(
+        (Z @ Z.T).astype(np.float64), subset_by_index=[n - k, n - 1], overwrite_a=True
+    )
+    return values[::-1], vectors[:, ::-1]

@@ -1,0 +1,38 @@
+"""Staff's command line: ``python -m staff VERB``."""
+
+import argparse
+import sys
+
+from staff import environment
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Hand the arguments to the verb that comes first among them."""
+    verbs = {
+        "setup": "make the environment and install what is missing",
+        "notebooks": "write the notebooks from their text sources",
+        "run": "execute the notebooks and write the report",
+    }
+    parser = argparse.ArgumentParser(
+        prog="python -m staff",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(f"{verb:<11}{what}" for verb, what in verbs.items()),
+    )
+    parser.add_argument("verb", choices=verbs, metavar="VERB", help="one of these:")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="see VERB --help")
+    args = parser.parse_args(argv)
+
+    # The verbs' needs are installed by the first of them, so import what is called.
+    if args.verb == "setup":
+        return environment.main(args.arguments)
+    if args.verb == "notebooks":
+        from staff import notebooks
+
+        return notebooks.main(args.arguments)
+    from staff import run
+
+    return run.main(args.arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,602 @@
+# %% [markdown]
+# # Captioning images with an LSTM
+#
+# A vanilla RNN forgets quickly: whatever it carries is multiplied by the same matrix
+# and squashed at every word. The *long short-term memory* (LSTM) gives the network a
+# second state, the cell, which is changed only by adding to it and by forgetting on
+# purpose. In this notebook you write it, forward and backward, and then train a
+# captioning model that really works.
+#
+# You will edit `cs231n/rnn_layers.py` and `cs231n/classifiers/rnn.py` again: look for
+# `TODO(Q2)`. Finish `RNN_Captioning.ipynb` first; the embedding, `loss` and `sample` of
+# that notebook are needed here.
+
+# %% [markdown]
+# ## Set-up
+
+# %%
+# %load_ext autoreload
+# %autoreload 2
+import os
+
+import numpy as np
+
+from cs231n.gradient_check import (
+    check,
+    check_below,
+    eval_numerical_gradient,
+    eval_numerical_gradient_array,
+)
+
+# %% tags=["parameters"]
+# "full" trains to the end; "quick" shortens training and nothing else.
+PROFILE = os.environ.get("CS231N_PROFILE", "full")
+SEED = 231
+
+# %%
+from cs231n.caption_metrics import bleu, cider
+from cs231n.captioning_solver import CaptioningSolver
+from cs231n.classifiers.fast_rnn import FastCaptioningRNN
+from cs231n.classifiers.rnn import CaptioningRNN
+from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
+from cs231n.figures import measure_gates, plot_gates, plot_losses, show_pictures
+from cs231n.image_utils import image_from_url
+from cs231n.rnn_layers import *
+
+# %% [markdown]
+# ## The data
+#
+# The same as before: pictures as 512 numbers, captions as word indices.
+
+# %%
+data = load_coco_data(pca_features=True)
+
+for name, value in data.items():
+    if isinstance(value, np.ndarray):
+        print(f"{name:18} {type(value).__name__:8} {value.shape!s:14} {value.dtype}")
+    else:
+        print(f"{name:18} {type(value).__name__:8} {len(value)} entries")
+
+# %% [markdown]
+# ## One timestep
+#
+# Like the RNN, an LSTM mixes the input with the hidden state, but it does so four times
+# over, with $W_x$ of shape $(D, 4H)$, $W_h$ of shape $(H, 4H)$ and $b$ of length $4H$:
+#
+# $$a = x_t W_x + h_{t-1} W_h + b$$
+#
+# Cut $a$ into four blocks of $H$ columns, $a_i, a_f, a_o, a_g$, in this order. Three of
+# them become *gates* between 0 and 1, the fourth one is what might be written:
+#
+# $$i = \sigma(a_i) \quad f = \sigma(a_f) \quad o = \sigma(a_o) \quad g = \tanh(a_g)$$
+#
+# The forget gate $f$ says how much of the old cell stays, the input gate $i$ how much
+# of $g$ is added to it, the output gate $o$ how much of the cell is shown outside:
+#
+# $$c_t = f \odot c_{t-1} + i \odot g \qquad\qquad h_t = o \odot \tanh(c_t)$$
+#
+# ### A step forward
+#
+# Write `lstm_step_forward` in `cs231n/rnn_layers.py`; a stable `sigmoid` is given
+# there. Errors of the order of `1e-8` or less.
+
+# %%
+N, D, H = 3, 4, 5
+x = np.linspace(-0.4, 1.2, num=N * D).reshape(N, D)
+prev_h = np.linspace(-0.3, 0.7, num=N * H).reshape(N, H)
+prev_c = np.linspace(-0.4, 0.9, num=N * H).reshape(N, H)
+Wx = np.linspace(-2.1, 1.3, num=4 * D * H).reshape(D, 4 * H)
+Wh = np.linspace(-0.7, 2.2, num=4 * H * H).reshape(H, 4 * H)
+b = np.linspace(0.3, 0.7, num=4 * H)
+
+next_h, next_c, _ = lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b)
+expected_next_h = np.array(
+    [
+        [0.24635157, 0.28610883, 0.32240467, 0.35525807, 0.38474904],
+        [0.49223563, 0.55611431, 0.61507696, 0.66844003, 0.7159181],
+        [0.56735664, 0.66310127, 0.74419266, 0.80889665, 0.858299],
+    ]
+)
+expected_next_c = np.array(
+    [
+        [0.32986176, 0.39145139, 0.451556, 0.51014116, 0.56717407],
+        [0.66382255, 0.76674007, 0.87195994, 0.97902709, 1.08751345],
+        [0.74192008, 0.90592151, 1.07717006, 1.25120233, 1.42395676],
+    ]
+)
+check(
+    "lstm_step_forward",
+    {"next_h": (next_h, expected_next_h), "next_c": (next_c, expected_next_c)},
+    within=1e-8,
+)
+
+# %% [markdown]
+# ### A step backward
+#
+# Two gradients come in, at the next hidden state and at the next cell state, and six go
+# out. Mind that the next cell state reaches the loss on two ways. Write
+# `lstm_step_backward`. Errors of the order of `1e-7` or less (`1e-6` is allowed).
+
+# %%
+np.random.seed(SEED)
+N, D, H = 4, 5, 6
+x, prev_h, prev_c = np.random.randn(N, D), np.random.randn(N, H), np.random.randn(N, H)
+Wx, Wh = np.random.randn(D, 4 * H), np.random.randn(H, 4 * H)
+b = np.random.randn(4 * H)
+
+next_h, next_c, cache = lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b)
+dnext_h, dnext_c = np.random.randn(*next_h.shape), np.random.randn(*next_c.shape)
+dx, dprev_h, dprev_c, dWx, dWh, db = lstm_step_backward(dnext_h, dnext_c, cache)
+
+
+def next_h_of(_):
+    return lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b)[0]
+
+
+def next_c_of(_):
+    return lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b)[1]
+
+
+def numeric(array):
+    through_h = eval_numerical_gradient_array(next_h_of, array, dnext_h)
+    through_c = eval_numerical_gradient_array(next_c_of, array, dnext_c)
+    return through_h + through_c
+
+
+check(
+    "lstm_step_backward",
+    {
+        "dx": (dx, numeric(x)),
+        "dprev_h": (dprev_h, numeric(prev_h)),
+        "dprev_c": (dprev_c, numeric(prev_c)),
+        "dWx": (dWx, numeric(Wx)),
+        "dWh": (dWh, numeric(Wh)),
+        "db": (db, numeric(b)),
+    },
+    within=1e-6,
+)
+
+# %% [markdown]
+# ## Whole sequences
+#
+# ### A sequence forward
+#
+# `lstm_forward` runs through a sequence. It is given the initial hidden state; the cell
+# starts at zero, and its later states stay inside: only hidden states are returned.
+# Errors of the order of `1e-7` or less.
+
+# %%
+N, D, H, T = 2, 5, 4, 3
+x = np.linspace(-0.4, 0.6, num=N * T * D).reshape(N, T, D)
+h0 = np.linspace(-0.4, 0.8, num=N * H).reshape(N, H)
+Wx = np.linspace(-0.2, 0.9, num=4 * D * H).reshape(D, 4 * H)
+Wh = np.linspace(-0.3, 0.6, num=4 * H * H).reshape(H, 4 * H)
+b = np.linspace(0.2, 0.7, num=4 * H)
+
+h, _ = lstm_forward(x, h0, Wx, Wh, b)
+expected_h = np.array(
+    [
+        [
+            [0.01764008, 0.01823233, 0.01882671, 0.0194232],
+            [0.11287491, 0.12146228, 0.13018446, 0.13902939],
+            [0.31358768, 0.33338627, 0.35304453, 0.37250975],
+        ],
+        [
+            [0.45767879, 0.4761092, 0.4936887, 0.51041945],
+            [0.6704845, 0.69350089, 0.71486014, 0.7346449],
+            [0.81733511, 0.83677871, 0.85403753, 0.86935314],
+        ],
+    ]
+)
+check("lstm_forward", {"h": (h, expected_h)}, within=1e-7)
+
+# %% [markdown]
+# ### A sequence backward
+#
+# Write `lstm_backward`. This time two gradients travel from timestep to timestep.
+# Errors of the order of `1e-8`; at `dWh`, where numbers of very different sizes are
+# compared, `5e-6` is allowed.
+
+# %%
+np.random.seed(SEED)
+N, D, T, H = 2, 3, 10, 6
+x, h0 = np.random.randn(N, T, D), np.random.randn(N, H)
+Wx, Wh = np.random.randn(D, 4 * H), np.random.randn(H, 4 * H)
+b = np.random.randn(4 * H)
+
+out, cache = lstm_forward(x, h0, Wx, Wh, b)
+dout = np.random.randn(*out.shape)
+dx, dh0, dWx, dWh, db = lstm_backward(dout, cache)
+
+
+def h_of(_):
+    return lstm_forward(x, h0, Wx, Wh, b)[0]
+
+
+check(
+    "lstm_backward",
+    {
+        "dx": (dx, eval_numerical_gradient_array(h_of, x, dout)),
+        "dh0": (dh0, eval_numerical_gradient_array(h_of, h0, dout)),
+        "dWx": (dWx, eval_numerical_gradient_array(h_of, Wx, dout)),
+        "dWh": (dWh, eval_numerical_gradient_array(h_of, Wh, dout)),
+        "db": (db, eval_numerical_gradient_array(h_of, b, dout)),
+    },
+    within={"dx": 1e-7, "dh0": 1e-7, "dWx": 1e-7, "dWh": 5e-6, "db": 1e-7},
+)
+
+# %% [markdown] tags=["answer"] id="q2-gates"
+# ## A question to answer in writing
+#
+# **TODO(Q2):** The gates $i$, $f$ and $o$ use a sigmoid, while $g$ and the cell's way
+# out use tanh. Would the LSTM still do its work if every sigmoid were replaced by tanh?
+# And by ReLU? Give a reason for each.
+#
+# *Your answer:*
+#
+# <!-- BEGIN SOLUTION -->
+# A gate is a share: how much is kept, written or shown. The sigmoid gives numbers from
+# 0 to 1, which is what a share is. With tanh, gates become negative: a forget gate of
+# -1 would flip the sign of all that the cell remembers at each step instead of
+# forgetting it, and the neutral value at zero input is 0 (forget everything) rather
+# than 1/2. Such a network can be trained to some degree, but its cell is no longer a
+# memory that things are added to and cleared from. With ReLU, gates have no upper
+# limit: a forget gate above 1 makes the cell grow by a factor at every timestep, and
+# its gradient with it, so the explosion that the LSTM was invented to prevent is back;
+# and a gate stuck at 0 passes no gradient at all.
+# <!-- END SOLUTION -->
+
+# %% [markdown]
+# ## The whole model
+#
+# Open `cs231n/classifiers/rnn.py` again and let `CaptioningRNN.loss` handle
+# `cell_type="lstm"` too. Done well, this takes very few lines. The difference from the
+# stored loss should be below `1e-10`.
+
+# %%
+N, D, W, H = 10, 20, 30, 40
+word_to_idx = {"<NULL>": 0, "cat": 2, "dog": 3}
+V, T = len(word_to_idx), 13
+
+model = CaptioningRNN(
+    word_to_idx,
+    input_dim=D,
+    wordvec_dim=W,
+    hidden_dim=H,
+    cell_type="lstm",
+    dtype=np.float64,
+)
+for name, value in model.params.items():
+    model.params[name] = np.linspace(-1.4, 1.3, num=value.size).reshape(value.shape)
+features = np.linspace(-0.5, 1.7, num=N * D).reshape(N, D)
+captions = (np.arange(N * T) % V).reshape(N, T)
+
+loss, grads = model.loss(features, captions)
+expected_loss = 9.82445935443
+print(f"loss {loss:.11f}, expected {expected_loss}")
+check_below(
+    "CaptioningRNN.loss, lstm", {"difference": (abs(loss - expected_loss), 1e-10)}
+)
+
+# %% [markdown]
+# And its gradients. With the weights drawn below, they are numbers of the order of 1,
+# or zero: look at the largest difference from the numerical ones instead of the
+# relative error.
+
+# %%
+np.random.seed(SEED)
+captions = np.random.randint(V, size=(2, 3))
+features = np.random.randn(2, 4)
+model = CaptioningRNN(
+    word_to_idx,
+    input_dim=4,
+    wordvec_dim=5,
+    hidden_dim=6,
+    cell_type="lstm",
+    dtype=np.float64,
+)
+# Larger weights than usual, so that no gradient is lost in rounding.
+for name, value in model.params.items():
+    model.params[name] = np.random.randn(*value.shape)
+loss, grads = model.loss(features, captions)
+
+
+def model_loss(_):
+    return model.loss(features, captions)[0]
+
+
+differences = {}
+for name in sorted(grads):
+    numeric_grad = eval_numerical_gradient(model_loss, model.params[name], False)
+    differences[name] = (np.abs(grads[name] - numeric_grad).max(), 1e-7)
+check_below("gradients of CaptioningRNN.loss, lstm", differences)
+
+# %% [markdown]
+# ## Overfit a handful of captions
+#
+# The same test as for the RNN. After 100 iterations the loss should be below 0.5.
+
+# %%
+np.random.seed(SEED)
+small_data = load_coco_data(max_train=50)
+small_lstm_model = CaptioningRNN(
+    word_to_idx=data["word_to_idx"],
+    input_dim=data["train_features"].shape[1],
+    hidden_dim=512,
+    wordvec_dim=256,
+    cell_type="lstm",
+    dtype=np.float32,
+)
+small_lstm_solver = CaptioningSolver(
+    small_lstm_model,
+    small_data,
+    update_rule="adam",
+    optim_config={"learning_rate": 5e-3},
+    lr_decay=0.995,
+    num_epochs=50,
+    batch_size=25,
+    print_every=10,
+)
+small_lstm_solver.train()
+
+# %%
+plot_losses(
+    {"minibatch loss": small_lstm_solver.loss_history},
+    "Overfitting 50 captions with an LSTM",
+    alt="Training loss of the LSTM over 100 iterations, falling towards zero.",
+)
+final_loss = small_lstm_solver.loss_history[-1]
+check_below("LSTM overfits 50 captions", {"final loss": (final_loss, 0.5)})
+
+# %% [markdown]
+# ## Write captions
+#
+# Let `CaptioningRNN.sample` handle LSTM cells. As before, the training captions should
+# come out right, and the validation captions need not.
+
+
+# %%
+def show_samples(model, split):
+    captions, features, urls = sample_coco_minibatch(
+        small_data, split=split, batch_size=2
+    )
+    truths = decode_captions(captions, data["idx_to_word"])
+    samples = decode_captions(model.sample(features), data["idx_to_word"])
+    texts = [
+        f"model: {sample}\ntruth: {truth}"
+        for sample, truth in zip(samples, truths, strict=True)
+    ]
+    kind = {"train": "training", "val": "validation"}[split]
+    show_pictures(
+        [image_from_url(url) for url in urls],
+        texts,
+        alt=f"Two {kind} pictures, each with the model's caption and a true one.",
+        columns=2,
+        width=4.6,
+    )
+
+
+np.random.seed(SEED)
+show_samples(small_lstm_model, "train")
+
+# %%
+show_samples(small_lstm_model, "val")
+
+# %% [markdown]
+# ## Extra: make it fast
+#
+# Your model spends much of its time on nothing: on timesteps after a caption's end, on
+# scores that the mask throws away, on projecting the word "a" a hundred times. In
+# `cs231n/classifiers/fast_rnn.py` you can write a twin that skips all that and returns
+# the same loss and the same gradients. It is not needed for the rest: where it is not
+# written, the plain model is used.
+
+# %%
+import time
+
+captions, features, _ = sample_coco_minibatch(data, batch_size=100)
+contenders = {}
+for Model in (CaptioningRNN, FastCaptioningRNN):
+    np.random.seed(SEED)
+    contender = Model(
+        data["word_to_idx"],
+        input_dim=features.shape[1],
+        hidden_dim=512,
+        wordvec_dim=256,
+        cell_type="lstm",
+        dtype=np.float32,
+    )
+    try:
+        loss, grads = contender.loss(features, captions)
+        words = contender.sample(features)
+    except NotImplementedError as not_yet:
+        print(not_yet)
+        continue
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        contender.loss(features, captions)
+        seconds.append(time.perf_counter() - start)
+    contenders[Model] = loss, grads, words
+    print(f"{Model.__name__:18} {1000 * min(seconds):4.0f} ms for 100 captions")
+
+BestModel = list(contenders)[-1]
+if BestModel is FastCaptioningRNN:
+    plain, fast = contenders[CaptioningRNN], contenders[FastCaptioningRNN]
+    differences = {"loss": (abs(fast[0] / plain[0] - 1), 1e-6)}
+    for name, grad in plain[1].items():
+        difference = np.abs(grad - fast[1][name]).max() / np.abs(grad).max()
+        differences[f"d{name}"] = (difference, 1e-5)
+    check_below("packed captions against padded ones", differences)
+
+# %% [markdown]
+# ## Train a real model
+#
+# Now train on everything, and watch the loss on captions of pictures that are not
+# trained on. This takes a few minutes. To be able to stop and go on another day, name a
+# file such as `"captioner.npz"` in `CHECKPOINT`: the run then continues where it was.
+# (Delete the file when you have changed your code.)
+
+# %%
+CHECKPOINT = None
+epochs = 10 if PROFILE == "full" else 1
+
+np.random.seed(SEED)
+model = BestModel(
+    word_to_idx=data["word_to_idx"],
+    input_dim=data["train_features"].shape[1],
+    hidden_dim=512,
+    wordvec_dim=256,
+    cell_type="lstm",
+    dtype=np.float32,
+)
+solver = CaptioningSolver(
+    model,
+    data,
+    update_rule="adam",
+    optim_config={"learning_rate": 2e-3},
+    lr_decay=0.75,
+    num_epochs=epochs,
+    batch_size=100,
+    print_every=100,
+    val_every=150,
+    checkpoint=CHECKPOINT,
+)
+solver.train()
+
+# %%
+plot_losses(
+    {
+        "minibatch of training captions": solver.loss_history,
+        "validation captions": solver.val_loss_history,
+    },
+    "Training an LSTM on all captions",
+    alt="Training and validation loss over the iterations of the long run, both "
+    "falling and then levelling off.",
+)
+
+# %% [markdown]
+# ## How good is it?
+#
+# BLEU counts how many runs of one to four words a caption shares with any of a
+# picture's true captions; CIDEr does the same, but gives rare words more weight. Both
+# are given in `cs231n/caption_metrics.py`. *Greedy* captions take the best word at each
+# timestep. *Beam search* keeps several partial captions at once, so that a word that
+# looks second best can still win by what follows it. (Beam search is another extra
+# exercise, in `CaptioningRNN._beam_search`.)
+
+# %%
+val_images = np.unique(data["val_image_idxs"])[:1000]
+rows_of = {image: [] for image in val_images}
+for row, image in enumerate(data["val_image_idxs"]):
+    if image in rows_of:
+        rows_of[image].append(row)
+
+
+def plain_text(captions):
+    texts = decode_captions(captions, data["idx_to_word"])
+    return [t.replace("<START>", "").replace("<END>", "").strip() for t in texts]
+
+
+references = [plain_text(data["val_captions"][rows_of[image]]) for image in val_images]
+features = data["val_features"][val_images]
+written = {"greedy": plain_text(model.sample(features))}
+try:
+    written["beam of 5"] = plain_text(model.sample(features, beam_width=5))
+except NotImplementedError as not_yet:
+    print(not_yet)
+
+scores = {}
+for name, captions in written.items():
+    scores[name] = [*bleu(captions, references), cider(captions, references)]
+    line = "  ".join(f"{score:.3f}" for score in scores[name])
+    print(f"{name:10} BLEU-1..4, CIDEr: {line}")
+
+# %% [markdown]
+# The drawn scenes allow a stricter question. A grammar wrote their captions, so a
+# generated caption can be *read back* and compared with the scene itself: does it name
+# all the things there are, in all their colours, in the right order, on the right
+# ground?
+
+# %%
+are_drawn = str(data["val_urls"][0]).startswith("scene://")
+if are_drawn:
+    from cs231n.datasets.scene_grammar import score
+    from cs231n.datasets.scenes import scene_from_url
+
+    scenes = [scene_from_url(data["val_urls"][image]) for image in val_images]
+    read_back = {name: score(captions, scenes) for name, captions in written.items()}
+    for name, facts in read_back.items():
+        line = "  ".join(f"{fact} {share:.0%}" for fact, share in facts.items())
+        print(f"{name:10} {line}")
+
+if are_drawn and PROFILE == "full":
+    floors = {"things": 0.95, "ground": 0.97, "order": 0.88, "colours": 0.80}
+    facts = read_back["greedy"]
+    check_at_least(
+        "captions of unseen scenes",
+        {"BLEU-4": (scores["greedy"][3], 0.70)}
+        | {name: (facts[name], floor) for name, floor in floors.items()},
+    )
+    if len(written) > 1:
+        greedy, beam = scores.values()
+        check_at_least("beam search", {"BLEU-4 against greedy": (beam[3], greedy[3])})
+
+# %% [markdown]
+# And here is what it looks like, on pictures that the model has never seen.
+
+# %%
+chosen = np.random.RandomState(SEED).choice(len(val_images), size=9, replace=False)
+show_pictures(
+    [image_from_url(data["val_urls"][val_images[n]]) for n in chosen],
+    [written["greedy"][n] for n in chosen],
+    alt="Nine pictures that the model has not been trained on, each with the caption "
+    "it wrote: " + "; ".join(written["greedy"][n] for n in chosen) + ".",
+)
+
+# %% [markdown]
+# ## Watch the gates
+#
+# What does the memory do while a caption is written? Each row below is one unit of the
+# LSTM, each column a word that it has just read. Look for units whose cell is cleared
+# at a particular kind of word.
+
+# %%
+n = int(max(chosen, key=lambda n: len(written["greedy"][n].split())))
+words = ["<START>", *written["greedy"][n].split()]
+gates = measure_gates(model, features[n], [data["word_to_idx"][w] for w in words])
+plot_gates(
+    gates,
+    words,
+    alt="Three heat maps, for the 40 liveliest units over the words of the caption "
+    f"'{written['greedy'][n]}': the share of the cell that is kept, what is written to "
+    "it, and the share that is shown.",
+)
+
+# %% [markdown]
+# ## A picture of your own
+#
+# Put the name of a photo or drawing of yours in `PHOTO`. The model has only ever seen
+# the data above: shown a photograph, it will do its best to see a drawn scene in it.
+
+# %%
+from pathlib import Path
+
+import matplotlib
+
+from cs231n.image_utils import load_image
+
+PHOTO = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+
+if are_drawn:
+    from cs231n.datasets.scene_captions import photo_features
+
+    photo = load_image(PHOTO)
+    caption = plain_text(model.sample(photo_features(photo)))[0]
+    show_pictures(
+        [photo],
+        [caption],
+        alt=f"The photo {PHOTO.name}, with the caption that the model wrote: {caption}",
+    )
+else:
+    print("COCO's features come from a VGG network that this package does not have.")

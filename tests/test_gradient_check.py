@@ -1,0 +1,320 @@
+"""Numerical gradients, and that the checks built on them notice what they should."""
+
+import json
+import random
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from cs231n import gradient_check
+from cs231n.gradient_check import (
+    CHECKS_MIME,
+    assert_gradients_match,
+    check,
+    check_at_least,
+    check_below,
+    eval_numerical_gradient,
+    eval_numerical_gradient_array,
+    eval_numerical_gradient_blobs,
+    eval_numerical_gradient_net,
+    grad_check_sparse,
+    rel_error,
+)
+from cs231n.layers import affine_backward, affine_forward, relu_backward, relu_forward
+from tests.strategies import LAYOUTS, laid_out
+
+INPUTS = {"x": (4, 3), "w": (3, 5), "b": (5,)}
+
+
+def normals(rng, shapes=INPUTS):
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+
+# rel_error
+
+
+def test_rel_error_is_relative_to_the_sum_with_a_floor():
+    assert rel_error([1.0, 3.0], [1.0, 1.0]) == 0.5
+    assert rel_error(0.0, 1e-9) == pytest.approx(0.1)
+    assert rel_error(-1.0, 1.0) == 1
+    assert rel_error([], []) == 0
+    assert rel_error(np.uint8(1), np.uint8(3)) == 0.5  # no wrapping below zero
+    assert np.isnan(rel_error([1.0, np.nan], [1.0, 1.0]))
+    assert rel_error(np.ones((2, 3)), 1.0) == 0
+
+
+# Numerical gradients
+
+
+@pytest.mark.parametrize("layout", LAYOUTS[:-1])
+def test_gradient_of_a_polynomial(layout, rng):
+    values = rng.normal(size=(2, 3))
+    x = laid_out(values, layout)
+    grad = eval_numerical_gradient(lambda x: np.sum(x**3), x, verbose=False)
+    np.testing.assert_allclose(grad, 3 * values**2, rtol=1e-7, atol=1e-8)
+    np.testing.assert_array_equal(x, values)
+
+
+def test_a_lambda_may_ignore_its_argument_and_read_the_array_around_it(rng):
+    x, df = rng.normal(size=(2, 2, 3))
+    one = eval_numerical_gradient(lambda _: np.sum(np.sin(x)), x, verbose=False)
+    np.testing.assert_allclose(one, np.cos(x), rtol=1e-8)
+    two = eval_numerical_gradient_array(lambda _: np.sin(x), x, df)
+    np.testing.assert_allclose(two, df * np.cos(x), rtol=1e-8)
+
+
+def test_a_function_may_hand_out_its_own_buffer(rng):
+    x, buffer = rng.normal(size=3), np.empty(3)
+    grad = eval_numerical_gradient_array(lambda x: np.sin(x, out=buffer), x, np.ones(3))
+    np.testing.assert_allclose(grad, np.cos(x), rtol=1e-8)
+
+
+def test_verbose_prints_each_slope_and_is_the_default(capsys):
+    eval_numerical_gradient(lambda x: np.sum(2 * x), np.zeros((1, 2)))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(") ")[0] for line in lines] == ["(0, 0", "(0, 1"]
+    assert float(lines[0].split(") ")[1]) == pytest.approx(2)
+    eval_numerical_gradient(np.sum, np.zeros(3), verbose=False)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1, 1)])
+def test_shapes_without_much_in_them(shape):
+    x = np.ones(shape)
+    grad = eval_numerical_gradient(lambda x: np.sum(x**2), x, verbose=False)
+    np.testing.assert_allclose(grad, np.full(shape, 2.0), rtol=1e-9)
+    grad = eval_numerical_gradient_array(lambda x: x**2, x, np.ones(shape))
+    np.testing.assert_allclose(grad, np.full(shape, 2.0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [int, bool])
+def test_arrays_without_room_for_a_small_step_are_refused(dtype):
+    x = np.ones(3, dtype=dtype)
+    for call in (
+        lambda: eval_numerical_gradient(np.sum, x, verbose=False),
+        lambda: eval_numerical_gradient_array(np.array, x, 1.0),
+        lambda: grad_check_sparse(np.sum, x, x),
+    ):
+        with pytest.raises(TypeError, match="floating point"):
+            call()
+
+
+class Blob:
+    def __init__(self, vals, diffs=None):
+        self.vals = vals
+        self.diffs = np.zeros_like(vals) if diffs is None else diffs
+
+
+def test_blobs_and_nets(rng):
+    x, w, upstream = rng.normal(size=(3, 4))
+    inputs, output = (Blob(x.copy()), Blob(w.copy())), Blob(np.zeros(4), upstream)
+
+    def multiply(a, b, out):
+        out.vals[:] = a.vals * b.vals
+
+    dx, dw = eval_numerical_gradient_blobs(multiply, inputs, output)
+    np.testing.assert_allclose(dx, upstream * w, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(dw, upstream * x, rtol=1e-8, atol=1e-10)
+
+    net = types.SimpleNamespace(forward=lambda: multiply(*inputs, output))
+    for one, two in zip(
+        eval_numerical_gradient_net(net, inputs, output, h=1e-4), (dx, dw), strict=True
+    ):
+        np.testing.assert_allclose(one, two, rtol=1e-6)
+    np.testing.assert_array_equal(inputs[0].vals, x)
+
+
+def test_sparse_check_prints_a_line_for_each_draw(capsys, rng):
+    x = rng.normal(size=(3, 4))
+    before = x.copy()
+    random.seed(1)
+    assert grad_check_sparse(lambda x: np.sum(x**2), x, 2 * x, num_checks=3) is None
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        start, error = line.split(", relative error: ")
+        assert start.startswith("numerical: ")
+        assert " analytic: " in start
+        assert float(error) < 1e-7
+    np.testing.assert_array_equal(x, before)
+    grad_check_sparse(lambda x: np.sum(x**2), x, -2 * x)
+    lines = capsys.readouterr().out.splitlines()
+    assert [float(line.split("error: ")[1]) for line in lines] == [1.0] * 10
+
+
+# assert_gradients_match
+
+
+@pytest.mark.parametrize("position", range(3))
+@pytest.mark.parametrize("limit", [600, 1], ids=["elements", "directions"])
+def test_a_gradient_off_by_a_thousandth_is_noticed_and_named(position, limit, rng):
+    def slightly_off(dout, cache):
+        grads = list(affine_backward(dout, cache))
+        grads[position] = grads[position] * 1.001
+        return tuple(grads)
+
+    def check_it(backward):
+        inputs = normals(rng)
+        before = {k: v.copy() for k, v in inputs.items()}
+        try:
+            assert_gradients_match(
+                affine_forward, backward, inputs, rng, max_elements=limit
+            )
+        finally:
+            for name, value in inputs.items():
+                np.testing.assert_allclose(value, before[name], rtol=1e-15)
+
+    check_it(affine_backward)
+    with pytest.raises(AssertionError, match=f"d{'xwb'[position]} is off") as caught:
+        check_it(slightly_off)
+    assert str(caught.value).count("is off") == 1
+
+
+def wrong_element(dout, cache):
+    dx, dw, db = affine_backward(dout, cache)
+    dw = dw.copy()
+    dw[1, 2] += 1e-4
+    return dx, dw, db
+
+
+def swapped(dout, cache):
+    dx, dw, db = affine_backward(dout, cache)
+    return dx, db, dw
+
+
+def missing(dout, cache):
+    return affine_backward(dout, cache)[:2]
+
+
+def nan_element(dout, cache):
+    dx, dw, db = affine_backward(dout, cache)
+    return dx, dw, np.where(np.arange(db.size) == 1, np.nan, db)
+
+
+def broadcasts(dout, cache):
+    dx, dw, db = affine_backward(dout, cache)
+    return dx, dw, db[None]
+
+
+@pytest.mark.parametrize(
+    ("backward", "complaint"),
+    [
+        (wrong_element, "dw is off"),
+        (swapped, r"dw has shape \(5,\) instead of \(3, 5\); db has shape"),
+        (missing, r"missing returned 2 gradients, but 3 inputs \(x, w, b\)"),
+        (nan_element, "db is off"),
+        (broadcasts, "db has shape"),
+    ],
+)
+def test_other_mistakes_are_noticed(backward, complaint, rng):
+    with pytest.raises(AssertionError, match=complaint):
+        assert_gradients_match(affine_forward, backward, normals(rng), rng)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_forward_pass_that_is_not_finite_never_passes(bad, rng):
+    def forward(x):
+        return x * bad, None
+
+    def backward(dout, cache):  # noqa: ARG001
+        return dout * bad
+
+    with np.errstate(invalid="ignore"), pytest.raises(AssertionError, match="dx"):
+        assert_gradients_match(forward, backward, {"x": rng.normal(size=3)}, rng)
+
+
+def test_integers_have_no_gradient_and_one_gradient_may_come_bare(rng):
+    def forward(x, k):
+        return x[k], (k, x.shape)
+
+    def backward(dout, cache):
+        k, shape = cache
+        dx = np.zeros(shape)
+        np.add.at(dx, k, dout)
+        return dx
+
+    inputs = {"x": rng.normal(size=4), "k": np.array([1, 1, 3])}
+    assert_gradients_match(forward, backward, inputs, rng)
+    x = {"x": rng.normal(size=(3, 4)) + 3}
+    assert_gradients_match(relu_forward, relu_backward, x, rng)
+
+
+def test_directions_do_not_change_the_inputs(rng):
+    inputs = normals(rng, {"x": (40, 30), "w": (30, 2), "b": (2,)})
+    before = inputs["x"].copy()
+    assert_gradients_match(affine_forward, affine_backward, inputs, rng)
+    np.testing.assert_array_equal(inputs["x"], before)
+
+
+# The checks of notebooks
+
+
+def test_check_prints_each_error_and_passes(capsys):
+    check("title", {"dx": (1.0, 1.0 + 1e-9), "dWh": ([1.0], [1.0])}, 1e-8)
+    text = capsys.readouterr().out
+    assert text.splitlines()[0] == "title"
+    assert text.count("pass") == 2
+    assert "5e-10" in text
+    assert "1e-08" in text
+
+
+def test_check_takes_a_limit_for_each_name():
+    pairs = {"dx": (1.0, 1.0 + 1e-6), "dWh": (1.0, 1.0 + 1e-3)}
+    check("title", pairs, {"dx": 1e-6, "dWh": 1e-2})
+    with pytest.raises(AssertionError, match="dx has relative error 5.0e-07") as caught:
+        check("title", pairs, {"dx": 1e-7, "dWh": 1e-2})
+    assert "dWh" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("result", "complaint"),
+    [
+        (1.001, "dx has relative error 5.0e-04"),
+        (np.nan, "dx has relative error nan"),
+        ([1.0], r"dx has shape \(1,\), expected \(\)"),
+    ],
+)
+def test_check_fails_loudly(result, complaint, capsys):
+    with pytest.raises(AssertionError, match=complaint):
+        check("title", {"dx": (result, 1.0)}, 1e-5)
+    assert "FAIL" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", [0.5, 0.6, np.nan, np.inf])
+def test_check_below_wants_less(value):
+    check_below("overfit", 0.49, 0.5, "loss")
+    with pytest.raises(AssertionError, match=r"overfit: loss is .*less than 0.5"):
+        check_below("overfit", value, 0.5, "loss")
+
+
+@pytest.mark.parametrize("value", [0.69, np.nan, -np.inf])
+def test_check_at_least_wants_the_floor(value):
+    check_at_least("scores", {"BLEU": (0.7, 0.7)})
+    with pytest.raises(AssertionError, match=r"BLEU is .*0.7 or more") as caught:
+        check_at_least("scores", {"BLEU": (value, 0.7), "order": (0.9, 0.88)})
+    assert "order" not in str(caught.value)
+
+
+def test_in_a_notebook_the_numbers_reach_the_report(monkeypatch):
+    shown = []
+    shell = types.SimpleNamespace(kernel=None)
+    core = types.ModuleType("IPython.core.getipython")
+    core.get_ipython = lambda: shell
+    display = types.ModuleType("IPython.display")
+    display.display = lambda data, raw: shown.append((data, raw))
+    monkeypatch.setitem(sys.modules, "IPython.core.getipython", core)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    with pytest.raises(AssertionError):
+        gradient_check.check("t", {"a": (1.0, 1.0), "b": (np.nan, 1.0)}, 1e-8)
+    [(data, raw)] = shown
+    assert raw
+    assert data["text/plain"].startswith("t\n")
+    report = json.loads(json.dumps(data[CHECKS_MIME], allow_nan=False))
+    assert report["title"] == "t"
+    assert [(r["name"], r["error"], r["passed"]) for r in report["rows"]] == [
+        ("a", 0.0, True),
+        ("b", None, False),
+    ]
+    assert {r["threshold"] for r in report["rows"]} == {1e-8}

@@ -1,0 +1,369 @@
+"""Q2: the LSTM. Stored numbers stand for the course's fixed and seeded inputs."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cs231n.gradient_check import (
+    assert_gradients_match,
+    eval_numerical_gradient_array,
+    rel_error,
+)
+from cs231n.rnn_layers import (
+    lstm_backward,
+    lstm_forward,
+    lstm_step_backward,
+    lstm_step_forward,
+)
+from tests.strategies import (
+    LAYOUTS,
+    documented_shapes,
+    laid_out,
+    ramp,
+    sequence_shapes,
+    sequences,
+    step_shapes,
+    steps,
+)
+
+pytestmark = pytest.mark.q2
+
+STEP_SIZES = [(1, 2, 3), (4, 3, 2), (2, 5, 1), (1, 1, 1)]
+SEQUENCE_SIZES = [(1, 2, 3, 4), (3, 4, 2, 1), (2, 1, 4, 3), (2, 3, 1, 2)]
+
+
+def normals(rng, shapes, dtype=np.float64):
+    return {name: rng.normal(size=s).astype(dtype) for name, s in shapes.items()}
+
+
+def lstm_step_shapes(N, D, H):
+    return step_shapes(N, D, H, gates=4, cell=True)
+
+
+def lstm_shapes(N, T, D, H):
+    return sequence_shapes(N, T, D, H, gates=4)
+
+
+@pytest.mark.points(3)
+def test_step_forward_gives_the_stored_values():
+    next_h, next_c, _ = lstm_step_forward(
+        ramp(-0.4, 1.2, 3, 4),
+        ramp(-0.3, 0.7, 3, 5),
+        ramp(-0.4, 0.9, 3, 5),
+        ramp(-2.1, 1.3, 4, 20),
+        ramp(-0.7, 2.2, 5, 20),
+        ramp(0.3, 0.7, 20),
+    )
+    expected_h = [
+        [0.24635157, 0.28610883, 0.32240467, 0.35525807, 0.38474904],
+        [0.49223563, 0.55611431, 0.61507696, 0.66844003, 0.7159181],
+        [0.56735664, 0.66310127, 0.74419266, 0.80889665, 0.858299],
+    ]
+    expected_c = [
+        [0.32986176, 0.39145139, 0.451556, 0.51014116, 0.56717407],
+        [0.66382255, 0.76674007, 0.87195994, 0.97902709, 1.08751345],
+        [0.74192008, 0.90592151, 1.07717006, 1.25120233, 1.42395676],
+    ]
+    assert next_h.shape == next_c.shape == (3, 5)
+    assert rel_error(next_h, np.array(expected_h)) < 1e-8
+    assert rel_error(next_c, np.array(expected_c)) < 1e-8
+
+
+@pytest.mark.points(6)
+def test_step_backward_agrees_with_finite_differences_and_stored_sums():
+    np.random.seed(231)
+    shapes = [(4, 5), (4, 6), (4, 6), (5, 24), (6, 24), (24,)]
+    inputs = [np.random.randn(*s) for s in shapes]
+    next_h, next_c, cache = lstm_step_forward(*inputs)
+    dnext_h = np.random.randn(*next_h.shape)
+    dnext_c = np.random.randn(*next_c.shape)
+    grads = lstm_step_backward(dnext_h, dnext_c, cache)
+
+    sums = [
+        6.921497067821,
+        8.040820023507,
+        3.442429090040,
+        -0.267635696062,
+        0.317421297000,
+        -1.736707764987,
+    ]
+    for x, grad, total in zip(inputs, grads, sums, strict=True):
+        through_h, through_c = (
+            eval_numerical_gradient_array(
+                lambda _, k=k: lstm_step_forward(*inputs)[k], x, upstream
+            )
+            for k, upstream in enumerate((dnext_h, dnext_c))
+        )
+        assert grad.shape == x.shape
+        assert rel_error(through_h + through_c, grad) < 1e-6
+        assert grad.sum() == pytest.approx(total, abs=1e-11)
+
+
+@pytest.mark.points(4)
+def test_forward_gives_the_stored_values():
+    h, _ = lstm_forward(
+        ramp(-0.4, 0.6, 2, 3, 5),
+        ramp(-0.4, 0.8, 2, 4),
+        ramp(-0.2, 0.9, 5, 16),
+        ramp(-0.3, 0.6, 4, 16),
+        ramp(0.2, 0.7, 16),
+    )
+    expected = [
+        [
+            [0.01764008, 0.01823233, 0.01882671, 0.0194232],
+            [0.11287491, 0.12146228, 0.13018446, 0.13902939],
+            [0.31358768, 0.33338627, 0.35304453, 0.37250975],
+        ],
+        [
+            [0.45767879, 0.4761092, 0.4936887, 0.51041945],
+            [0.6704845, 0.69350089, 0.71486014, 0.7346449],
+            [0.81733511, 0.83677871, 0.85403753, 0.86935314],
+        ],
+    ]
+    assert h.shape == (2, 3, 4)
+    assert rel_error(h, np.array(expected)) < 1e-7
+
+
+@pytest.mark.points(7)
+def test_backward_agrees_with_finite_differences_and_stored_sums():
+    np.random.seed(231)
+    shapes = [(2, 10, 3), (2, 6), (3, 24), (6, 24), (24,)]
+    inputs = [np.random.randn(*s) for s in shapes]
+    h, cache = lstm_forward(*inputs)
+    dh = np.random.randn(*h.shape)
+    grads = lstm_backward(dh, cache)
+
+    # Finite differences of Wh are themselves only good to 1.2e-6 here.
+    limits = [1e-7, 1e-7, 1e-7, 5e-6, 1e-7]
+    sums = [-10.187296530, -0.360028518, -3.595080121, 9.081081181, 9.443074283]
+    for x, grad, limit, total in zip(inputs, grads, limits, sums, strict=True):
+        numeric = eval_numerical_gradient_array(
+            lambda _: lstm_forward(*inputs)[0], x, dh
+        )
+        assert grad.shape == x.shape
+        assert rel_error(numeric, grad) < limit
+        assert grad.sum() == pytest.approx(total, abs=2e-9)
+
+
+@pytest.mark.parametrize("size", STEP_SIZES)
+def test_step_backward_agrees_with_finite_differences_at_many_sizes(size, rng):
+    inputs = normals(rng, lstm_step_shapes(*size))
+    assert_gradients_match(lstm_step_forward, lstm_step_backward, inputs, rng)
+
+
+@pytest.mark.parametrize("size", SEQUENCE_SIZES)
+def test_backward_agrees_with_finite_differences_at_many_sizes(size, rng):
+    inputs = normals(rng, lstm_shapes(*size))
+    assert_gradients_match(lstm_forward, lstm_backward, inputs, rng)
+
+
+@given(sequences(gates=4))
+def test_finite_differences_agree_in_every_layout(inputs):
+    inputs = {k: v if v.flags.writeable else v.copy() for k, v in inputs.items()}
+    rng = np.random.default_rng(0)
+    assert_gradients_match(lstm_forward, lstm_backward, inputs, rng, rtol=1e-5)
+
+
+def test_the_check_notices_a_step_gradient_that_is_slightly_off(rng):
+    def slightly_off(dnext_h, dnext_c, cache):
+        dx, dprev_h, dprev_c, *others = lstm_step_backward(dnext_h, dnext_c, cache)
+        return dx, dprev_h, dprev_c * 1.001, *others
+
+    inputs = normals(rng, lstm_step_shapes(4, 3, 2))
+    with pytest.raises(AssertionError, match="dprev_c"):
+        assert_gradients_match(lstm_step_forward, slightly_off, inputs, rng)
+
+
+def test_the_check_notices_gradients_of_gates_in_another_order(rng):
+    def swapped(dh, cache):
+        dx, dh0, dWx, dWh, db = lstm_backward(dh, cache)
+        i, f, o, g = np.split(db, 4)
+        return dx, dh0, dWx, dWh, np.concatenate([i, o, f, g])
+
+    inputs = normals(rng, lstm_shapes(2, 3, 2, 3))
+    with pytest.raises(AssertionError, match="db"):
+        assert_gradients_match(lstm_forward, swapped, inputs, rng)
+
+
+# Gates wide open or shut tell their order apart.
+
+
+def with_gates(rng, *, i=0, f=0, o=0, g=0, H=3):
+    """Draw a small step whose gates are driven by the bias alone."""
+    inputs = normals(rng, lstm_step_shapes(2, 4, H))
+    inputs["Wx"] *= 0
+    inputs["Wh"] *= 0
+    inputs["b"][:] = np.repeat([i, f, o, g], H)
+    return inputs
+
+
+def test_shut_input_and_open_forget_gate_keep_the_cell(rng):
+    inputs = with_gates(rng, i=-1000, f=1000, g=5)
+    _, next_c, _ = lstm_step_forward(**inputs)
+    np.testing.assert_allclose(next_c, inputs["prev_c"], rtol=1e-12)
+
+
+def test_open_input_and_shut_forget_gate_replace_the_cell(rng):
+    _, next_c, _ = lstm_step_forward(**with_gates(rng, i=1000, f=-1000, g=-1000))
+    np.testing.assert_allclose(next_c, -1, rtol=1e-12)
+
+
+def test_shut_output_gate_hides_the_cell(rng):
+    next_h, next_c, _ = lstm_step_forward(**with_gates(rng, i=2, f=2, o=-1000, g=2))
+    np.testing.assert_allclose(next_h, 0, atol=1e-300)
+    assert np.abs(next_c).min() > 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_huge_inputs_give_no_warning(dtype, rng):
+    x = normals(rng, lstm_shapes(2, 3, 4, 5), dtype)
+    x["b"] *= 1000
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        h, cache = lstm_forward(**x)
+        grads = lstm_backward(np.ones_like(h), cache)
+    assert all(np.isfinite(part).all() for part in (h, *grads))
+
+
+# Properties
+
+
+@given(steps(gates=4, cell=True))
+def test_the_hidden_state_stays_between_minus_one_and_one(inputs):
+    next_h, next_c, _ = lstm_step_forward(**inputs)
+    assert next_h.shape == next_c.shape == inputs["prev_c"].shape
+    assert np.abs(next_h).max() < 1
+    assert (np.abs(next_c) <= np.abs(inputs["prev_c"]) + 1).all()
+
+
+def test_a_sequence_of_one_equals_a_step_from_an_empty_cell(rng):
+    x, h0, *weights = normals(rng, lstm_shapes(3, 1, 4, 2)).values()
+    empty = np.zeros_like(h0)
+    h, cache = lstm_forward(x, h0, *weights)
+    next_h, _, step_cache = lstm_step_forward(x[:, 0], h0, empty, *weights)
+    np.testing.assert_allclose(h[:, 0], next_h, rtol=1e-12)
+
+    dh = rng.normal(size=h.shape)
+    dx, *others = lstm_backward(dh, cache)
+    dx_step, dh0, _, *others_step = lstm_step_backward(dh[:, 0], empty, step_cache)
+    np.testing.assert_allclose(dx[:, 0], dx_step, rtol=1e-9)
+    for ours, theirs in zip(others, [dh0, *others_step], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+@given(data=st.data())
+def test_cutting_the_end_off_leaves_the_beginning_as_it_was(data):
+    inputs = data.draw(sequences(gates=4))
+    T = data.draw(st.integers(1, inputs["x"].shape[1]))
+    h, cache = lstm_forward(**inputs)
+    short = inputs | {"x": inputs["x"][:, :T]}
+    h_short, cache_short = lstm_forward(**short)
+    np.testing.assert_allclose(h_short, h[:, :T], rtol=1e-12)
+
+    # A loss that only looks at the beginning has the same gradients either way.
+    dh = np.zeros(h.shape)
+    dh[:, :T] = np.cos(np.arange(dh[:, :T].size)).reshape(dh[:, :T].shape)
+    dx, *others = lstm_backward(dh, cache)
+    dx_short, *others_short = lstm_backward(dh[:, :T], cache_short)
+    limit = {"rtol": 1e-9, "atol": 1e-13}
+    assert not dx[:, T:].any()
+    np.testing.assert_allclose(dx[:, :T], dx_short, **limit)
+    for one, two in zip(others, others_short, strict=True):
+        np.testing.assert_allclose(one, two, **limit)
+
+
+def test_the_order_of_sequences_does_not_matter(rng):
+    inputs = normals(rng, lstm_shapes(5, 3, 2, 4))
+    order = rng.permutation(5)
+    mixed = inputs | {name: inputs[name][order] for name in ("x", "h0")}
+    h, cache = lstm_forward(**inputs)
+    h_mixed, cache_mixed = lstm_forward(**mixed)
+    np.testing.assert_allclose(h_mixed, h[order], rtol=1e-12)
+
+    dh = rng.normal(size=h.shape)
+    dx, dh0, *dweights = lstm_backward(dh, cache)
+    dx_mixed, dh0_mixed, *dweights_mixed = lstm_backward(dh[order], cache_mixed)
+    np.testing.assert_allclose(dx_mixed, dx[order], rtol=1e-9)
+    np.testing.assert_allclose(dh0_mixed, dh0[order], rtol=1e-9)
+    for one, two in zip(dweights, dweights_mixed, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-13)
+
+
+# What holds for the step and for the sequence
+
+PAIRS = {
+    "step": (lstm_step_forward, lstm_step_backward, lstm_step_shapes(3, 4, 2)),
+    "sequence": (lstm_forward, lstm_backward, lstm_shapes(3, 2, 4, 5)),
+}
+each_pair = pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+
+
+@each_pair
+def test_zero_upstream_gives_zero_gradients(pair, rng):
+    forward, backward, shapes = pair
+    *outs, cache = forward(**normals(rng, shapes))
+    for grad in backward(*map(np.zeros_like, outs), cache):
+        assert not grad.any()
+
+
+@each_pair
+def test_backward_is_linear_in_the_upstream_gradients(pair, rng):
+    forward, backward, shapes = pair
+    *outs, cache = forward(**normals(rng, shapes))
+    u = [rng.normal(size=out.shape) for out in outs]
+    v = [rng.normal(size=out.shape) for out in outs]
+    both = backward(*(2 * a - b for a, b in zip(u, v, strict=True)), cache)
+    one, two = backward(*u, cache), backward(*v, cache)
+    for total, du, dv in zip(both, one, two, strict=True):
+        np.testing.assert_allclose(total, 2 * du - dv, rtol=1e-9, atol=1e-12)
+
+
+@each_pair
+def test_float32_stays_and_inputs_are_not_touched(pair, rng):
+    forward, backward, shapes = pair
+    inputs = normals(rng, shapes, np.float32)
+    before = {name: value.copy() for name, value in inputs.items()}
+    *outs, cache = forward(**inputs)
+    douts = [rng.normal(size=out.shape).astype(np.float32) for out in outs]
+    douts_before = [dout.copy() for dout in douts]
+    grads = backward(*douts, cache)
+    assert {part.dtype for part in (*outs, *grads)} == {np.dtype(np.float32)}
+    # A second call finds the cache as the first one did.
+    for first, second in zip(grads, backward(*douts, cache), strict=True):
+        np.testing.assert_array_equal(first, second)
+    for dout, dout_before in zip(douts, douts_before, strict=True):
+        np.testing.assert_array_equal(dout, dout_before)
+    for name, value in inputs.items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+@each_pair
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_memory_layout_does_not_matter(pair, layout, rng):
+    forward, backward, shapes = pair
+    inputs = normals(rng, shapes)
+    *outs, cache = forward(**inputs)
+    douts = [rng.normal(size=out.shape) for out in outs]
+    grads = backward(*douts, cache)
+    *others, other_cache = forward(**{k: laid_out(v, layout) for k, v in inputs.items()})
+    for one, two in zip(outs, others, strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-12)
+    other_grads = backward(*(laid_out(d, layout) for d in douts), other_cache)
+    for one, two in zip(grads, other_grads, strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-9, atol=1e-12)
+
+
+@each_pair
+def test_results_have_the_shapes_their_docstrings_promise(pair, rng):
+    forward, backward, _ = pair
+    letters = {"N": 2, "T": 3, "D": 4, "H": 5}
+    inputs = normals(rng, documented_shapes(forward, "Args", letters))
+    *outs, cache = forward(**inputs)
+    promised = documented_shapes(forward, "Returns", letters)
+    assert [out.shape for out in outs] == list(promised.values())
+    grads = documented_shapes(backward, "Returns", letters)
+    assert list(grads) == ["d" + name for name in inputs]
+    assert [g.shape for g in backward(*outs, cache)] == list(grads.values())

@@ -1,0 +1,54 @@
+"""Progress bars: shown when somebody watches, silent otherwise."""
+
+import io
+import sys
+import types
+
+from cs231n.progress import is_watched, progress_bar
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def run(**options):
+    with progress_bar(2, "counting", **options) as bar:
+        bar.update()
+        bar.write("a line")
+        bar.update()
+
+
+def test_silent_in_logs_and_pipes_but_for_lines_written(capsys):
+    assert not is_watched()
+    run()
+    captured = capsys.readouterr()
+    assert captured.out == "a line\n"
+    assert captured.err == ""
+
+
+def test_shown_on_a_terminal(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    assert is_watched()
+    run()
+    assert "counting: 100%" in screen.getvalue()
+    assert "a line\n" in screen.getvalue()
+
+
+def test_disabled_means_silent_everywhere(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    run(enabled=False)
+    assert screen.getvalue() == "a line\n"
+
+
+def test_shown_in_a_notebook(monkeypatch, capsys):
+    shell = types.SimpleNamespace(kernel=None)
+    notebook = types.SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    assert is_watched()
+    run(initial=1)
+    assert "counting" in capsys.readouterr().out
+    monkeypatch.setattr(notebook, "get_ipython", lambda: types.SimpleNamespace())
+    assert not is_watched()
