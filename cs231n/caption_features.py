@@ -15,6 +15,7 @@ import os
 import zipfile
 from collections.abc import Iterable, Sized
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,14 +28,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-SIZE = (192, 256)
+SIZE = (240, 320)
 """Height and width at which the network sees a picture."""
-LAYERS = (1, 4, 7, 12)
-"""Places in ``features`` whose outputs are used."""
+LAYERS = {1: 64, 4: 128, 7: 256, 9: 384, 12: 512}
+"""Places in ``features`` whose outputs are used, and how many maps each has."""
 GRID = (3, 4)
 """Rows and columns of the cells over which a map is averaged."""
 WIDE_GRID = (2, 4)
 """Cells of the last map for the unreduced features: 512 maps make 4096 numbers."""
+RMS = 0.25
+"""Size of the reduced features: small ones keep a captioner from learning by heart."""
 
 
 def feature_maps(
@@ -82,6 +85,17 @@ def feature_maps(
     return maps, wide
 
 
+def column_weights() -> NDArray[np.float32]:
+    """Return (D,) weights for ``maps`` that give every layer the same say.
+
+    Counted alike, the many columns of late layers would drown the colours, which early
+    ones keep.
+    """
+    cells = GRID[0] * GRID[1]
+    sizes = np.array([count * cells for count in LAYERS.values()])
+    return np.repeat(sizes**-0.5, sizes).astype(np.float32)
+
+
 class FeatureReducer:
     """Standardises the pooled maps and keeps their K leading principal components."""
 
@@ -95,35 +109,38 @@ class FeatureReducer:
         self._mean: NDArray[np.float32] | None = None
         self._components: NDArray[np.float32] | None = None
 
-    def fit(self, X: NDArray[np.floating]) -> FeatureReducer:
+    def fit(
+        self, X: NDArray[np.floating], weights: NDArray[np.floating] | None = None
+    ) -> FeatureReducer:
         """Learn mean, spread and components, the same ones each time.
 
         Args:
             X: (N, D) maps of the training pictures, with N > 1.
+            weights: (D,) how much each column counts once it is standardised, such as
+                ``column_weights()``; None counts all alike.
 
         Raises:
             ValueError: If X is not a matrix of two rows or more.
         """
-        X = _matrix(X)
-        if len(X) < 2:
-            raise ValueError(f"X has {len(X)} row; components need two or more.")
-        mean = X.mean(axis=0)
-        spread = X.std(axis=0)
+        rows = _matrix(X)
+        if len(rows) < 2:
+            raise ValueError(f"X has {len(rows)} row; components need two or more.")
+        mean = rows.mean(axis=0)
+        spread = rows.std(axis=0)
         # Columns that hardly vary would be blown up by what little noise they have.
-        spread = np.maximum(spread, 0.1 * spread.mean() + 1e-8)
-        Z = (X - mean) / spread
-        # Z Zᵀ is N by N, far smaller than Zᵀ Z, and has the same spectrum.
-        values, vectors = _leading(Z, min(self.dim, len(X) - 1, X.shape[1]))
-        components = Z.T @ vectors  # (D, K), each column sqrt(value) long
-        del Z
-        components /= np.sqrt(np.maximum(values, 1e-12 * values[0]))
+        gain = 1 / np.maximum(spread, 0.1 * spread.mean() + 1e-8)
+        if weights is not None:
+            gain *= np.asarray(weights, np.float32)
+        Z = (rows - mean) * gain
+        values, vectors = _leading(Z, min(self.dim, len(Z) - 1, Z.shape[1]))
+        components = Z.T @ vectors.astype(np.float32)  # (D, K)
+        components /= np.maximum(np.linalg.norm(components, axis=0), 1e-12)
         # An eigenvector may come with either sign: make its largest entry positive.
         largest = np.abs(components).argmax(axis=0)
         components *= np.sign(components[largest, np.arange(len(values))])
-        deviations = np.sqrt(values / len(X))
-        components *= _final_scale(deviations)
-        padded = np.zeros((X.shape[1], self.dim), np.float32)
-        padded[:, : len(values)] = components / spread[:, None]
+        rms = np.sqrt(values.sum() / len(Z) / len(values))
+        padded = np.zeros((Z.shape[1], self.dim), np.float32)
+        padded[:, : len(values)] = components * gain[:, None] * (RMS / max(rms, 1e-12))
         self._mean, self._components = mean.astype(np.float32), padded
         return self
 
@@ -134,7 +151,8 @@ class FeatureReducer:
             X: (N, D) maps, of the width that was fitted.
 
         Returns:
-            (N, K) features, whose mean square over the training pictures is 1.
+            (N, K) features, with a root mean square of ``RMS`` over the training
+            pictures and the leading ones the largest.
 
         Raises:
             RuntimeError: If nothing has been fitted or loaded.
@@ -142,13 +160,14 @@ class FeatureReducer:
         """
         if self._mean is None or self._components is None:
             raise RuntimeError("This FeatureReducer is empty; call fit or load first.")
-        X = _matrix(X)
-        if X.shape[1] != len(self._mean):
+        rows = _matrix(X)
+        if rows.shape[1] != len(self._mean):
             raise ValueError(
-                f"X has {X.shape[1]} columns, but this reducer was fitted to "
+                f"X has {rows.shape[1]} columns, but this reducer was fitted to "
                 f"{len(self._mean)}; make X with feature_maps of the same version."
             )
-        return (X - self._mean) @ self._components
+        reduced = (rows - self._mean) @ self._components
+        return reduced.astype(np.float32, copy=False)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the reducer to an ``.npz`` file, whole or not at all."""
@@ -166,7 +185,8 @@ class FeatureReducer:
             ValueError: If the file is damaged or no reducer.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            # Opened here: NumPy leaves a damaged file open.
+            with Path(path).open("rb") as file, np.load(file) as arrays:
                 mean, components = arrays["mean"], arrays["components"]
         except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(
@@ -174,7 +194,8 @@ class FeatureReducer:
                 "folder it is in to have it built again."
             ) from error
         reducer = cls(components.shape[1])
-        reducer._mean, reducer._components = mean, components
+        reducer._mean = np.asarray(mean, np.float32)
+        reducer._components = np.asarray(components, np.float32)
         return reducer
 
 
@@ -217,8 +238,6 @@ def _run(
             x = layer(x)
             if i in LAYERS:
                 parts.append(adaptive_avg_pool2d(x.sqrt(), GRID).flatten(1))
-            if i == LAYERS[-1]:
-                break
         wide = adaptive_avg_pool2d(x.sqrt(), WIDE_GRID).flatten(1)
         return torch.cat(parts, 1).cpu().numpy(), wide.cpu().numpy()
 
@@ -257,16 +276,19 @@ def _as_pillow(image: Any) -> Image.Image:
 
 
 def _matrix(X: NDArray[np.floating]) -> NDArray[np.float32]:
-    X = np.asarray(X)
-    if X.ndim != 2:
-        raise ValueError(f"X has shape {X.shape}; give one row for each picture.")
-    return X.astype(np.float32, copy=False)
+    matrix = np.asarray(X, np.float32)
+    if matrix.ndim != 2:
+        raise ValueError(f"X has shape {matrix.shape}; give one row for each picture.")
+    return matrix
 
 
 def _leading(
     Z: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Return the k largest eigenvalues of Z Zᵀ, falling, and their eigenvectors."""
+    """Return the k largest eigenvalues of Z Zᵀ, falling, and their eigenvectors.
+
+    Zᵀ Z has the same spectrum and is far larger.
+    """
     from scipy.linalg import eigh
 
     n = len(Z)

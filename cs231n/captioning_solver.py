@@ -2,6 +2,7 @@
 
 import json
 import os
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,15 @@ from cs231n.files import replacing
 from cs231n.progress import progress_bar
 
 _CHECKPOINT_FORMAT = 1
+# Settings that count something, and the smallest number that makes sense.
+_LEAST = {
+    "batch_size": 1,
+    "num_epochs": 0,
+    "print_every": 1,
+    "val_every": 0,
+    "val_size": 1,
+    "checkpoint_every": 1,
+}
 
 
 class CaptioningSolver:
@@ -80,17 +90,16 @@ class CaptioningSolver:
                 f"CaptioningSolver got unknown arguments: {names}; "
                 "see its help for the ones it takes."
             )
-        rules = ("sgd", "sgd_momentum", "rmsprop", "adam")
-        if not isinstance(rule, str) or not hasattr(optim, rule) or rule[0] == "_":
+        rules = [n for n, f in vars(optim).items() if isfunction(f) and n[0] != "_"]
+        if rule not in rules:
             raise ValueError(
                 f"update_rule is {rule!r}, which cs231n.optim does not have; "
                 f"choose one of {', '.join(rules)}."
             )
-        for name in ("batch_size", "num_epochs", "print_every"):
-            if getattr(self, name) < (0 if name == "num_epochs" else 1):
-                raise ValueError(
-                    f"{name} is {getattr(self, name)}; use a positive number."
-                )
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise ValueError(f"{name} is {value!r}; use {least} or more.")
         self._rule_name = rule
         self.update_rule = getattr(optim, rule)
         self._reset()

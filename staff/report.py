@@ -333,7 +333,7 @@ class _Renderer(mistune.HTMLRenderer):
 def _equation(_: Any, latex: str, *, display: bool) -> str:
     """Turn LaTeX into MathML, or show it as it stands if that cannot be done whole."""
     try:
-        latex = latex.replace("{aligned}", "{align}")  # the name it knows
+        latex = latex.replace("{aligned}", "{align*}")  # the name it knows
         drawn = convert(latex, display="block" if display else "inline")
         tree = ElementTree.fromstring(drawn)
         # The converter lets unknown commands and foreign tags through.

@@ -35,7 +35,7 @@ def small_model(cell, words=WORDS, dtype=np.float64, seed=231, scale=1.0, D=4):
     return model
 
 
-def batch(rng, N=3, T=5, V=len(WORDS), D=4, dtype=np.float64):
+def batch(rng, N=3, T=5, V=8, D=4, dtype=np.float64):
     return rng.normal(size=(N, D)).astype(dtype), rng.integers(V, size=(N, T))
 
 
@@ -116,6 +116,20 @@ def test_rnn_gradients_agree_with_finite_differences():
 def test_lstm_gradients_agree_with_finite_differences():
     # Its gradients are small, so it takes a longer step to keep enough digits.
     assert_model_gradients_match("lstm", 1e-4, 1e-4)
+
+
+@each_cell
+@pytest.mark.parametrize("size", [(1, 2), (3, 5)], ids=str)
+def test_gradients_agree_with_finite_differences_on_other_captions(cell, size, rng):
+    model = small_model(cell)
+    features, captions = batch(rng, *size)
+    captions[0, :2] = [1, 5]
+    _, grads = model.loss(features, captions)
+    for name, w in model.params.items():
+        numeric = eval_numerical_gradient(
+            lambda _: model.loss(features, captions)[0], w, verbose=False
+        )
+        np.testing.assert_allclose(grads[name], numeric, rtol=1e-5, atol=1e-8)
 
 
 def up_to_the_end(captions, end=2):
@@ -333,9 +347,7 @@ def test_each_word_is_the_likeliest_next_one(cell, rng):
     features, _ = batch(rng, N=1)
     [caption] = up_to_the_end(model.sample(features, 5))
     for t in range(len(caption)):
-        scores = [
-            log_p(model, features, [*caption[:t], w]) for w in range(len(WORDS))
-        ]
+        scores = [log_p(model, features, [*caption[:t], w]) for w in range(len(WORDS))]
         assert np.argmax(scores) == caption[t]
 
 
@@ -347,6 +359,22 @@ def test_a_vocabulary_needs_no_end(cell, rng):
     assert model._end is None
     assert model.sample(features, 6).shape == (3, 6)
     assert beam(model, features, 6, 3).shape == (3, 6)
+
+
+@each_cell
+def test_indices_may_have_gaps(cell, rng):
+    # Four words make a table of four rows; "<END>" then lies outside it for good.
+    vocabulary = {"<NULL>": 0, "<START>": 1, "a": 3, "<END>": 9}
+    model = CaptioningRNN(vocabulary, 4, 5, 6, cell)
+    features, captions = batch(rng, V=4)
+    loss, grads = model.loss(features, captions)
+    assert loss > 0
+    assert grads["W_embed"].shape == (4, 5)
+    captions = model.sample(features, 6)
+    assert captions.shape == (3, 6)
+    assert captions.max() < 4
+    with pytest.raises(IndexError, match=r"9 .*4 words"):
+        model.loss(features, captions * 0 + 9)
 
 
 @each_cell
@@ -388,9 +416,7 @@ def test_the_same_seed_draws_the_same_captions(cell, rng):
 def test_words_are_drawn_as_often_as_the_softmax_says(cell, temperature, top_k, rng):
     model = small_model(cell, scale=0.7)
     features, _ = batch(rng, N=1)
-    p = np.array(
-        [np.exp(log_p(model, features, [word])) for word in range(len(WORDS))]
-    )
+    p = np.array([np.exp(log_p(model, features, [word])) for word in range(len(WORDS))])
     np.testing.assert_allclose(p.sum(), 1, rtol=1e-12)
     p **= 1 / (temperature or 1)
     if top_k is not None and top_k < len(p):

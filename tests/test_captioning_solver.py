@@ -284,9 +284,7 @@ def test_a_loss_that_is_no_number_stops_before_the_parameters_change(value, tmp_
     path = tmp_path / "run.npz"
     solver = make_solver(Breaking(3, value), checkpoint=path, checkpoint_every=1)
     np.random.seed(231)
-    with pytest.raises(
-        FloatingPointError, match=rf"{value} at iteration 4; lower the"
-    ):
+    with pytest.raises(FloatingPointError, match=rf"{value} at iteration 4; lower the"):
         solver.train()
     expected = make_solver()
     np.random.seed(231)
@@ -463,7 +461,12 @@ def test_a_truncated_checkpoint_is_refused(checkpoint, share):
 
 @pytest.mark.parametrize(
     "content",
-    [b"not a checkpoint", b"PK\x03\x04" + bytes(100), b"\x93NUMPY\x01\x00", b"\x80\x04."],
+    [
+        b"not a checkpoint",
+        b"PK\x03\x04" + bytes(100),
+        b"\x93NUMPY\x01\x00",
+        b"\x80\x04.",
+    ],
 )
 def test_another_kind_of_file_is_refused(tmp_path, content):
     path = tmp_path / "run.npz"
@@ -539,7 +542,10 @@ def test_a_checkpoint_with_something_else_inside_is_refused(checkpoint, name, ar
     ("options", "message"),
     [
         ({"update_rule": "sgd"}, "update_rule was adam, is sgd"),
-        ({"optim_config": {"learning_rate": 0.1}}, "optim_config was .*0.05.* is .*0.1"),
+        (
+            {"optim_config": {"learning_rate": 0.1}},
+            "optim_config was .*0.05.* is .*0.1",
+        ),
         ({"lr_decay": 1.0}, "lr_decay was 0.9, is 1.0"),
         ({"batch_size": 5}, "batch_size was 4, is 5"),
         ({"val_every": 0}, "val_every was 2, is 0"),
@@ -559,7 +565,9 @@ def test_a_checkpoint_of_another_format_is_refused(checkpoint):
     assert_refused(checkpoint, "format is 2, not 1")
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), MemoryError()])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left"), MemoryError()]
+)
 def test_an_interrupted_write_leaves_the_old_checkpoint(checkpoint, error, monkeypatch):
     old = checkpoint.read_bytes()
     solver = make_solver(checkpoint=checkpoint, num_epochs=5, **ADAM)
@@ -585,7 +593,8 @@ import numpy as np
 from tests.test_captioning_solver import ADAM, Bigram, make_data
 from cs231n.captioning_solver import CaptioningSolver
 
-checkpoint, result, moment, count = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+checkpoint, result, moment, count = sys.argv[1:]
+count = int(count)
 
 def die_at(owner, name, before=None):
     original, calls = getattr(owner, name), []
@@ -622,10 +631,11 @@ solver = CaptioningSolver(
 )
 print("ready", flush=True)
 solver.train()
-np.savez(result, losses=solver.loss_history, val=solver.val_loss_history,
-         W=solver.model.params["W"], b=solver.model.params["b"],
-         m=solver.optim_configs["W"]["m"], rate=solver.optim_configs["W"]["learning_rate"],
-         random=np.random.rand(4))
+config = solver.optim_configs["W"]
+np.savez(
+    result, losses=solver.loss_history, val=solver.val_loss_history, m=config["m"],
+    rate=config["learning_rate"], random=np.random.rand(4), **solver.model.params,
+)
 """
 
 

@@ -1,4 +1,4 @@
-"""The given layers: affine, ReLU, batch normalization, the two losses, the sandwiches."""
+"""The given layers: affine, ReLU, batch normalization, losses, sandwiches."""
 
 import numpy as np
 import pytest

@@ -348,7 +348,9 @@ def test_the_memory_layout_does_not_matter(pair, layout, rng):
     *outs, cache = forward(**inputs)
     douts = [rng.normal(size=out.shape) for out in outs]
     grads = backward(*douts, cache)
-    *others, other_cache = forward(**{k: laid_out(v, layout) for k, v in inputs.items()})
+    *others, other_cache = forward(
+        **{k: laid_out(v, layout) for k, v in inputs.items()}
+    )
     for one, two in zip(outs, others, strict=True):
         np.testing.assert_allclose(two, one, rtol=1e-12)
     other_grads = backward(*(laid_out(d, layout) for d in douts), other_cache)

@@ -50,5 +50,5 @@ def test_shown_in_a_notebook(monkeypatch, capsys):
     assert is_watched()
     run(initial=1)
     assert "counting" in capsys.readouterr().out
-    monkeypatch.setattr(notebook, "get_ipython", lambda: types.SimpleNamespace())
+    monkeypatch.setattr(notebook, "get_ipython", types.SimpleNamespace)
     assert not is_watched()

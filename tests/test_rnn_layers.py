@@ -514,6 +514,22 @@ def test_softmax_sums_over_time_and_divides_by_the_number_of_sequences(N, T):
     assert loss == pytest.approx(T * np.log(V))
 
 
+@pytest.mark.parametrize("V", [1, 7, 1004, 140_000])
+def test_softmax_of_a_large_batch_is_that_of_its_parts(V, rng):
+    N = {1: 300, 7: 20_000, 1004: 150, 140_000: 3}[V]
+    x, y = rng.normal(size=(N, 1, V)), rng.integers(V, size=(N, 1))
+    mask = rng.random((N, 1)) < 0.7
+    loss, dx = temporal_softmax_loss(x, y, mask)
+    total = 0.0
+    for part in np.array_split(np.arange(N), 3):
+        part_loss, part_dx = temporal_softmax_loss(x[part], y[part], mask[part])
+        total += part_loss * len(part) / N
+        np.testing.assert_allclose(
+            dx[part], part_dx * len(part) / N, rtol=1e-10, atol=1e-15
+        )
+    assert total == pytest.approx(loss, rel=1e-12)
+
+
 def test_softmax_of_fully_masked_words_is_zero(rng):
     x = rng.normal(size=(3, 4, 5))
     loss, dx = temporal_softmax_loss(x, np.zeros((3, 4), int), np.zeros((3, 4), bool))
@@ -545,7 +561,7 @@ def test_softmax_names_what_is_wrong_with_the_true_words():
     x, mask = np.zeros((1, 2, 3)), np.ones((1, 2), bool)
     with pytest.raises(IndexError, match=r"3 .*3 words.* 0 to 2"):
         temporal_softmax_loss(x, np.array([[0, 3]]), mask)
-    with pytest.raises(TypeError, match="integers.*float64"):
+    with pytest.raises(TypeError, match=r"integers.*float64"):
         temporal_softmax_loss(x, np.array([[0.0, 1.0]]), mask)
 
 

@@ -161,9 +161,10 @@ class FastCaptioningRNN(CaptioningRNN):
         is_lstm = self.cell_type == "lstm"
         da = np.empty_like(a) if is_lstm else 1 - h**2
         # Rows that have not started yet, going backward, stay zero in both.
-        # In float32, with few rows, a product with a transpose is faster written to
-        # columns; with a copy instead, where that is small, it is faster still.
-        dh0 = np.zeros((sizes[0], H), dtype=h.dtype, order="F" if is_lstm else "C")
+        # As in rnn_backward and lstm_backward: a copy of the transpose where that is
+        # small, else columns for float32.
+        columns = is_lstm and h.dtype == np.float32
+        dh0 = np.zeros((sizes[0], H), dtype=h.dtype, order="F" if columns else "C")
         back = Wh.T if is_lstm else np.ascontiguousarray(Wh.T)
         dc0 = np.zeros((sizes[0], H), dtype=h.dtype)
         stop = len(h)
@@ -216,25 +217,22 @@ class FastCaptioningRNN(CaptioningRNN):
         features = self._require_features(features)
         captions = np.full((len(features), max_length), self._null, dtype=np.int32)
         # TODO(extra): Greedy captions again, with two products fewer for each word:
-        # scores and the next recurrent product both multiply the hidden state, and a
-        # word's W_embed @ Wx + b need be had once. Drop finished captions.
+        # scores and the next recurrent product both multiply the hidden state, and
+        # W_embed @ Wx + b can be had once for all words. Drop finished captions.
         # BEGIN SOLUTION
         W_embed, W_vocab = self.params["W_embed"], self.params["W_vocab"]
         Wx, Wh, b = self.params["Wx"], self.params["Wh"], self.params["b"]
         H, kH = Wh.shape
-        table = np.empty((len(W_embed), kH), dtype=Wh.dtype)  # a row for each word
-        missing = np.ones(len(W_embed), dtype=bool)
+        N, V = len(features), len(W_embed)
+        # The table of all words costs V rows; the words themselves N rows a step.
+        table = W_embed @ Wx + b if N * max_length > V else None
         both = np.concatenate([Wh, W_vocab], axis=1)
         h, _ = affine_forward(features, self.params["W_proj"], self.params["b_proj"])
         recurrent = h @ Wh
         c = np.zeros_like(h)
-        words, rows = np.full(len(h), self._start), np.arange(len(h))
+        words, rows = np.full(N, self._start), np.arange(N)
         for t in range(max_length):
-            new = np.unique(words[missing[words]])
-            if new.size:
-                table[new] = W_embed[new] @ Wx + b
-                missing[new] = False
-            a = table[words]
+            a = table[words] if table is not None else W_embed[words] @ Wx + b
             a += recurrent
             if self.cell_type == "lstm":
                 squashed = a[:, : 3 * H]

@@ -184,6 +184,8 @@ class CaptioningRNN:
                 f"beam_width={beam_width}, temperature={temperature} and top_k={top_k} "
                 "do not go together; choose a beam of 1 or more, or draw at random."
             )
+        if length_power < 0:
+            raise ValueError(f"length_power is {length_power}; use 0 or more.")
         if beam_width > 1:
             return self._beam_search(features, max_length, beam_width, length_power)
         choose = _word_chooser(temperature, top_k, rng)
@@ -329,7 +331,9 @@ def _word_chooser(
     generator = np.random.default_rng(rng)
 
     def draw(scores: Array) -> Array:
-        scores = scores.astype(np.float64) / (temperature or 1.0)
+        scores = scores - scores.max(axis=1, keepdims=True)
+        with np.errstate(over="ignore"):  # -inf is right where that happens
+            scores = scores.astype(np.float64) / (temperature or 1.0)
         if top_k is not None and top_k < scores.shape[1]:
             floor = np.partition(scores, -top_k, axis=1)[:, -top_k, None]
             scores = np.where(scores >= floor, scores, -np.inf)

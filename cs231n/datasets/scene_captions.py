@@ -25,7 +25,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cs231n import caption_features, datasets
-from cs231n.caption_features import FeatureReducer, feature_maps, features_from_image
+from cs231n.caption_features import (
+    FeatureReducer,
+    column_weights,
+    feature_maps,
+    features_from_image,
+)
 
 if TYPE_CHECKING:
     import os
@@ -159,7 +164,7 @@ def _write(
     maps, wide = feature_maps(
         _drawn(scenes), model, progress=progress, total=len(scenes)
     )
-    reducer = FeatureReducer().fit(maps[:num_train])
+    reducer = FeatureReducer().fit(maps[:num_train], column_weights())
     features = reducer.transform(maps)
 
     rows = {}

@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn import functional as F
+from torch.nn import functional
 
 from cs231n.classifiers.rnn import CaptioningRNN
 from tests.strategies import LAYOUTS, laid_out, seeds
@@ -50,7 +50,7 @@ def torch_loss(model, features, captions):
     for t in range(words.shape[1] - 1):
         h, c = torch_step(model.cell_type, p["W_embed"][words[:, t]], h, c, p)
         scores = h @ p["W_vocab"] + p["b_vocab"]
-        loss = loss + F.cross_entropy(
+        loss = loss + functional.cross_entropy(
             scores, words[:, t + 1], ignore_index=model._null, reduction="sum"
         )
     loss = loss / len(words)
@@ -215,7 +215,8 @@ solver = CaptioningSolver(
     checkpoint=None if checkpoint == "none" else checkpoint, checkpoint_every=2,
 )
 solver.train()
-np.savez(result, losses=solver.loss_history, val=solver.val_loss_history, **model.params)
+losses, val = solver.loss_history, solver.val_loss_history
+np.savez(result, losses=losses, val=val, **model.params)
 """
 
 

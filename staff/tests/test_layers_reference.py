@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.nn import functional as F
+from torch.nn import functional
 
 from cs231n import layer_utils, layers, optim, rnn_layers
 from tests.strategies import (
@@ -166,7 +166,7 @@ def test_embedding_agrees_with_a_loop_and_autograd(inputs):
     np.testing.assert_allclose(dW, expected, **LIMIT)
 
     table = torch.tensor(np.array(W), requires_grad=True)
-    looked_up = F.embedding(torch.tensor(x.astype(np.int64)), table)
+    looked_up = functional.embedding(torch.tensor(x.astype(np.int64)), table)
     looked_up.backward(torch.tensor(np.array(dout)))
     np.testing.assert_allclose(dW, table.grad.numpy(), **LIMIT)
 
@@ -195,12 +195,28 @@ def test_temporal_softmax_agrees_with_a_loop_and_autograd(inputs):
     np.testing.assert_allclose(loss, total / len(x), **LIMIT)
 
     scores = torch.tensor(np.array(x), requires_grad=True)
-    chosen = F.cross_entropy(
+    chosen = functional.cross_entropy(
         scores.flatten(0, 1), torch.tensor(np.array(y)).flatten(), reduction="none"
     )
     weights = torch.tensor(np.array(mask)).flatten().double() / len(x)
     (chosen * weights).sum().backward()
     np.testing.assert_allclose(dx, scores.grad.numpy(), **LIMIT)
+
+
+@pytest.mark.parametrize("size", [(25, 16, 1004), (2, 1, 140_000), (900, 40, 9)])
+def test_temporal_softmax_agrees_with_torch_at_real_sizes(size, rng):
+    N, T, V = size
+    x, y = 3 * rng.normal(size=size), rng.integers(V, size=(N, T))
+    mask = rng.random((N, T)) < 0.6
+    loss, dx = rnn_layers.temporal_softmax_loss(x, y, mask)
+    scores = torch.tensor(x, requires_grad=True)
+    targets = torch.tensor(np.where(mask, y, -100)).flatten()
+    expected = functional.cross_entropy(
+        scores.flatten(0, 1), targets, ignore_index=-100, reduction="sum"
+    )
+    (expected / N).backward()
+    np.testing.assert_allclose(loss, expected.item() / N, rtol=1e-12)
+    np.testing.assert_allclose(dx, scores.grad.numpy(), rtol=1e-9, atol=1e-15)
 
 
 @given(sequences())
@@ -325,7 +341,7 @@ def test_batchnorm_agrees_with_torch(mode, data):
         means, variances = torch.tensor(mean), torch.tensor(var)
 
         def theirs(x, gamma, beta, means=means, variances=variances):
-            return F.batch_norm(
+            return functional.batch_norm(
                 x, means, variances, gamma, beta, mode == "train", momentum=0.1
             )
 
@@ -349,8 +365,8 @@ def test_losses_agree_with_torch(data):
     x = data.draw(arrays({"x": (N, C)}))["x"]
     y = np.array(data.draw(st.lists(st.integers(0, C - 1), min_size=N, max_size=N)))
     for ours, theirs in (
-        (layers.softmax_loss, F.cross_entropy),
-        (layers.svm_loss, lambda x, y: C * F.multi_margin_loss(x, y)),
+        (layers.softmax_loss, functional.cross_entropy),
+        (layers.svm_loss, lambda x, y: C * functional.multi_margin_loss(x, y)),
     ):
         loss, dx = ours(x, y)
         scores = torch.tensor(np.array(x), requires_grad=True)

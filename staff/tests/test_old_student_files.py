@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-OLD_LAYERS = '''
+OLD_LAYERS = """
 from __future__ import print_function, division
 from builtins import range
 import numpy as np
@@ -134,7 +134,8 @@ def temporal_affine_backward(dout, cache):
 
 def temporal_softmax_loss(x, y, mask, verbose=False):
     N, T, V = x.shape
-    x_flat, y_flat, mask_flat = x.reshape(N * T, V), y.reshape(N * T), mask.reshape(N * T)
+    x_flat, y_flat = x.reshape(N * T, V), y.reshape(N * T)
+    mask_flat = mask.reshape(N * T)
     probs = np.exp(x_flat - np.max(x_flat, axis=1, keepdims=True))
     probs /= np.sum(probs, axis=1, keepdims=True)
     loss = -np.sum(mask_flat * np.log(probs[np.arange(N * T), y_flat])) / N
@@ -143,9 +144,9 @@ def temporal_softmax_loss(x, y, mask, verbose=False):
     dx_flat /= N
     dx_flat *= mask_flat[:, None]
     return loss, dx_flat.reshape(N, T, V)
-'''
+"""
 
-OLD_MODEL = '''
+OLD_MODEL = """
 from builtins import range
 from builtins import object
 import numpy as np
@@ -212,10 +213,10 @@ class CaptioningRNN(object):
             word = np.argmax(scores, axis=2)
             captions[:, t] = word[:, 0]
         return captions
-'''
+"""
 
 # What a notebook does: the two stored losses, a short training run, captions in words.
-NOTEBOOK = '''
+NOTEBOOK = """
 import numpy as np
 from cs231n.gradient_check import eval_numerical_gradient, eval_numerical_gradient_array
 from cs231n.rnn_layers import *
@@ -248,7 +249,8 @@ for cell, low, high, expected in [('rnn', -1.5, 0.3, 9.83235591003),
             'train_features': np.eye(2, 5, dtype=np.float32),
             'train_urls': np.array(['scene', 'scene']), 'idx_to_word': words}
     np.random.seed(231)
-    model = CaptioningRNN(cell_type=cell, word_to_idx={w: i for i, w in enumerate(words)},
+    model = CaptioningRNN(cell_type=cell,
+                          word_to_idx={w: i for i, w in enumerate(words)},
                           input_dim=data['train_features'].shape[1], hidden_dim=24,
                           wordvec_dim=16)
     solver = CaptioningSolver(model, data, update_rule='adam', num_epochs=60,
@@ -266,12 +268,34 @@ for cell, low, high, expected in [('rnn', -1.5, 0.3, 9.83235591003),
     for gt_caption, sample_caption in zip(gt_captions, sample_captions):
         assert gt_caption == '<START> ' + sample_caption, (gt_caption, sample_caption)
 print('all is well')
-'''
+"""
 
 
 def relative(source, dots):
     """Write a file's imports as later editions did."""
     return source.replace("from cs231n.", f"from {dots}")
+
+
+def run_the_notebook(folder, replaced):
+    """Run it on a copy of the package in which some files are old ones."""
+
+    def not_code(parent, names):
+        return [
+            n for n in names if not (n.endswith(".py") or (Path(parent) / n).is_dir())
+        ]
+
+    shutil.copytree(ROOT / "cs231n", folder / "cs231n", ignore=not_code)
+    for name, source in replaced.items():
+        (folder / "cs231n" / name).write_text(source, "utf-8")
+    return subprocess.run(
+        [sys.executable, "-c", NOTEBOOK],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -286,23 +310,7 @@ def relative(source, dots):
     ids=["none", "layers", "model", "relative model", "both"],
 )
 def test_old_files_and_a_notebook_run_against_the_package(replaced, tmp_path):
-    def not_code(folder, names):
-        return [
-            n for n in names if not (n.endswith(".py") or (Path(folder) / n).is_dir())
-        ]
-
-    shutil.copytree(ROOT / "cs231n", tmp_path / "cs231n", ignore=not_code)
-    for name, source in replaced.items():
-        (tmp_path / "cs231n" / name).write_text(source, "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", NOTEBOOK],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_the_notebook(tmp_path, replaced)
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert lines[-1] == "all is well"
@@ -311,17 +319,7 @@ def test_old_files_and_a_notebook_run_against_the_package(replaced, tmp_path):
 
 
 def test_the_notebook_would_notice_a_wrong_file(tmp_path):
-    shutil.copytree(ROOT / "cs231n", tmp_path / "cs231n")
     wrong = OLD_LAYERS.replace("i * g", "i + g")
     assert wrong != OLD_LAYERS
-    (tmp_path / "cs231n" / "rnn_layers.py").write_text(wrong, "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", NOTEBOOK],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_the_notebook(tmp_path, {"rnn_layers.py": wrong})
     assert "AssertionError: ('lstm'" in done.stderr

@@ -1,0 +1,1 @@
+"""Speed, as ratios against torch measured side by side: ``python -m benchmarks``."""

@@ -1,0 +1,143 @@
+"""Print how fast this package is beside torch: ``python -m benchmarks``."""
+
+import argparse
+import json
+import random
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import (
+    SLACK,
+    Protocol,
+    Result,
+    measure,
+    measure_imports,
+    surroundings,
+    table,
+    threads,
+)
+
+IMPORTS = {"ours": "cs231n.rnn_layers", "numpy": "numpy"}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, print, and write what was asked for."""
+    args = _parse(argv)
+
+    from tqdm import tqdm
+
+    from benchmarks.captioning import GROUPS, SMALL, Sizes
+
+    known = [*GROUPS, "imports"]
+    chosen = args.only or known
+    if unknown := sorted(set(chosen) - set(known)):
+        names = ", ".join(unknown)
+        print(f"There is no group {names}; choose of {', '.join(known)}.")
+        return 2
+
+    sizes = SMALL if args.quick else Sizes()
+    protocol = Protocol(
+        rounds=2 if args.quick else args.rounds,
+        block_seconds=0.0 if args.quick else 0.03,
+        clock=time.process_time if args.threads == 1 else time.perf_counter,
+        order=random.Random(args.seed),
+    )
+    results: list[Result] = []
+    with (
+        threads(args.threads),
+        tqdm(file=sys.stdout, unit=" blocks", disable=not sys.stdout.isatty()) as bar,
+    ):
+        facts = surroundings(args.threads)
+        for name in chosen:
+            bar.set_description(name)
+            if name == "imports":
+                targets = {} if args.quick else {"numpy": 1.3}
+                results.append(
+                    measure_imports(
+                        "import cs231n.rnn_layers",
+                        IMPORTS,
+                        targets,
+                        protocol,
+                        bar.update,
+                    )
+                )
+                continue
+            for row in GROUPS[name](sizes):
+                bar.set_description(row.name)
+                if args.quick:  # tiny sizes have no targets
+                    row = replace(row, targets={}, seconds_goal=None)
+                results.append(measure(row, protocol, bar.update))
+
+    print("; ".join(f"{name} {value}" for name, value in facts.items()))
+    print(f"medians of {protocol.rounds} rounds; ratio = our time / its time")
+    if args.quick:
+        print("quick: small sizes, to see that all of it runs; the ratios mean nothing")
+    print()
+    print(table(results))
+    if args.json is not None:
+        report: dict[str, Any] = {
+            "surroundings": facts,
+            "rounds": protocol.rounds,
+            "quick": args.quick,
+            "rows": [result.facts() for result in results],
+        }
+        args.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+
+    late = [result.name for result in results if not result.within(SLACK)]
+    if args.gate and late:
+        print(f"\nMore than {SLACK} times their target: {', '.join(late)}.")
+        return 1
+    return 0
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure our layers and models beside torch, in one process, "
+        "interleaved in random order; results are compared before they are timed.",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        help="groups: products rnn lstm affine softmax embedding adam step sample "
+        "checks imports (default: all)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=_positive,
+        default=1,
+        help="for BLAS and torch; 1 measures CPU time, more wall time (default 1)",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=_positive,
+        default=9,
+        help="blocks of at least 30 ms for each entry (default 9)",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes: does everything run?"
+    )
+    parser.add_argument("--seed", type=int, help="of the order of the blocks")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write results here")
+    parser.add_argument(
+        "--gate",
+        action="store_true",
+        help=f"exit with 1 if a ratio is above {SLACK} times its target; "
+        "times alone never fail",
+    )
+    return parser.parse_args(argv)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

