@@ -1,8 +1,8 @@
 """Any photo as 512 numbers: SqueezeNet's feature maps, pooled and reduced.
 
 Late maps know what is in a picture, early ones which colour it has, and a coarse grid
-keeps where. The maps of four layers are taken, each tamed by a square root and averaged
-over the cells of a grid; principal components, fitted on training pictures, then keep
+keeps where. The maps of five layers are averaged over the cells of a grid, and tamed by
+a square root; principal components, fitted on training pictures, then keep
 the 512 directions in which pictures differ most.
 
 Letters in shapes: N pictures, H by W pixels, D numbers from the maps, K kept of them.
@@ -44,7 +44,7 @@ def feature_maps(
     images: Iterable[Any],
     model: torch.nn.Module,
     *,
-    batch_size: int = 16,
+    batch_size: int = 4,
     progress: bool = True,
     total: int | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -221,7 +221,6 @@ def _run(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return (B, D) and (B, 4096) numbers for a batch of B pictures."""
     import torch
-    from torch.nn.functional import adaptive_avg_pool2d
 
     from cs231n.image_utils import SQUEEZENET_MEAN, SQUEEZENET_STD
 
@@ -237,9 +236,35 @@ def _run(
         for i, layer in enumerate(network.children()):
             x = layer(x)
             if i in LAYERS:
-                parts.append(adaptive_avg_pool2d(x.sqrt(), GRID).flatten(1))
-        wide = adaptive_avg_pool2d(x.sqrt(), WIDE_GRID).flatten(1)
+                parts.append(_cell_means(x, GRID).sqrt())
+        wide = _cell_means(x, WIDE_GRID).sqrt()
         return torch.cat(parts, 1).cpu().numpy(), wide.cpu().numpy()
+
+
+def _cell_means(x: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    """Average (B, C, H, W) maps over the cells of a grid, as (B, C * cells).
+
+    The cells are those of ``adaptive_avg_pool2d``; as one product, with channels last,
+    this is ten times faster.
+    """
+    import torch
+
+    B, C, H, W = x.shape
+    rows, columns = _cells(H, grid[0]), _cells(W, grid[1])
+    cells = torch.from_numpy(np.kron(rows, columns)).to(x)  # (cells, H * W)
+    pixels = x.permute(0, 2, 3, 1).reshape(B, H * W, C)
+    return torch.matmul(cells, pixels).transpose(1, 2).flatten(1)
+
+
+def _cells(size: int, count: int) -> NDArray[np.float32]:
+    """Return (count, size) weights, each row the average over one cell."""
+    starts = np.arange(count) * size // count
+    stops = -(-np.arange(1, count + 1) * size // count)
+    place = np.arange(size)
+    inside = (place >= starts[:, None]) & (place < stops[:, None])
+    weights: NDArray[np.float32] = inside.astype(np.float32)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 def _fit_picture(image: Any) -> NDArray[np.uint8]:

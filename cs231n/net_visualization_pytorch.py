@@ -1,4 +1,4 @@
-"""Gradients at the pixels: what a trained network looks at, is fooled by, and dreams of.
+"""Gradients at the pixels: what a network looks at, is fooled by, and dreams of.
 
 Pictures are written as the network reads them: RGB in 0..1, minus SQUEEZENET_MEAN, over
 SQUEEZENET_STD. Any classifier that maps pictures to scores serves as the model.
@@ -40,11 +40,11 @@ def compute_saliency_maps(
     require_pictures(X, y, model)
     model.eval()
     X.requires_grad_()
+    X.grad = None  # or backward() would add to what an earlier call left
     # TODO(Q3): Take the gradient of each picture's correct score at its own pixels, and
     # let the largest of the three colours' absolute values stand for a pixel.
     # Hint: no picture has a part in another one's score, so one backward pass through
-    # the sum of all correct scores does. X must come out with nothing added to X.grad,
-    # or be given a fresh one, for the second call to say what the first one did.
+    # the sum of all correct scores does for all of them.
     # BEGIN SOLUTION
     scores = model(X).gather(1, y.view(-1, 1))  # (N, 1)
     (gradient,) = torch.autograd.grad(scores.sum(), X)
@@ -119,7 +119,7 @@ def class_visualization_update_step(
 def create_class_visualization(
     target_y: int,
     model: torch.nn.Module,
-    dtype: torch.dtype | str | None = None,
+    dtype: Any = None,
     *,
     l2_reg: float = 1e-3,
     learning_rate: float = 25,
@@ -129,6 +129,8 @@ def create_class_visualization(
     show_every: int = 25,
     show: Callable[[int, Image.Image], object] | None = None,
     start: torch.Tensor | None = None,
+    breadth: float = 0,
+    grayness: float = 0,
 ) -> Image.Image:
     """Paint the picture that gets a class the highest score, starting from noise.
 
@@ -149,16 +151,20 @@ def create_class_visualization(
             the first and the last.
         show: Called with the iteration and the picture; None shows nothing.
         start: (1, 3, H, W) noise to start from; None draws (1, 3, 224, 224).
+        breadth: How much of its own blurred copy is added to each step. Photographs
+            are made of large shapes more than of fine grain; 3 is much.
+        grayness: Which part of each step, 0..1, changes all three colours alike, as
+            light and shadow do in photographs.
 
     Returns:
         The picture, stretched to the whole range of colours.
     """
     target_y = require_class(target_y, model)
     model.eval()
-    weight = next(model.parameters(), torch.empty(0))
+    device = next((p.device for p in model.parameters()), None)
     if start is None:
         start = torch.randn(1, 3, 224, 224)
-    img = start.detach().clone().to(weight.device, _as_dtype(dtype)).requires_grad_()
+    img = start.detach().clone().to(device, _as_dtype(dtype)).requires_grad_()
     mean, std = torch.tensor(SQUEEZENET_MEAN), torch.tensor(SQUEEZENET_STD)
     low = (-mean / std).view(1, 3, 1, 1).to(img)
     high = ((1 - mean) / std).view(1, 3, 1, 1).to(img)
@@ -166,7 +172,11 @@ def create_class_visualization(
     for t in range(num_iterations):
         ox, oy = random.randint(0, max_jitter), random.randint(0, max_jitter)
         img.data.copy_(jitter(img.data, ox, oy))
+        before = img.detach().clone()
         class_visualization_update_step(img, model, target_y, l2_reg, learning_rate)
+        if breadth or grayness:
+            step = _like_photographs(img.data - before, breadth, grayness)
+            img.data.copy_(before + step)
         img.data.copy_(jitter(img.data, -ox, -oy))
         img.data.clamp_(low, high)
         if t % blur_every == 0:
@@ -174,6 +184,16 @@ def create_class_visualization(
         if show is not None and (t % show_every == 0 or t == num_iterations - 1):
             show(t, deprocess(img.detach().cpu()))
     return deprocess(img.detach().cpu())
+
+
+def _like_photographs(
+    step: torch.Tensor, breadth: float, grayness: float
+) -> torch.Tensor:
+    """Turn a step towards those by which photographs differ; keep its length."""
+    tamed = torch.lerp(step, step.mean(dim=1, keepdim=True), grayness)
+    tamed = tamed + breadth * blur_image(tamed.clone(), sigma=2)
+    scaled: torch.Tensor = tamed * (step.norm() / tamed.norm())
+    return scaled
 
 
 def preprocess(img: Image.Image, size: int = 224) -> torch.Tensor:
@@ -191,7 +211,7 @@ def preprocess(img: Image.Image, size: int = 224) -> torch.Tensor:
         ValueError: If it is empty or larger than 50 megapixels, before or after.
     """
     from PIL import Image
-    from torchvision import transforms as T
+    from torchvision import transforms
 
     from cs231n.datasets.pictures import _to_rgb
 
@@ -209,11 +229,11 @@ def preprocess(img: Image.Image, size: int = 224) -> torch.Tensor:
         )
     if img.mode != "RGB":
         img = Image.fromarray(_to_rgb(img))
-    transform = T.Compose(
+    transform = transforms.Compose(
         [
-            T.Resize(size),
-            T.ToTensor(),
-            T.Normalize(SQUEEZENET_MEAN.tolist(), SQUEEZENET_STD.tolist()),
+            transforms.Resize(size),
+            transforms.ToTensor(),
+            transforms.Normalize(SQUEEZENET_MEAN.tolist(), SQUEEZENET_STD.tolist()),
         ]
     )
     pixels: torch.Tensor = transform(img)
@@ -291,7 +311,7 @@ def jitter(X: torch.Tensor, ox: int, oy: int) -> torch.Tensor:
     return torch.roll(X, (oy, ox), (2, 3))
 
 
-def require_pictures(X: torch.Tensor, y: torch.Tensor, model: torch.nn.Module) -> None:
+def require_pictures(X: Any, y: torch.Tensor, model: torch.nn.Module) -> None:
     """Insist on pictures that a network can look at, and on a class for each.
 
     Args:
@@ -342,11 +362,9 @@ def require_class(y: int, model: torch.nn.Module) -> int:
         IndexError: If there is no such class.
     """
     label = operator.index(y)
-    widths = [
-        getattr(layer, "out_features", None) or getattr(layer, "out_channels", None)
-        for layer in model.modules()
-    ]
-    C = next((width for width in reversed(widths) if width), None)
+    C: int | None = None
+    for layer in model.modules():
+        C = getattr(layer, "out_features", getattr(layer, "out_channels", C))
     if label < 0 or (C is not None and label >= C):
         raise IndexError(
             f"There is no class {label}; the network knows "
@@ -355,10 +373,9 @@ def require_class(y: int, model: torch.nn.Module) -> int:
     return label
 
 
-def _as_dtype(dtype: torch.dtype | str | None) -> torch.dtype:
+def _as_dtype(dtype: Any) -> torch.dtype:
     if dtype is None or isinstance(dtype, torch.dtype):
         return dtype or torch.float32
-    # torch.FloatTensor and its like: what notebooks passed before dtypes.
-    name = dtype if isinstance(dtype, str) else f"{dtype.__module__}.{dtype.__name__}"
-    known: torch.dtype = torch.empty(0).type(name.replace(".cuda", "")).dtype
-    return known
+    # torch.FloatTensor and its like: what notebooks passed before there were dtypes.
+    kind: torch.dtype = dtype.dtype
+    return kind

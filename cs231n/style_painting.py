@@ -10,13 +10,12 @@ import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
 from torch import nn
 
-from cs231n.files import replacing
 from cs231n.progress import progress_bar
 from cs231n.style_transfer_pytorch import (
     content_loss,
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
 # Picture -> its losses by name; their sum is what gets lower.
 Objective: TypeAlias = Callable[[torch.Tensor], dict[str, torch.Tensor]]
 
-# Pixels are kept within these, in units of the network's input.
-LOW, HIGH = -1.5, 1.5
+# Pixels are kept within this distance from zero, in units of the network's input.
+LIMIT = 1.5
 
 
 @dataclass
@@ -179,7 +178,7 @@ def paint(
     with progress_bar(num_iterations, description) as bar:
         for t in range(num_iterations):
             if t < free:
-                img.data.clamp_(LOW, HIGH)
+                img.data.clamp_(-LIMIT, LIMIT)
             optimizer.zero_grad()
             record_step(painting, objective, img, began).backward()  # type: ignore[no-untyped-call]
             if t == slow:
@@ -278,23 +277,3 @@ def noise_like(img: torch.Tensor, seed: int = 231) -> torch.Tensor:
     """Draw noise between 0 and 1, shaped like a picture and on its device."""
     noise = np.random.default_rng(seed).random(tuple(img.shape))
     return torch.from_numpy(noise).to(img)
-
-
-def save_gif(
-    path: str | os.PathLike[str], pictures: Sequence[Image.Image], seconds: float = 3.0
-) -> None:
-    """Write pictures as a GIF that runs for some seconds, stops at the end, and repeats.
-
-    Args:
-        path: The file, ending in .gif; its folder is made if it is missing.
-        pictures: All of one size.
-        seconds: How long they take together.
-    """
-    import imageio.v3 as iio
-
-    frames = [np.asarray(picture.convert("RGB")) for picture in pictures]
-    each = 1000 * seconds / len(frames)
-    durations = [each] * (len(frames) - 1) + [1500.0]
-    options: dict[str, Any] = {"duration": durations, "loop": 0}
-    with replacing(path) as draft:
-        iio.imwrite(draft, frames, extension=".gif", **options)

@@ -116,8 +116,8 @@ def load_squares(num: int | None = None) -> tuple[Picture, NDArray[Any]]:
     X = np.empty((len(names), SIDE, SIDE, 3), dtype=np.uint8)
     for square, name in zip(X, names, strict=True):
         picture = Image.fromarray(load_photo(name))
-        square[...] = picture.resize(
-            (SIDE, SIDE), Image.Resampling.BICUBIC, box=PHOTOS[name].box
+        square[...] = np.asarray(
+            picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=PHOTOS[name].box)
         )
     y = np.array([PHOTOS[name].label for name in names], dtype=np.int64)
     return X, y

@@ -16,9 +16,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +73,7 @@ def ensure(progress: bool = True) -> Path:
             return place / FOLDER
     folder = datasets.cache_dir() / FOLDER
     print(f"Drawing {NUM_TRAIN + NUM_VAL:,} scenes, once, about a minute: {folder}")
-    return build(folder, progress=progress)
+    return build(folder, NUM_TRAIN, NUM_VAL, SEED, progress)
 
 
 def build(
@@ -155,14 +154,17 @@ def _write(
 ) -> None:
     """Write every file of the data set to an empty folder."""
     from cs231n.datasets.scene_grammar import describe
+    from cs231n.datasets.scenes import draw
 
     scene_rng, word_rng = np.random.default_rng(seed).spawn(2)
     scenes = _different_scenes(num_train + num_val, scene_rng)
     captions = [describe(scene, word_rng, count=CAPTIONS) for scene in scenes]
     words = _vocabulary(captions[:num_train])
     model, weights = _model()
+    # Drawn in turn with the network's work, not in a thread beside it: the two would
+    # wait for the interpreter's lock at every small step, and take twice as long.
     maps, wide = feature_maps(
-        _drawn(scenes), model, progress=progress, total=len(scenes)
+        (draw(scene) for scene in scenes), model, progress=progress, total=len(scenes)
     )
     reducer = FeatureReducer().fit(maps[:num_train], column_weights())
     features = reducer.transform(maps)
@@ -211,28 +213,6 @@ def _different_scenes(count: int, rng: np.random.Generator) -> list[Scene]:
         scene = random_scene(rng)
         scenes.setdefault(scene.url.partition("?")[0], scene)
     return list(scenes.values())
-
-
-def _drawn(scenes: Iterable[Scene], ahead: int = 48) -> Iterator[NDArray[np.uint8]]:
-    """Yield the pictures of the scenes, drawn by a thread that works ahead.
-
-    A thread, as Pillow and NumPy let the network run beside them and no process has to
-    be started, which not every system allows from a notebook or a script.
-    """
-    from cs231n.datasets.scenes import draw
-
-    waiting: deque[Future[NDArray[np.uint8]]] = deque()
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            for scene in scenes:
-                waiting.append(pool.submit(draw, scene))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _model(weights: str | None = None) -> tuple[torch.nn.Module, str]:

@@ -34,7 +34,7 @@ COLOURS: dict[str, RGB] = {
     "black": (46, 46, 54),
     "white": (248, 248, 252),
 }
-SIZES: dict[str, float] = {"small": 0.3, "medium": 0.38, "large": 0.52}
+SIZES: dict[str, float] = {"small": 0.27, "medium": 0.38, "large": 0.52}
 
 SEEDS = 4096
 _THING = re.compile(r"([a-z]+)-([a-z]+)-([sml])(\d\d)(\d\d)")

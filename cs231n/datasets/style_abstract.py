@@ -3,8 +3,9 @@
 import numpy as np
 
 from cs231n.datasets.pictures import Picture
-from cs231n.datasets.style_brush import Canvas, Colour
+from cs231n.datasets.style_brush import Array, Canvas, Colour
 
+CREAM: Colour = (243, 231, 205)
 INK: Colour = (28, 24, 30)
 INKS: tuple[Colour, ...] = (
     (196, 44, 38),  # vermilion
@@ -40,13 +41,15 @@ TARGETS = (
 
 def draw_abstract() -> Picture:
     """Draw an abstract composition of circles, arcs, wedges and lines."""
-    c = Canvas(704, 1056, (243, 231, 205), seed=1923)
+    c = Canvas(704, 1056, CREAM, seed=1923)
     _wash(c)
     _wedges(c)
+    _crowd(c)
     for x, y, radius, rings in TARGETS:
         for share, colour in rings:
             c.disc(x, y, share * radius, (*INKS, INK)[colour])
-        c.arc(x, y, 1.0 * radius, (0, 360), INK, 0.0035)
+        for ring in np.arange(radius, 0.1 * radius, -0.016):
+            c.arc(x, y, ring, (0, 360), INK, 0.0035)
     _boards(c)
     _arcs(c)
     _lines(c)
@@ -55,13 +58,42 @@ def draw_abstract() -> Picture:
 
 
 def _wash(c: Canvas) -> None:
-    """Tint the ground here and there, with veils that hardly show one by one."""
-    for _ in range(26):
+    """Brush patches of colour onto the cream, which stays bare between them."""
+    middles = c.rng.uniform((0, 0), (c.aspect, 1), (44, 2))
+    reach = c.rng.uniform(0.07, 0.17, 44)
+    tints = np.array(INKS, dtype=np.float64)[np.arange(44) % len(INKS)]
+
+    def swing(x: Array, y: Array) -> tuple[Array, Array]:
+        a = 2.2 * np.sin(4 * x + 2 * y) + 1.8 * np.cos(5 * y - 3 * x)
+        return np.cos(a), np.sin(a)
+
+    def paint(x: Array, y: Array) -> Array:
+        away = np.hypot(x[:, None] - middles[:, 0], y[:, None] - middles[:, 1]) / reach
+        nearest = away.argmin(axis=1)
+        share = np.clip(1.9 - away.min(axis=1) + c.noise(x, 0.25), 0, 1)[:, None]
+        cream = np.array(CREAM, dtype=np.float64)
+        mixed: Array = cream + (tints[nearest] - cream) * np.round(share * 3) / 3
+        return mixed
+
+    c.brush(*c.scatter(7500), swing, paint, 0.09, 0.013, hairs=60)
+
+
+def _crowd(c: Canvas) -> None:
+    """Fill the gaps with circles, each as large as there is room for."""
+    taken = [(x, y, radius) for x, y, radius, _ in TARGETS]
+    for _ in range(400):
         x, y = c.rng.uniform((0, 0), (c.aspect, 1))
-        colour = INKS[c.rng.integers(len(INKS))]
-        for radius in c.rng.uniform(0.06, 0.24, 9):
-            dx, dy = c.rng.normal(0, 0.03, 2)
-            c.disc(x + dx, y + dy, radius, (*colour, 8))
+        room = min(np.hypot(x - tx, y - ty) - radius for tx, ty, radius in taken)
+        radius = min(room - 0.012, c.rng.choice((0.016, 0.045, 0.07)))
+        if radius < 0.014 or len(taken) > 52:
+            continue
+        taken.append((x, y, radius))
+        outer, middle, inner = c.rng.choice(len(INKS), 3, replace=False)
+        c.disc(x, y, radius, INK)
+        c.disc(x, y, radius - 0.005, INKS[outer])
+        if radius > 0.018:
+            c.disc(x, y, 0.55 * radius, INK if outer % 2 else INKS[middle])
+            c.disc(x, y, 0.30 * radius, INKS[inner])
 
 
 def _wedges(c: Canvas) -> None:

@@ -1,4 +1,4 @@
-"""A canvas, and a brush whose strokes follow a flow: what style pictures are drawn with.
+"""A canvas, and a brush whose strokes follow a flow: style pictures are drawn so.
 
 Letters in shapes: N strokes, H rows, W columns. Places are (x, y) in units of the
 picture's height, y downwards. A flow gives a direction for each place, of any length; a

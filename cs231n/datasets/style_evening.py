@@ -48,7 +48,7 @@ def draw_evening() -> Picture:
     _paint_walker(c, 0.075, 0.625, 0.125)
     _paint_walker(c, 0.030, 0.610, 0.120)
     _paint_walker(c, 0.400, 1.030, 0.440)
-    return c.finish(relief=0.35)
+    return c.finish(relief=0.1)
 
 
 def _paint_sky(c: Canvas) -> None:
@@ -65,7 +65,7 @@ def _paint_sky(c: Canvas) -> None:
     for count, length, width in ((2500, 0.16, 0.018), (6500, 0.12, 0.010)):
         x, y = c.scatter(count)
         above = y < HORIZON + 0.03
-        c.brush(x[above], y[above], swell, paint, length, width)
+        c.brush(x[above], y[above], swell, paint, length, width, hairs=9)
 
 
 def _paint_water(c: Canvas) -> None:
@@ -83,7 +83,7 @@ def _paint_water(c: Canvas) -> None:
     for count, length, width in ((2500, 0.13, 0.018), (8000, 0.09, 0.010)):
         x, y = c.scatter(count)
         below = y > HORIZON
-        c.brush(x[below], y[below], eddy, paint, length, width)
+        c.brush(x[below], y[below], eddy, paint, length, width, hairs=9)
 
 
 def _paint_shore(c: Canvas) -> None:

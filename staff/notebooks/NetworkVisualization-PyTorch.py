@@ -1,0 +1,641 @@
+# %% [markdown]
+# # Looking into a trained network
+#
+# Training takes the gradient of a loss at the *weights* and leaves the pictures alone.
+# Here we do the opposite: the network is finished, its weights are frozen, and all
+# gradients are taken at the *pixels*. They tell three things:
+#
+# 1. **Saliency maps**: which pixels does a class score depend on?
+# 2. **Fooling images**: how little must a picture change to be taken for something
+#    else?
+# 3. **Class visualization**: what would the network's ideal picture of a class be?
+#
+# You will edit `cs231n/net_visualization_pytorch.py`: look for `TODO(Q3)`. The extra
+# exercises at the end are in `cs231n/attribution.py` and `cs231n/adversarial.py`.
+
+# %% [markdown]
+# ## Set-up
+
+# %%
+# %load_ext autoreload
+# %autoreload 2
+import os
+
+import numpy as np
+
+from cs231n.gradient_check import (
+    check,
+    check_below,
+    eval_numerical_gradient,
+    eval_numerical_gradient_array,
+)
+
+# %% tags=["parameters"]
+# "full" does everything; "quick" takes fewer pictures, classes and iterations.
+PROFILE = os.environ.get("CS231N_PROFILE", "full")
+SEED = 231
+
+# %%
+import random
+
+import torch
+from PIL import Image
+
+from cs231n import adversarial, attribution
+from cs231n.classifiers.squeezenet import load_squeezenet
+from cs231n.data_utils import load_imagenet_val
+from cs231n.device import get_device
+from cs231n.figures import show_pictures
+from cs231n.gradient_check import check_at_least
+from cs231n.net_visualization_pytorch import (
+    blur_image,
+    class_visualization_update_step,
+    compute_saliency_maps,
+    create_class_visualization,
+    deprocess,
+    jitter,
+    make_fooling_image,
+    preprocess,
+)
+from cs231n.pixel_figures import plot_faithfulness, show_animation, show_maps
+
+device = get_device()
+
+
+def words(label):
+    """Return the first name of a class."""
+    return class_names[int(label)].split(",")[0]
+
+
+# %% [markdown]
+# ## A pretrained network
+#
+# SqueezeNet (Iandola et al., 2016) recognises the thousand classes of ImageNet nearly
+# as well as AlexNet did, with a fiftieth of its weights. That makes it small enough for
+# all that follows on a laptop. No weight will change, so none needs a gradient: that
+# saves a good part of every backward pass. Keeping the channels of a pixel side by side
+# in memory (`channels_last`) saves another part on CPUs.
+
+# %%
+model = load_squeezenet(device=device).to(memory_format=torch.channels_last)
+
+weights = list(model.parameters())
+print(f"{sum(w.numel() for w in weights):,} weights, on {device}")
+print(f"{sum(w.requires_grad for w in weights)} of {len(weights)} arrays are trained")
+
+# %% [markdown]
+# ## Some photographs
+#
+# `load_imagenet_val` gives pictures from ImageNet's validation set where the course's
+# file is there, and other photographs where it is not. `preprocess` turns a picture
+# into what the network reads: red, green and blue from 0 to 1, minus their mean over
+# ImageNet, divided by their standard deviation. `deprocess` goes the other way.
+
+# %%
+X, y, class_names = load_imagenet_val(num=5)
+X_tensor = torch.cat([preprocess(Image.fromarray(x)) for x in X]).to(device)
+y_tensor = torch.as_tensor(y, dtype=torch.long, device=device)
+titles = [words(label) for label in y]
+
+probabilities = model(X_tensor).softmax(dim=1)
+show_pictures(
+    list(X),
+    [
+        f"{title} ({p[label]:.0%})\nthe network says: {words(p.argmax())}"
+        for title, label, p in zip(titles, y, probabilities, strict=True)
+    ],
+    alt="Five photographs with their classes and what the network says: "
+    + ", ".join(titles)
+    + ".",
+    columns=5,
+    width=2.5,
+)
+
+# %% [markdown]
+# ## Saliency maps
+#
+# Change one pixel a little: how much does the score of the right class change? That is
+# the gradient of the score at the pixel. Its absolute value, and of the three colours
+# the largest one, is the pixel's *saliency* (Simonyan et al., 2014).
+#
+# You will need one number out of each row of the scores: for picture $n$ the one at
+# column $y_n$. `gather` does that, on every row at once.
+
+
+# %%
+def gather_example():
+    N, C = 4, 5
+    scores = torch.randn(N, C, generator=torch.Generator().manual_seed(SEED))
+    labels = torch.tensor([1, 2, 1, 3])
+    print(scores)
+    print(labels)
+    print(scores.gather(1, labels.view(-1, 1)).squeeze())
+
+
+gather_example()
+
+# %% [markdown]
+# Write `compute_saliency_maps` in `cs231n/net_visualization_pytorch.py`. Take the
+# scores as they come out of the network, before any softmax. The check compares it, on
+# a very small network, with numerical gradients; errors of the order of `1e-8`.
+
+
+# %%
+def tiny_network():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        network = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 4, kernel_size=3),
+            torch.nn.Tanh(),
+            torch.nn.Conv2d(4, 5, kernel_size=3),
+            torch.nn.AdaptiveAvgPool2d(1),
+            torch.nn.Flatten(),
+        )
+    return network.double().requires_grad_(False)
+
+
+tiny = tiny_network()
+pictures = np.random.RandomState(SEED).randn(2, 3, 5, 6)
+labels = torch.tensor([3, 0])
+
+
+def scores_of(pixels):
+    return tiny(torch.tensor(pixels)).numpy()
+
+
+is_correct = np.eye(5)[labels]  # (N, C), a single 1 in each row
+slopes = eval_numerical_gradient_array(scores_of, pictures, is_correct)
+expected = np.abs(slopes).max(axis=1)
+saliency = compute_saliency_maps(torch.tensor(pictures), labels, tiny)
+check("compute_saliency_maps", {"saliency": (saliency, expected)}, within=1e-6)
+
+# %% [markdown]
+# And on the photographs. Bright pixels are those that matter.
+
+
+# %%
+def show_saliency_maps(X, y):
+    X_tensor = torch.cat([preprocess(Image.fromarray(x)) for x in X]).to(device)
+    y_tensor = torch.as_tensor(y, dtype=torch.long, device=device)
+    saliency = compute_saliency_maps(X_tensor, y_tensor, model).numpy()
+    show_maps(
+        X,
+        {"saliency": saliency},
+        titles,
+        alt="Five photographs, and below each its saliency map: a scatter of bright "
+        "dots on black, densest where the thing itself is.",
+    )
+
+
+show_saliency_maps(X, y)
+
+# %% [markdown] tags=["answer"] id="q3-saliency-ascent"
+# ### A question to answer in writing
+#
+# **TODO(Q3):** To find a picture with a higher score, one would walk uphill along the
+# gradient at the pixels. Somebody proposes to walk along the saliency map instead,
+# adding a bit of it to all three colours at each step. Does the score rise? Why, or why
+# not?
+#
+# *Your answer:*
+#
+# <!-- BEGIN SOLUTION -->
+# There is no reason why it should. The absolute value throws the sign away: where the
+# score falls when a pixel gets brighter, saliency brightens it all the same, and these
+# steps work against the others. The maximum over the colours throws away which colour
+# it was and moves all three alike. What is left says how much a pixel matters, not
+# where to move it; the direction may even be downhill. Only the gradient itself is sure
+# to lead uphill, for steps that are short enough.
+# <!-- END SOLUTION -->
+
+# %% [markdown]
+# ## Fooling images
+#
+# Walk uphill on the score of a *wrong* class, until it is the highest one (Szegedy et
+# al., 2014; Goodfellow et al., 2015). Write `make_fooling_image`. Each step has the
+# length 1, whatever the length of the gradient $g$:
+#
+# $$\Delta X = \frac{g}{\lVert g \rVert_2}$$
+#
+# The first picture shall become a stingray.
+
+# %%
+index, target_y = 0, 6
+X_fooling = make_fooling_image(X_tensor[index : index + 1], target_y, model)
+scores = model(X_fooling)[0]
+
+print(f"was {titles[index]}, is now {words(scores.argmax())}")
+assert scores.argmax() == target_y, "The network is not fooled!"
+
+# %% [markdown]
+# What has changed? The difference is shown around a middle gray, as it is and ten times
+# larger.
+
+
+# %%
+def show_fooling(original, fooled, magnify=(1, 10)):
+    before = deprocess(original, should_rescale=False)
+    after = deprocess(fooled, should_rescale=False)
+    change = adversarial.change_in_levels(original, fooled)[0].permute(1, 2, 0).cpu()
+    largest = change.abs().max()
+    p = [model(x).softmax(dim=1)[0] for x in (original, fooled)]
+    names = [words(row.argmax()) for row in p]
+    show_pictures(
+        [np.asarray(before), np.asarray(after)]
+        + [np.uint8((128 + k * change).clip(0, 255)) for k in magnify],
+        [
+            f"{names[0]} ({p[0].max():.0%})",
+            f"{names[1]} ({p[1].max():.0%})",
+            *("difference" + f", {k} times larger" * (k > 1) for k in magnify),
+        ],
+        alt=f"A photograph that the network takes for {names[0]}; another one, looking "
+        f"just the same, that it takes for {names[1]}; and their difference, "
+        f"{' and '.join(map(str, magnify))} times enlarged: faint coloured noise "
+        "around the outlines.",
+        columns=4,
+        width=2.8,
+    )
+    print(
+        f"largest change {largest:.1f} levels of 0..255, "
+        f"root mean square {change.square().mean().sqrt():.2f}"
+    )
+
+
+show_fooling(X_tensor[index : index + 1], X_fooling)
+
+# %% [markdown]
+# Is that an accident of this cat and this ray? Turn every photograph into ten other
+# things.
+
+# %%
+targets = [6, 100, 200, 300, 400, 500, 600, 700, 800, 900]
+everything, _, _ = load_imagenet_val()
+if PROFILE != "full":
+    everything, targets = everything[:2], targets[:2]
+
+fooled = 0
+changes = []
+for picture in everything[:7]:
+    original = preprocess(Image.fromarray(picture)).to(device)
+    for target in targets:
+        result = make_fooling_image(original, target, model)
+        fooled += int(model(result).argmax() == target)
+        change = adversarial.change_in_levels(original, result)
+        changes.append(change.square().mean().sqrt().item())
+print(f"mean change of a pixel: {np.mean(changes):.2f} levels of 0..255")
+check_at_least("fooling images", {"share that is fooled": (fooled / len(changes), 1.0)})
+
+# %% [markdown] tags=["answer"] id="q3-fooling-why"
+# ### A question to answer in writing
+#
+# **TODO(Q3):** The change is smaller than what a JPEG file does to a photograph. Yet
+# noise of the same size hardly ever changes the network's mind. Explain both.
+#
+# *Your answer:*
+#
+# <!-- BEGIN SOLUTION -->
+# A picture has 150,000 numbers. Around a picture the score is close to linear, and a
+# step along the gradient changes all of them at once, each in the direction that helps:
+# 150,000 tiny contributions of one sign add up to a large change of the score. The
+# contributions of noise have random signs and cancel; with $d$ numbers of the same size
+# they add up to about $1/\sqrt{d}$ of what the gradient's direction does, that is, to
+# less than a hundredth. So the neighbourhood of a picture is safe in nearly every
+# direction, and the few unsafe ones are just those that the gradient points out.
+# <!-- END SOLUTION -->
+
+# %% [markdown]
+# ## Class visualization
+#
+# Start from noise and walk uphill on the score of a class $y$, with a penalty for
+# strong colours (Simonyan et al., 2014; Yosinski et al., 2015):
+#
+# $$I^* = \arg\max_I \; s_y(I) - \lambda \lVert I \rVert_2^2$$
+#
+# Left alone, this ends in another fooling image: noise that the network is sure about.
+# So `create_class_visualization` helps: it shifts the picture at random before each
+# step and back after it, cuts off colours that no screen has, and blurs it a little
+# from time to time. The step itself is yours: write `class_visualization_update_step`.
+
+# %%
+target_y, l2_reg = 2, 0.1
+noise = pictures[:1].copy()
+img = torch.tensor(noise).requires_grad_()
+class_visualization_update_step(img, tiny, target_y, l2_reg, learning_rate=0.5)
+step = img.detach().numpy() - pictures[:1]
+
+
+def objective(pixels):
+    score = tiny(torch.tensor(pixels))[0, target_y].item()
+    return score - l2_reg * np.sum(pixels**2)
+
+
+uphill = eval_numerical_gradient(objective, noise, False)
+check(
+    "class_visualization_update_step",
+    {"direction": (step / np.linalg.norm(step), uphill / np.linalg.norm(uphill))},
+    within=1e-5,
+)
+
+# %% [markdown]
+# A tarantula appears, out of nothing but weights that tell a thousand things apart.
+
+# %%
+iterations = 100 if PROFILE == "full" else 25
+TARANTULA = 76
+
+
+def visualize(target_y, num_iterations=iterations, **settings):
+    random.seed(SEED)
+    torch.manual_seed(SEED)
+    return create_class_visualization(
+        target_y, model, num_iterations=num_iterations, **settings
+    )
+
+
+strip = {}
+spider = visualize(TARANTULA, show=strip.__setitem__)
+show_pictures(
+    [np.asarray(picture) for picture in strip.values()],
+    [f"iteration {t + 1}" for t in strip],
+    alt="The picture on its way from noise to a tarantula, with several of them in the "
+    "end: round bodies, and legs all around.",
+    columns=5,
+    width=2.5,
+)
+
+# %% [markdown]
+# Try others: 78 is a tick, 187 a Yorkshire terrier, 683 an oboe, 366 a gorilla, 604 an
+# hourglass. Or take any class, and guess.
+
+# %%
+target_y = 187
+show_pictures(
+    [np.asarray(visualize(target_y))],
+    [words(target_y)],
+    alt=f"The network's idea of: {words(target_y)}.",
+    width=3.4,
+)
+
+# %% [markdown] tags=["answer"] id="q3-many-spiders"
+# ### A question to answer in writing
+#
+# **TODO(Q3):** There is rarely one tarantula in the picture, and it rarely has eight
+# legs. Look at how the scores are computed, in the last layers
+# (`print(model.classifier)`), and explain why the network likes it so.
+#
+# *Your answer:*
+#
+# <!-- BEGIN SOLUTION -->
+# The last convolution gives each class a score at each place of a coarse grid, and the
+# class score is the average over all places. Each place sees only a part of the
+# picture, and a spider there adds to the average no matter what is elsewhere: many
+# spiders, everywhere, are better than one. Nothing in the sum counts legs either. The
+# network was only asked to tell classes apart, so what it has learnt is which textures
+# and parts speak for a tarantula (hairy legs, at an angle), not how they belong
+# together.
+# <!-- END SOLUTION -->
+
+# %% [markdown]
+# # Extra exercises
+#
+# What follows is not graded. What you have not written yet is left out.
+
+
+# %%
+def attempt(function, *arguments, **settings):
+    """Call a function; None if it is not written yet."""
+    try:
+        return function(*arguments, **settings)
+    except NotImplementedError as not_yet:
+        print(not_yet)
+        return None
+
+
+# %% [markdown]
+# ## Better maps
+#
+# Saliency maps are noisy: the gradient at one point says little about what is around
+# it. Three remedies, all in `cs231n/attribution.py`:
+#
+# - **SmoothGrad** (`smooth_grad`): the average of the gradients at noisy copies of the
+#   picture.
+# - **Integrated gradients** (`integrated_gradients`): the average along the way from an
+#   empty picture $X'$ to the picture, times the way. Its shares of the score add up:
+#
+# $$\sum_i (X_i - X'_i) \int_0^1 \frac{\partial s_y}{\partial X_i}
+# \bigl(X' + \alpha (X - X')\bigr) \, d\alpha = s_y(X) - s_y(X')$$
+#
+# - **Grad-CAM** (`grad_cam`): leave the pixels and look at the last feature maps, each
+#   with the weight that the score gives it. Coarse, but it points at things.
+
+# %%
+samples = 25 if PROFILE == "full" else 2
+steps = 50 if PROFILE == "full" else 8
+
+generator = torch.Generator().manual_seed(SEED)
+spread = 0.15 * (X_tensor.max() - X_tensor.min()).item()
+noise = spread * torch.randn(samples, *X_tensor.shape, generator=generator)
+
+smooth = attempt(attribution.smooth_grad, X_tensor, y_tensor, model, noise.to(device))
+shares = attempt(
+    attribution.integrated_gradients, X_tensor, y_tensor, model, steps=steps
+)
+cam = attempt(attribution.grad_cam, X_tensor, y_tensor, model)
+
+maps = {"gradient": compute_saliency_maps(X_tensor.clone(), y_tensor, model)}
+if smooth is not None:
+    maps["SmoothGrad"] = smooth.abs().amax(dim=1).cpu()
+if shares is not None:
+    maps["integrated\ngradients"] = shares.abs().amax(dim=1).cpu()
+if cam is not None:
+    maps["Grad-CAM"] = cam.cpu()
+
+show_maps(
+    X,
+    maps,
+    titles,
+    alt="Five photographs and, in rows below them, what four methods find: the plain "
+    "gradient and integrated gradients scatter dots, SmoothGrad draws the outlines of "
+    "the things, Grad-CAM lays a soft patch over them.",
+)
+
+# %% [markdown]
+# Do the shares of integrated gradients add up? The difference is that between a sum of
+# a few steps and the integral.
+
+# %%
+if shares is not None:
+    gaps = attribution.completeness_gap(shares, X_tensor, y_tensor, model)
+    limit = 0.1 if PROFILE == "full" else 0.5
+    check_below(
+        "completeness of integrated gradients",
+        {name: (gap, limit) for name, gap in zip(titles, gaps, strict=True)},
+    )
+
+# %% [markdown]
+# ## Which map is right?
+#
+# They cannot all be. A map that names the pixels which the score rests on can be put to
+# the test (Petsiuk et al., 2018): blur the pixels away, those that the map calls most
+# important first, and the probability of the class should fall at once. Begin with the
+# blurred picture and put them in, and it should rise at once. The areas below the two
+# curves make it a number. Write `exchange_curve`. A random order of the pixels tells
+# what a map is worth that knows nothing.
+
+# %%
+portions = 20 if PROFILE == "full" else 4
+blurred = blur_image(X_tensor.detach().clone(), sigma=10)
+rivals = {name.replace("\n", " "): found.to(device) for name, found in maps.items()}
+rivals["random"] = torch.rand(X_tensor[:, 0].shape, generator=generator).to(device)
+curves = attempt(
+    attribution.faithfulness, X_tensor, y_tensor, model, rivals, blurred, portions
+)
+
+if curves is not None:
+    areas = {
+        name: {kind: attribution.area(c).mean().item() for kind, c in both.items()}
+        for name, both in curves.items()
+    }
+    plot_faithfulness(
+        {n: {k: c.cpu().numpy() for k, c in b.items()} for n, b in curves.items()},
+        areas,
+        alt="Mean probability of the right class while pixels are deleted, and while "
+        "they are inserted, a curve for each method. "
+        + "; ".join(
+            f"{name}: area {both['deletion']:.2f} and {both['insertion']:.2f}"
+            for name, both in areas.items()
+        )
+        + ".",
+    )
+    ahead = {name: both["insertion"] - both["deletion"] for name, both in areas.items()}
+    for name in sorted(ahead, key=ahead.get, reverse=True):
+        print(f"{name:22} insertion minus deletion {ahead[name]:+.3f}")
+    check_at_least(
+        "the best map beats a random order",
+        {"lead": (max(ahead.values()) - ahead["random"], 0.05)},
+    )
+
+# %% [markdown]
+# ## Fooling within bounds
+#
+# The classic fooling image is small in its sum over all pixels; a single pixel may
+# change visibly. *Projected gradient descent* (PGD; Madry et al., 2018) allows each
+# pixel the same few levels of gray, and no more: with a bound of 2 out of 255, nothing
+# can be seen on any screen. Its single-step ancestor, the *fast gradient sign method*
+# (FGSM; Goodfellow et al., 2015), spends the whole allowance at once. Write
+# `make_bounded_fooling_image` in `cs231n/adversarial.py`.
+
+# %%
+picture, target_y, epsilon = X_tensor[1:2], 6, 2
+attacks = {
+    "classic": attempt(make_fooling_image, picture, target_y, model),
+    "FGSM": attempt(
+        adversarial.make_bounded_fooling_image,
+        *(picture, target_y, model, epsilon),
+        step=epsilon,
+        num_iterations=1,
+    ),
+    "PGD": attempt(
+        adversarial.make_bounded_fooling_image, picture, target_y, model, epsilon
+    ),
+}
+print(f"{titles[1]} to {words(target_y)}      p(target)  largest  root mean square")
+for name, result in attacks.items():
+    if result is None:
+        continue
+    change = adversarial.change_in_levels(picture, result)
+    p = model(result).softmax(dim=1)[0, target_y]
+    largest, size = change.abs().max(), change.square().mean().sqrt()
+    print(f"{name:25} {p:8.1%} {largest:8.1f} {size:10.2f}")
+
+if attacks["PGD"] is not None:
+    show_fooling(picture, attacks["PGD"], magnify=(1, 40))
+
+    # Does it survive being saved as a file of whole levels?
+    saved = preprocess(deprocess(attacks["PGD"], should_rescale=False)).to(device)
+    change = adversarial.change_in_levels(picture, saved).abs().max().item()
+    verdict = words(model(saved).argmax())
+    print(f"saved and loaded again: {verdict}, largest change {change:.1f} levels")
+    check_below(
+        "bounded fooling image",
+        {"largest change": (change, epsilon + 0.01)},
+    )
+    assert model(attacks["PGD"]).argmax() == target_y, "The network is not fooled!"
+
+# %% [markdown]
+# ## A gallery
+#
+# Ten classes, and the same recipe with a little more help. Pixels are poor coordinates:
+# in photographs, neighbours and the three colours mostly change together (Olah et al.,
+# 2017). So a part of each of your steps is blurred (`breadth`) and a part of it is made
+# gray (`grayness`). Blurring the picture at every iteration keeps fine grain away, and
+# longer steps make up for it. The noise at the start is weak, since not all of it goes.
+#
+# A fooling image would not survive being shifted by a few pixels: its pattern is made
+# for one place. These do.
+
+# %%
+generator = torch.Generator().manual_seed(SEED)
+GALLERY = {
+    "start": 0.2 * torch.randn(1, 3, 224, 224, generator=generator),
+    "learning_rate": 40,
+    "blur_every": 1,
+    "l2_reg": 0,
+    "breadth": 3,
+    "grayness": 0.6,
+}
+CLASSES = [76, 130, 323, 366, 604, 683, 933, 951, 973, 980]
+chosen = CLASSES if PROFILE == "full" else CLASSES[:2]
+
+frames = []
+gallery = {}
+for target_y in chosen:
+    first = not gallery
+    gallery[target_y] = visualize(
+        target_y,
+        **GALLERY,
+        show_every=4,
+        show=(lambda _, picture: frames.append(np.asarray(picture))) if first else None,
+    )
+
+sure, steady = {}, {}
+shifts = [(8, 0), (0, 8), (-8, -8), (5, -7)]
+for target_y, picture in gallery.items():
+    pixels = preprocess(picture).to(device)
+    shifted = torch.cat([jitter(pixels, *shift) for shift in shifts])
+    scores = model(torch.cat([pixels, shifted]))
+    sure[target_y] = scores.softmax(dim=1)[0, target_y].item()
+    steady[target_y] = (scores.argmax(dim=1) == target_y).float().mean().item()
+
+show_pictures(
+    [np.asarray(picture) for picture in gallery.values()],
+    [f"{words(target_y)} ({sure[target_y]:.1%})" for target_y in gallery],
+    alt="The network's ideal pictures of "
+    + ", ".join(words(target_y) for target_y in gallery)
+    + ".",
+    columns=5,
+    width=2.8,
+)
+if PROFILE == "full":
+    check_at_least(
+        "class visualizations",
+        {
+            "classes with p of 0.99 or more": (
+                sum(p >= 0.99 for p in sure.values()),
+                9,
+            ),
+            "recognised after small shifts": (np.mean(list(steady.values())), 0.95),
+        },
+    )
+
+# %% [markdown]
+# And how the first of them came about, saved as `build/class_visualization.gif`.
+
+# %%
+if frames:
+    show_animation(
+        frames,
+        "build/class_visualization.gif",
+        alt="An animation: out of noise grows the network's idea of: "
+        f"{words(chosen[0])}.",
+    )

@@ -1,0 +1,567 @@
+"""Q4: losses by hand, by finite differences and by what must not change them."""
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from cs231n import datasets, style_checks
+from cs231n.classifiers import squeezenet
+from cs231n.datasets import style_pictures
+from cs231n.style_painting import (
+    make_objective,
+    noise_like,
+    paint,
+    style_transfer,
+)
+from cs231n.style_transfer_pytorch import (
+    content_loss,
+    deprocess,
+    dtype,
+    extract_features,
+    features_from_img,
+    gram_matrix,
+    preprocess,
+    rel_error,
+    rescale,
+    style_loss,
+    tv_loss,
+)
+
+pytestmark = pytest.mark.q4
+
+SHAPES = [(1, 1, 1, 1), (1, 3, 4, 5), (2, 5, 3, 1), (3, 2, 1, 7)]
+each_shape = pytest.mark.parametrize(
+    "shape", SHAPES, ids=lambda shape: "x".join(map(str, shape))
+)
+
+
+def tensor(rng, *shape):
+    return torch.from_numpy(rng.normal(size=shape))
+
+
+@pytest.fixture
+def cnn():
+    """A small network, its layers one after another, with weights of its own."""
+    torch.manual_seed(231)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Conv2d(4, 5, 1)
+    )
+    return net.requires_grad_(False).eval()
+
+
+@pytest.fixture
+def photo(tmp_path, rng):
+    """A file with a picture, 24 x 18 pixels."""
+    file = tmp_path / "photo.png"
+    pixels = rng.integers(0, 256, size=(18, 24, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file)
+    return file
+
+
+# The losses.
+
+
+@pytest.mark.points(2)
+def test_content_loss_by_hand():
+    current = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    original = torch.tensor([[[[1.0, 0.0], [3.0, 7.0]]]])
+    loss = content_loss(0.5, current, original)
+    assert loss.shape == ()
+    assert float(loss) == 6.5
+
+
+@each_shape
+def test_content_of_the_same_features_is_no_loss(shape, rng):
+    x = tensor(rng, *shape)
+    assert float(content_loss(3.0, x, x)) == 0
+
+
+@pytest.mark.points(2)
+@each_shape
+def test_content_loss_has_the_right_gradient(shape, rng):
+    x, y = tensor(rng, *shape).requires_grad_(), tensor(rng, *shape)
+    assert torch.autograd.gradcheck(lambda a: content_loss(0.7, a, y), (x,))
+
+
+@pytest.mark.points(2)
+def test_gram_matrix_by_hand():
+    x = torch.tensor([[[[1.0, 2.0]], [[0.0, 3.0]]], [[[1.0, -1.0]], [[4.0, 4.0]]]])
+    expected = torch.tensor([[[5.0, 6.0], [6.0, 9.0]], [[2.0, 0.0], [0.0, 32.0]]])
+    assert torch.equal(gram_matrix(x, normalize=False), expected)
+    assert torch.equal(gram_matrix(x), expected / 4)
+
+
+@each_shape
+def test_gram_matrices_of_a_batch_are_those_of_its_pictures(shape, rng):
+    x = tensor(rng, *shape)
+    gram = gram_matrix(x)
+    assert gram.shape == (shape[0], shape[1], shape[1])
+    for n in range(shape[0]):
+        torch.testing.assert_close(gram[n : n + 1], gram_matrix(x[n : n + 1]))
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_gram_matrix_does_not_care_where(normalize, rng):
+    x = tensor(rng, 2, 5, 4, 6)
+    gram = gram_matrix(x, normalize)
+    for moved in (x.roll((1, 2), (2, 3)), x.flip(3), x.transpose(2, 3)):
+        torch.testing.assert_close(gram_matrix(moved, normalize), gram)
+    order = torch.from_numpy(rng.permutation(5))
+    torch.testing.assert_close(
+        gram_matrix(x[:, order], normalize), gram[:, order][:, :, order]
+    )
+
+
+def test_gram_matrix_is_symmetric_and_has_no_negative_direction(rng):
+    gram = gram_matrix(tensor(rng, 3, 6, 2, 2))
+    torch.testing.assert_close(gram, gram.transpose(1, 2))
+    assert float(torch.linalg.eigvalsh(gram).min()) > -1e-12
+
+
+@pytest.mark.points(2)
+@pytest.mark.parametrize("normalize", [True, False])
+@each_shape
+def test_gram_matrix_has_the_right_gradient(shape, normalize, rng):
+    x = tensor(rng, *shape).requires_grad_()
+    assert torch.autograd.gradcheck(lambda a: gram_matrix(a, normalize), (x,))
+
+
+@pytest.mark.points(2)
+def test_style_loss_by_hand():
+    x = torch.tensor([[[[1.0, 2.0]], [[0.0, 3.0]]]])
+    y = torch.tensor([[[[1.0, -1.0]], [[4.0, 4.0]]]])
+    nothing = torch.zeros(1, 2, 2)
+    assert float(style_loss([x, y], [0], [nothing], [2.0])) == 22.25
+    assert float(style_loss([x, y], [1], [nothing], [2.0])) == 128.5
+    loss = style_loss([x, y], (1, 0), (nothing, nothing), (2.0, 4.0))
+    assert loss.shape == ()
+    assert float(loss) == 173
+
+
+def test_the_style_of_the_picture_itself_is_no_loss(rng):
+    feats = [tensor(rng, 1, 3, 4, 5), tensor(rng, 1, 2, 1, 1)]
+    targets = [gram_matrix(f) for f in feats]
+    assert float(style_loss(feats, [0, 1], targets, [5.0, 7.0])) == 0
+
+
+def test_no_style_layers_are_no_loss_but_a_tensor(rng):
+    loss = style_loss([tensor(rng, 1, 3, 4, 5)], [], [], [])
+    assert isinstance(loss, torch.Tensor)
+    assert float(loss) == 0
+
+
+@pytest.mark.points(2)
+def test_style_loss_has_the_right_gradient(rng):
+    x, y = tensor(rng, 1, 3, 4, 2).requires_grad_(), tensor(rng, 1, 2, 1, 5)
+    targets = [tensor(rng, 1, 2, 2), tensor(rng, 1, 3, 3)]
+
+    def loss(a):
+        return style_loss([y, a], [0, 1], targets, [2.0, 30.0])
+
+    assert torch.autograd.gradcheck(loss, (x,))
+
+
+# Picture, and the squared differences of its neighbours.
+MADE = {
+    "flat": (torch.full((1, 3, 4, 5), 0.3), 0),
+    "ramp": ((torch.arange(4.0).view(4, 1) * 2 + torch.arange(5.0) * 3), 612),
+    "chequers": ((torch.arange(4).view(4, 1) + torch.arange(5)) % 2 * 1.0, 93),
+    "last corner": (torch.arange(20.0).view(4, 5).eq(19) * 1.0, 6),
+    "first corner": (torch.arange(20.0).view(4, 5).eq(0) * 1.0, 6),
+    "middle": (torch.arange(20.0).view(4, 5).eq(7) * 1.0, 12),
+    "one pixel": (torch.ones(1, 3, 1, 1), 0),
+    "one row": (torch.arange(6.0).view(1, 6), 15),
+    "one column": (torch.arange(6.0).view(6, 1), 15),
+}
+
+
+@pytest.mark.points(2)
+@pytest.mark.parametrize("name", MADE)
+def test_tv_loss_is_exact_on_made_pictures(name):
+    img, expected = MADE[name]
+    img = img.expand(1, 3, *img.shape[-2:])
+    loss = tv_loss(img, 0.5)
+    assert loss.shape == ()
+    assert float(loss) == 0.5 * expected
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 6), (5, 1), (4, 7)])
+def test_tv_loss_has_the_right_gradient(size, rng):
+    img = tensor(rng, 1, 3, *size).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: tv_loss(x, 0.2), (img,))
+
+
+def test_tv_loss_does_not_care_for_mirrors_and_brightness(rng):
+    img = tensor(rng, 1, 3, 5, 7)
+    loss = tv_loss(img, 0.2)
+    for other in (img.flip(2), img.flip(3), img.transpose(2, 3), img + 3, -img):
+        torch.testing.assert_close(tv_loss(other, 0.2), loss)
+
+
+@pytest.mark.points(1)
+def test_tv_loss_has_no_loop():
+    source, _ = inspect.getsourcelines(tv_loss)
+    assert not [line for line in source if re.search(r"for \S* in", line)]
+    assert not [line for line in source if re.match(r"\s*while\b", line)]
+
+
+def test_gradients_flow_only_where_they_are_asked_for(rng):
+    x, y = tensor(rng, 1, 3, 4, 5).requires_grad_(), tensor(rng, 1, 3, 4, 5)
+    target = gram_matrix(y)
+    content_loss(1.0, x, y).backward()
+    style_loss([x], [0], [target], [1.0]).backward()
+    tv_loss(x, 1.0).backward()
+    assert float(x.grad.abs().sum()) > 0
+    assert y.grad is None
+    assert target.grad is None
+    for loss in (content_loss(1.0, y, y), style_loss([y], [0], [target], [1.0])):
+        assert not loss.requires_grad
+
+
+def test_losses_leave_their_inputs_alone(rng):
+    x, y = tensor(rng, 1, 3, 4, 5), tensor(rng, 1, 3, 4, 5)
+    target, feats = gram_matrix(y), [x, y]
+    before = [t.clone() for t in (x, y, target)]
+    content_loss(2.0, x, y)
+    gram_matrix(x)
+    gram_matrix(x, normalize=False)
+    style_loss(feats, [0, 1], [target, target], [1.0, 2.0])
+    tv_loss(x, 3.0)
+    assert len(feats) == 2
+    for now, then in zip((x, y, target), before, strict=True):
+        assert torch.equal(now, then)
+
+
+def test_losses_do_not_care_how_features_lie_in_memory(rng):
+    x, y = tensor(rng, 2, 3, 4, 5), tensor(rng, 2, 3, 4, 5)
+    other = x.contiguous(memory_format=torch.channels_last)
+    assert not other.is_contiguous()
+    torch.testing.assert_close(gram_matrix(other), gram_matrix(x))
+    torch.testing.assert_close(content_loss(1.0, other, y), content_loss(1.0, x, y))
+    torch.testing.assert_close(tv_loss(other, 1.0), tv_loss(x, 1.0))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_losses_stay_in_the_dtype_of_the_features(kind, rng):
+    x = tensor(rng, 1, 3, 4, 5).to(kind)
+    assert content_loss(0.1, x, x).dtype == kind
+    assert gram_matrix(x).dtype == kind
+    assert style_loss([x], [0], [gram_matrix(x)], [0.1]).dtype == kind
+    assert tv_loss(x, 0.1).dtype == kind
+
+
+# Pictures in and out.
+
+
+def test_names_that_old_notebooks_use():
+    assert torch.zeros(2).type(dtype).dtype == torch.float32
+    assert rel_error(np.ones(2), np.full(2, 3.0)) == 0.5
+    torch.testing.assert_close(
+        rescale(torch.tensor([2.0, 4.0, 3.0]))[2], torch.tensor(0.5)
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "size", "shape"),
+    [
+        ((1024, 768), 192, (192, 256)),
+        ((1280, 1014), 192, (192, 242)),
+        ((1200, 1528), 224, (285, 224)),
+        ((640, 427), 512, (512, 767)),
+        ((1, 7), 3, (21, 3)),
+    ],
+)
+def test_the_shorter_side_is_scaled(given, size, shape):
+    img = preprocess(Image.new("RGB", given, (124, 116, 104)), size)
+    assert img.shape == (1, 3, *shape)
+    assert float(img.abs().max()) < 0.02  # nearly the mean colour
+
+
+def test_scaling_is_antialiased():
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    img = preprocess(Image.fromarray(stripes), 8)
+    assert float(img.std((2, 3)).max()) < 0.05
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "I;16", "1", "LA"])
+def test_pictures_of_any_mode(mode):
+    img = preprocess(Image.new(mode, (9, 12)), 6)
+    assert img.shape == (1, 3, 8, 6)
+    assert torch.isfinite(img).all()
+
+
+def test_deprocess_undoes_preprocess():
+    pixels = np.linspace(0, 255, 8 * 8 * 3).round().astype(np.uint8).reshape(8, 8, 3)
+    picture = deprocess(preprocess(Image.fromarray(pixels), 8))
+    assert np.abs(np.asarray(picture).astype(int) - pixels).max() <= 1
+    dark = Image.fromarray(pixels // 2)
+    assert np.asarray(deprocess(preprocess(dark, 8))).max() == 255
+
+
+def test_deprocess_refuses_what_is_no_picture():
+    img = torch.zeros(1, 3, 2, 2)
+    img[0, 1, 1, 0] = torch.nan
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        deprocess(img)
+    with pytest.raises(ValueError, match="shape"):
+        deprocess(torch.zeros(2, 3, 4, 4))
+
+
+def test_features_are_what_each_layer_gives(cnn, rng):
+    x = tensor(rng, 2, 3, 9, 8).float()
+    before = x.clone()
+    feats = extract_features(x, cnn)
+    assert len(feats) == 4
+    expected = x
+    for layer, result in zip(cnn, feats, strict=True):
+        expected = layer(expected.clone())
+        assert torch.equal(result, expected)
+    assert float(feats[0].min()) < 0  # what came before the ReLU is still that
+    assert torch.equal(x, before)
+
+
+def test_features_of_a_file(cnn, photo):
+    feats, img = features_from_img(photo, 12, cnn)
+    assert img.shape == (1, 3, 12, 16)
+    assert [tuple(f.shape[1:]) for f in feats] == [(4, 10, 14)] * 2 + [
+        (4, 5, 7),
+        (5, 5, 7),
+    ]
+    assert not any(f.requires_grad for f in feats)
+    again, _ = features_from_img(str(photo), 12, cnn.double())
+    assert again[3].dtype == torch.float64
+
+
+def test_features_of_a_file_without_naming_a_network(cnn, photo, monkeypatch):
+    model = nn.ModuleDict({"features": cnn})
+    monkeypatch.setattr(squeezenet, "load_squeezenet", lambda **_: model)
+    feats, img = features_from_img(photo, 12)
+    expected, same = features_from_img(photo, 12, cnn)
+    assert torch.equal(img, same)
+    assert torch.equal(feats[3], expected[3])
+
+
+def test_files_that_are_no_pictures(tmp_path, cnn):
+    with pytest.raises(FileNotFoundError, match=r"no picture .*nowhere\.jpg"):
+        features_from_img(tmp_path / "nowhere.jpg", 8, cnn)
+    file = tmp_path / "text.jpg"
+    file.write_text("no picture")
+    with pytest.raises(ValueError, match=r"text\.jpg is no picture"):
+        features_from_img(file, 8, cnn)
+
+
+# Painting.
+
+
+def parameters(photo, **changed):
+    values = {
+        "content_image": photo,
+        "style_image": photo,
+        "image_size": 12,
+        "style_size": 16,
+        "content_layer": 2,
+        "content_weight": 5.0,
+        "style_layers": [1, 3],
+        "style_weights": [3.0, 2.0],
+        "tv_weight": 1e-3,
+        "num_iterations": 40,
+    }
+    return values | changed
+
+
+def test_style_transfer_lowers_its_losses(cnn, photo):
+    painting = style_transfer(**parameters(photo, init_random=True), cnn=cnn)
+    assert painting.image.shape == (1, 3, 12, 16)
+    assert painting.picture.size == (16, 12)
+    assert painting.losses.keys() == {"content", "style", "tv"}
+    assert {len(values) for values in painting.losses.values()} == {40}
+    total = np.sum([*painting.losses.values()], axis=0)
+    assert total[-1] < 0.5 * total[0]
+    assert painting.seconds == sorted(painting.seconds)
+    steps = [t for t, _ in painting.snapshots]
+    assert (steps[0], steps[-1]) == (0, 39)
+    assert steps == sorted(set(steps))
+
+
+def test_style_transfer_leaves_the_network_alone(cnn, photo):
+    before = {name: value.clone() for name, value in cnn.state_dict().items()}
+    style_transfer(**parameters(photo), cnn=cnn)
+    for name, value in cnn.state_dict().items():
+        assert torch.equal(value, before[name])
+        assert value.stride() == before[name].stride()
+
+
+def test_the_same_seed_paints_the_same_picture(cnn, photo):
+    changed = {"init_random": True, "num_iterations": 5}
+    first, second, third = (
+        style_transfer(**parameters(photo, **changed), cnn=cnn, seed=seed)
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first.image, second.image)
+    assert not torch.equal(first.image, third.image)
+
+
+def test_layers_that_nobody_looks_at_are_not_run(cnn, photo):
+    class Trap(nn.Module):
+        def forward(self, _):
+            raise AssertionError("this layer is not needed")
+
+    trapped = nn.Sequential(*cnn, Trap())
+    style_transfer(**parameters(photo, num_iterations=1), cnn=trapped)
+    target = extract_features(torch.zeros(1, 3, 8, 8), cnn)[0]
+    trapped = nn.Sequential(cnn[0], Trap())
+    objective = make_objective(trapped, 0, 1.0, target, [1], [0], [target], 1.0)
+    assert objective(torch.ones(1, 3, 8, 8)).keys() == {"content", "tv"}
+
+
+@pytest.mark.parametrize("changed", [{"content_layer": 4}, {"style_layers": [1, -1]}])
+def test_layers_that_do_not_exist(cnn, photo, changed):
+    with pytest.raises(IndexError, match=r"no layer (4|-1); .* 0 to 3"):
+        style_transfer(**parameters(photo, **changed), cnn=cnn)
+
+
+def test_lists_that_do_not_fit(cnn, photo):
+    with pytest.raises(ValueError, match="2 style layers, 1 weights and 2 targets"):
+        style_transfer(**parameters(photo, style_weights=[1.0]), cnn=cnn)
+
+
+def test_nan_in_a_picture_is_noticed(cnn):
+    img = torch.zeros(1, 3, 8, 8)
+    objective = make_objective(cnn, 0, 0.0, None, [], [], [], 1.0)
+    paint(img, objective, 2)
+    img[0, 0, 3, 3] = torch.nan
+    with pytest.raises(FloatingPointError, match=r"iteration 0 are tv nan"):
+        paint(img, objective, 2)
+
+
+def test_painting_does_not_change_the_picture_it_starts_from(cnn):
+    img = noise_like(torch.zeros(1, 3, 8, 8))
+    before = img.clone()
+    objective = make_objective(cnn, 0, 0.0, None, [], [], [], 1.0)
+    painting = paint(img, objective, 5, snapshots=0)
+    assert torch.equal(img, before)
+    assert not torch.equal(painting.image, before)
+    assert painting.snapshots == []
+
+
+# The pictures.
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """A working directory and a data folder with nothing in them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CS231N_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(datasets, "search_path", lambda: [tmp_path / "data"])
+    return tmp_path
+
+
+def small():
+    return np.full((4, 6, 3), 77, dtype=np.uint8)
+
+
+def test_a_stand_in_is_drawn_once(empty, monkeypatch, capsys):
+    calls = []
+
+    def draw():
+        calls.append(1)
+        return small()
+
+    monkeypatch.setitem(style_pictures.STAND_INS, "starry_night", ("a test", draw))
+    file = style_pictures.find_picture("starry_night")
+    assert capsys.readouterr().out.count("\n") == 1
+    assert style_pictures.find_picture("starry_night", verbose=False) == file
+    assert capsys.readouterr().out == ""
+    assert calls == [1]
+    assert np.array_equal(np.asarray(Image.open(file)), small())
+    assert file.is_relative_to(empty / "data")
+
+
+@pytest.mark.parametrize("folder", ["styles", "data/styles"])
+def test_the_users_picture_comes_first(empty, folder):
+    (empty / folder).mkdir(parents=True)
+    Image.fromarray(small()).save(empty / folder / "the_scream.jpg")
+    Image.fromarray(small()).save(empty / folder / "mine.png")
+    assert style_pictures.find_picture("the_scream").name == "the_scream.jpg"
+    assert style_pictures.find_picture("mine").name == "mine.png"
+
+
+def test_a_picture_that_nobody_has(empty):
+    with pytest.raises(
+        FileNotFoundError, match="no picture 'muse'; choose of tubingen"
+    ):
+        style_pictures.find_picture("muse")
+    assert not any(empty.iterdir())
+
+
+@pytest.mark.parametrize("name", ["starry_night", "the_scream", "composition_vii"])
+def test_drawings_are_always_the_same_and_colourful(name):
+    _, draw = style_pictures.STAND_INS[name]
+    picture = draw()
+    assert picture.dtype == np.uint8
+    assert picture.ndim == 3
+    assert min(picture.shape[:2]) >= 700
+    # The file may have been drawn long ago, and by another process.
+    stored = np.asarray(Image.open(style_pictures.find_stand_in(name)))
+    assert np.array_equal(picture, stored)
+    assert picture.reshape(-1, 3).std(axis=0).min() > 35
+
+
+# The stored answers.
+
+
+def test_a_gram_matrix_in_eight_numbers():
+    gram = torch.arange(25.0).view(1, 5, 5)
+    expected = [300, 60, np.sqrt(4900), 24, 0, 1, 2, 3]
+    np.testing.assert_allclose(style_checks.summarize(gram), expected)
+    with pytest.raises(ValueError, match=r"\(1, C, C\) is wanted"):
+        style_checks.summarize(gram[0])
+
+
+def test_without_the_courses_files_the_embedded_answers_hold(
+    empty, monkeypatch, capsys
+):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    monkeypatch.setitem(style_pictures.STAND_INS, "starry_night", ("a test", small))
+    checks = style_checks.load_checks()
+    assert "embedded weights" in capsys.readouterr().out
+    assert checks.answers.keys() == {"cl_out", "gm_out", "sl_out", "tv_out"}
+    assert checks.answers["gm_out"].shape == (8,)
+    assert checks.content.is_relative_to(empty)
+
+
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_the_courses_answers_are_taken_where_its_files_are(
+    empty, monkeypatch, shape, cnn
+):
+    (empty / "styles").mkdir()
+    for name in ("tubingen", "starry_night"):
+        Image.fromarray(small()).save(empty / "styles" / f"{name}.jpg")
+    model = nn.ModuleDict({"features": cnn})
+    asked = []
+    monkeypatch.setattr(
+        style_checks, "load_squeezenet", lambda w, *_, **__: asked.append(w) or model
+    )
+    answers = style_checks.load_checks().answers
+    assert answers["tv_out"] == pytest.approx(303.47000122)
+    assert answers["gm_out"][0] == pytest.approx(2260.191195)
+    gram = np.arange(25.0).reshape(1, 5, 5)
+    stored = {"cl_out": 1.5, "sl_out": 2.5, "tv_out": 3.5}
+    np.savez(
+        empty / "style-transfer-checks.npz",
+        gm_out=gram,
+        **{name: np.full(shape, value) for name, value in stored.items()},
+    )
+    checks = style_checks.load_checks()
+    assert asked == ["torchvision"] * 2
+    assert checks.style.name == "starry_night.jpg"
+    for name, value in stored.items():
+        assert checks.answers[name].shape == ()
+        assert float(checks.answers[name]) == value
+    np.testing.assert_allclose(checks.answers["gm_out"], style_checks.summarize(gram))
