@@ -30,10 +30,20 @@ if TYPE_CHECKING:
 
 SIZE = (240, 320)
 """Height and width at which the network sees a picture."""
-LAYERS = {1: 64, 4: 128, 7: 256, 9: 384, 12: 512}
-"""Places in ``features`` whose outputs are used, and how many maps each has."""
-GRID = (3, 4)
-"""Rows and columns of the cells over which a map is averaged."""
+BLOCKS = (
+    (1, 64, "mean", (3, 4)),
+    (1, 64, "mean", (6, 8)),
+    *(
+        (i, maps, "mean", (3, 4))
+        for i, maps in ((4, 128), (7, 256), (9, 384), (12, 512))
+    ),
+    *(
+        (i, maps, "max", (3, 4))
+        for i, maps in ((4, 128), (7, 256), (9, 384), (12, 512))
+    ),
+)
+"""What is kept: a place in ``features``, how many maps it has, and the mean or the
+largest value over each cell of a grid (rows, columns)."""
 WIDE_GRID = (2, 4)
 """Cells of the last map for the unreduced features: 512 maps make 4096 numbers."""
 RMS = 0.25
@@ -59,7 +69,7 @@ def feature_maps(
         total: N for the progress bar, where ``images`` has no length.
 
     Returns:
-        maps: (N, D) pooled maps of ``LAYERS``, for ``FeatureReducer``.
+        maps: (N, D) pooled maps of ``BLOCKS``, for ``FeatureReducer``.
         wide: (N, 4096) the last map alone on the ``WIDE_GRID``.
 
     Raises:
@@ -86,13 +96,12 @@ def feature_maps(
 
 
 def column_weights() -> NDArray[np.float32]:
-    """Return (D,) weights for ``maps`` that give every layer the same say.
+    """Return (D,) weights for ``maps`` that give every block the same say.
 
     Counted alike, the many columns of late layers would drown the colours, which early
     ones keep.
     """
-    cells = GRID[0] * GRID[1]
-    sizes = np.array([count * cells for count in LAYERS.values()])
+    sizes = np.array([maps * grid[0] * grid[1] for _, maps, _, grid in BLOCKS])
     return np.repeat(sizes**-0.5, sizes).astype(np.float32)
 
 
@@ -235,8 +244,10 @@ def _run(
         parts = []
         for i, layer in enumerate(network.children()):
             x = layer(x)
-            if i in LAYERS:
-                parts.append(_cell_means(x, GRID).sqrt())
+            for place, _, kind, grid in BLOCKS:
+                if place == i:
+                    pool = _cell_means if kind == "mean" else _cell_maxima
+                    parts.append(pool(x, grid).sqrt())
         wide = _cell_means(x, WIDE_GRID).sqrt()
         return torch.cat(parts, 1).cpu().numpy(), wide.cpu().numpy()
 
@@ -254,6 +265,13 @@ def _cell_means(x: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     cells = torch.from_numpy(np.kron(rows, columns)).to(x)  # (cells, H * W)
     pixels = x.permute(0, 2, 3, 1).reshape(B, H * W, C)
     return torch.matmul(cells, pixels).transpose(1, 2).flatten(1)
+
+
+def _cell_maxima(x: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    """Take the largest of (B, C, H, W) maps in each cell, as (B, C * cells)."""
+    from torch.nn.functional import adaptive_max_pool2d
+
+    return adaptive_max_pool2d(x, grid).flatten(1)
 
 
 def _cells(size: int, count: int) -> NDArray[np.float32]:

@@ -213,7 +213,7 @@ def preprocess(img: Image.Image, size: int = 224) -> torch.Tensor:
     from PIL import Image
     from torchvision import transforms
 
-    from cs231n.datasets.pictures import _to_rgb
+    from cs231n.datasets.pictures import to_rgb
 
     if not isinstance(img, Image.Image):
         raise TypeError(
@@ -228,7 +228,7 @@ def preprocess(img: Image.Image, size: int = 224) -> torch.Tensor:
             "megapixels; cut or shrink it first."
         )
     if img.mode != "RGB":
-        img = Image.fromarray(_to_rgb(img))
+        img = Image.fromarray(to_rgb(img))
     transform = transforms.Compose(
         [
             transforms.Resize(size),

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cs231n.caption_features import (
-    LAYERS,
+    BLOCKS,
     RMS,
     FeatureReducer,
     column_weights,
@@ -15,7 +15,7 @@ from cs231n.caption_features import (
     features_from_image,
 )
 
-D = 12 * sum(LAYERS.values())
+D = sum(maps * rows * columns for _, maps, _, (rows, columns) in BLOCKS)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_weights_decide_what_counts(X):
     )
     assert column_weights().shape == (D,)
     total = np.square(column_weights()).sum()
-    assert total == pytest.approx(len(LAYERS), rel=1e-4)
+    assert total == pytest.approx(len(BLOCKS), rel=1e-4)
 
 
 def test_few_pictures_and_dead_columns(X):

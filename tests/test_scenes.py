@@ -317,7 +317,6 @@ def test_the_command_explains_itself():
         assert option in shown.stdout
 
 
-def test_three_small_things_of_the_widest_kind_leave_room_for_gaps():
-    # Or else random_scene would look for sizes that fit for ever.
-    widest = max(kind.width for kind in scenes.KINDS.values())
-    assert 98 - 3 * scenes.SIZES["small"] * widest * 75 > 3 * 3
+def test_three_things_of_the_widest_kind_fit_side_by_side():
+    widest = max(kind.width for kind in KINDS.values())
+    assert scenes.SIZES["small"] * widest * 75 <= 100 / 3 - 2

@@ -258,6 +258,25 @@ def test_losses_stay_in_the_dtype_of_the_features(kind, rng):
 # Pictures in and out.
 
 
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (content_loss, ["content_weight", "content_current", "content_original"]),
+        (gram_matrix, ["features", "normalize"]),
+        (style_loss, ["feats", "style_layers", "style_targets", "style_weights"]),
+        (tv_loss, ["img", "tv_weight"]),
+        (preprocess, ["img", "size"]),
+        (deprocess, ["img"]),
+        (rescale, ["x"]),
+        (rel_error, ["x", "y"]),
+        (extract_features, ["x", "cnn"]),
+        (features_from_img, ["imgpath", "imgsize", "cnn"]),
+    ],
+)
+def test_arguments_have_the_promised_names(function, arguments):
+    assert list(inspect.signature(function).parameters) == arguments
+
+
 def test_names_that_old_notebooks_use():
     assert torch.zeros(2).type(dtype).dtype == torch.float32
     assert rel_error(np.ones(2), np.full(2, 3.0)) == 0.5

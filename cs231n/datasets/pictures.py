@@ -102,14 +102,14 @@ def decode(content: bytes) -> Picture:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content)) as picture:
-                return _to_rgb(ImageOps.exif_transpose(picture))
+                return to_rgb(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError as error:
         raise ValueError("not a picture format that Pillow knows") from error
     except Exception as error:  # damaged files raise anything, struct.error included
         raise ValueError(str(error) or type(error).__name__) from error
 
 
-def _to_rgb(picture: "Image.Image") -> Picture:
+def to_rgb(picture: "Image.Image") -> Picture:
     from PIL import Image
 
     if picture.mode.startswith("I"):  # 16 bits a pixel, which convert() would clip

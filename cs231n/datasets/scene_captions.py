@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from cs231n.datasets.scenes import Scene
 
 FOLDER = "scene_captioning"
-NUM_TRAIN, NUM_VAL, SEED = 3000, 300, 231
+NUM_TRAIN, NUM_VAL, SEED = 5000, 300, 231
 CAPTIONS = 5
 """Captions for each scene."""
 WORDS = 15

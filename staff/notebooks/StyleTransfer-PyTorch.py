@@ -570,8 +570,8 @@ show_pictures(
 # A borrowed style brings its colours along. Two ways to leave the photo's colours as
 # they are: take only light and dark from the finished painting (`keep_colors`), or give
 # the style picture the photo's colours before borrowing from it (`match_colors`). (How
-# to go on from there you know: paint with `extract_features(recolored, cnn)`. A photo as
-# bright as this one makes it hard; try one of your own.)
+# to go on from there you know: paint with `extract_features(recolored, cnn)`. A photo
+# as bright as this one makes it hard; try one of your own.)
 
 # %%
 photo = Image.fromarray(load_image(files["tubingen"]))

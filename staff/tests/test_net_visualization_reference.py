@@ -173,7 +173,7 @@ def test_every_photo_is_fooled_to_ten_targets(model, photo):
 @pytest.mark.slow
 def test_ideal_pictures_are_recognised_even_when_shifted(model):
     sure, steady = 0, 0
-    for target in (76, 130, 323, 366, 604, 683, 933, 951, 973, 980):
+    for target in (76, 78, 130, 187, 323, 366, 604, 683, 951, 980):
         random.seed(231)
         torch.manual_seed(231)
         x = preprocess(create_class_visualization(target, model))
