@@ -46,6 +46,8 @@ BLOCKS = (
 largest value over each cell of a grid (rows, columns)."""
 WIDE_GRID = (2, 4)
 """Cells of the last map for the unreduced features: 512 maps make 4096 numbers."""
+CAP = 50
+"""The leading components are cut down to the size of this one."""
 RMS = 0.25
 """Size of the reduced features: small ones keep a captioner from learning by heart."""
 
@@ -147,7 +149,12 @@ class FeatureReducer:
         # An eigenvector may come with either sign: make its largest entry positive.
         largest = np.abs(components).argmax(axis=0)
         components *= np.sign(components[largest, np.arange(len(values))])
-        rms = np.sqrt(values.sum() / len(Z) / len(values))
+        # The few leading components tell one backdrop from another, loudly enough to
+        # drown what stands before it: none counts more than the one at CAP.
+        sizes = np.sqrt(np.maximum(values, 0) / len(Z))
+        sizes_kept = np.minimum(sizes, sizes[min(CAP, len(sizes) - 1)])
+        components *= sizes_kept / np.maximum(sizes, 1e-12)
+        rms = np.sqrt((sizes_kept**2).mean())
         padded = np.zeros((Z.shape[1], self.dim), np.float32)
         padded[:, : len(values)] = components * gain[:, None] * (RMS / max(rms, 1e-12))
         self._mean, self._components = mean.astype(np.float32), padded
@@ -161,7 +168,7 @@ class FeatureReducer:
 
         Returns:
             (N, K) features, with a root mean square of ``RMS`` over the training
-            pictures and the leading ones the largest.
+            pictures and none larger than the ones before it.
 
         Raises:
             RuntimeError: If nothing has been fitted or loaded.

@@ -110,6 +110,7 @@ def decode(content: bytes) -> Picture:
 
 
 def to_rgb(picture: "Image.Image") -> Picture:
+    """Return a Pillow picture of any mode as (H, W, 3) pixels."""
     from PIL import Image
 
     if picture.mode.startswith("I"):  # 16 bits a pixel, which convert() would clip

@@ -166,7 +166,7 @@ def random_scene(rng: np.random.Generator) -> Scene:
     Args:
         rng: Where every choice comes from.
     """
-    count = int(rng.choice([1, 2, 3], p=[0.42, 0.45, 0.13]))
+    count = int(rng.choice([1, 2, 3], p=[0.42, 0.46, 0.12]))
     names = [_random_name(rng) for _ in range(count)]
     if count > 1 and rng.random() < 0.25:  # something to count: "two red boats"
         first = int(rng.integers(count - 1))

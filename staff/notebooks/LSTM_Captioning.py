@@ -40,6 +40,7 @@ from cs231n.classifiers.fast_rnn import FastCaptioningRNN
 from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
 from cs231n.figures import measure_gates, plot_gates, plot_losses, show_pictures
+from cs231n.gradient_check import check_at_least
 from cs231n.image_utils import image_from_url
 from cs231n.rnn_layers import *
 
