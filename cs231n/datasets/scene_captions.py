@@ -369,8 +369,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     begin = time.perf_counter()
     try:
-        out = args.out or datasets.cache_dir() / FOLDER
-        folder = build(out, args.train, args.val, args.seed)
+        standard = (args.train, args.val, args.seed) == (NUM_TRAIN, NUM_VAL, SEED)
+        if standard and args.out is None:
+            folder = ensure()
+        else:
+            out = args.out or datasets.cache_dir() / FOLDER
+            folder = build(out, args.train, args.val, args.seed)
     except (OSError, ValueError, ModuleNotFoundError) as error:
         print(error, file=sys.stderr)
         return 1
