@@ -72,7 +72,7 @@ def test_random_scenes_show_everything_there_is():
 
 
 def test_some_random_scenes_have_something_to_count():
-    runs = [[(t.kind, t.colour) for t in s.things] for s in some_scenes(1000)]
+    runs = [[(t.kind, t.colour) for t in s.things] for s in some_scenes(2000)]
     twice = sum(len(run) == 2 and len(set(run)) == 1 for run in runs)
     thrice = sum(len(run) == 3 and len(set(run)) == 1 for run in runs)
     assert twice > 50
