@@ -5,7 +5,9 @@ import json
 import random
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from benchmarks.harness import (
     SLACK,
     Protocol,
     Result,
+    Row,
     measure,
     measure_imports,
     surroundings,
@@ -29,16 +32,14 @@ def main(argv: list[str] | None = None) -> int:
 
     from tqdm import tqdm
 
-    from benchmarks.captioning import GROUPS, SMALL, Sizes
-
-    known = [*GROUPS, "imports"]
+    rows_of = _groups(args.quick)
+    known = [*rows_of, "imports"]
     chosen = args.only or known
     if unknown := sorted(set(chosen) - set(known)):
         names = ", ".join(unknown)
         print(f"There is no group {names}; choose of {', '.join(known)}.")
         return 2
 
-    sizes = SMALL if args.quick else Sizes()
     protocol = Protocol(
         rounds=2 if args.quick else args.rounds,
         block_seconds=0.0 if args.quick else 0.03,
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
                     )
                 )
                 continue
-            for row in GROUPS[name](sizes):
+            for row in rows_of[name]():
                 bar.set_description(row.name)
                 if args.quick:  # tiny sizes have no targets
                     row = replace(row, targets={}, seconds_goal=None)
@@ -93,6 +94,17 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _groups(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
+    """Return what can be measured, by name."""
+    from benchmarks import captioning, visualization
+
+    sizes = captioning.SMALL if quick else captioning.Sizes()
+    return {
+        **{name: partial(rows, sizes) for name, rows in captioning.GROUPS.items()},
+        **{name: partial(rows, quick) for name, rows in visualization.GROUPS.items()},
+    }
+
+
 def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -104,7 +116,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         nargs="+",
         metavar="NAME",
         help="groups: products rnn lstm affine softmax embedding adam step sample "
-        "checks imports (default: all)",
+        "checks saliency dreams style imports (default: all)",
     )
     parser.add_argument(
         "--threads",

@@ -111,9 +111,7 @@ def measure(row: Row, protocol: Protocol, tick: Work = lambda: None) -> Result:
     if row.agree is not None:
         row.agree()
     entries = {"ours": row.ours, **row.peers}
-    repeats = {
-        name: _repeats(work, protocol.block_seconds) for name, work in entries.items()
-    }
+    repeats = {name: _repeats(work, protocol) for name, work in entries.items()}
     times: dict[str, list[float]] = {name: [] for name in entries}
     for _ in range(protocol.rounds):
         for name in protocol.order.sample(list(entries), len(entries)):
@@ -127,13 +125,13 @@ def measure(row: Row, protocol: Protocol, tick: Work = lambda: None) -> Result:
     return Result(row.name, medians, row.targets, row.seconds_goal)
 
 
-def _repeats(work: Work, block_seconds: float) -> int:
+def _repeats(work: Work, protocol: Protocol) -> int:
     """Warm up, and return how many calls fill a block."""
     work()
-    start = time.perf_counter()
+    start = protocol.clock()
     work()
-    once = max(time.perf_counter() - start, 1e-7)
-    return max(1, math.ceil(block_seconds / once))
+    once = max(protocol.clock() - start, 1e-7)
+    return max(1, math.ceil(protocol.block_seconds / once))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ gradients too, and it left the colours of a picture in planes.
 Letters in shapes: N pictures, H rows, W columns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from cs231n.net_visualization_pytorch import (
     class_visualization_update_step,
     compute_saliency_maps,
 )
+from cs231n.style_painting import make_objective
+from cs231n.style_transfer_pytorch import extract_features, gram_matrix
 
 
 def _networks() -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -85,3 +87,68 @@ def class_visualization(side: int = 224) -> Iterator[Row]:
         {"course": 0.65},
         agree=lambda: _require_close(ours() - start, courses() - start),
     )
+
+
+def style_transfer(height: int = 192, width: int = 256) -> Iterator[Row]:
+    """Yield a step of style transfer, with a target of 0.9.
+
+    Both take it from the same picture, with Adam; the course's form runs all of the
+    network, although nothing behind layer 7 is looked at.
+    """
+    model, course_model = _networks()
+    cnn = model.get_submodule("features")
+    course_cnn = course_model.get_submodule("features")
+    rng = np.random.default_rng(231)
+    content, style, start = (
+        torch.tensor(rng.normal(size=(1, 3, height, width)), dtype=torch.float32)
+        for _ in range(3)
+    )
+    layers, weights = (1, 4, 6, 7), (20000, 500, 12, 1)
+    with torch.no_grad():
+        target = extract_features(content, cnn)[3]
+        feats = extract_features(style, cnn)
+        targets = [gram_matrix(feats[layer]).contiguous() for layer in layers]
+    objective = make_objective(cnn, 3, 5e-2, target, layers, weights, targets, 5e-2)
+
+    def courses_losses(img: torch.Tensor) -> torch.Tensor:
+        x, feats = img, []
+        for layer in course_cnn.children():
+            x = layer(x.clone() if getattr(layer, "inplace", False) else x)
+            feats.append(x)
+        loss = 5e-2 * ((feats[3] - target) ** 2).sum()
+        for layer, weight, wanted in zip(layers, weights, targets, strict=True):
+            N, C, H, W = feats[layer].shape
+            maps = feats[layer].view(N, C, H * W)
+            gram = torch.bmm(maps, maps.permute(0, 2, 1)) / (C * H * W)
+            loss = loss + weight * ((gram - wanted) ** 2).sum()
+        down = img[:, :, 1:, :] - img[:, :, :-1, :]
+        right = img[:, :, :, 1:] - img[:, :, :, :-1]
+        return loss + 5e-2 * ((down**2).sum() + (right**2).sum())
+
+    def step(losses: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        img = start.clone().requires_grad_()
+        losses(img).backward()
+        torch.optim.Adam([img], lr=3.0).step()
+        assert img.grad is not None
+        return img.grad
+
+    def ours() -> torch.Tensor:
+        return step(lambda img: torch.stack([*objective(img).values()]).sum())
+
+    def courses() -> torch.Tensor:
+        return step(courses_losses)
+
+    yield Row(
+        f"style transfer, a step at {height} x {width}",
+        ours,
+        {"course": courses},
+        {"course": 0.9},
+        agree=lambda: _require_close(ours(), courses()),
+    )
+
+
+GROUPS: dict[str, Callable[[bool], Iterator[Row]]] = {
+    "saliency": lambda quick: saliency(1, 64) if quick else saliency(),
+    "dreams": lambda quick: class_visualization(64 if quick else 224),
+    "style": lambda quick: style_transfer(64, 48) if quick else style_transfer(),
+}

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks import captioning
+from benchmarks import captioning, visualization
 from benchmarks.__main__ import main
 from benchmarks.harness import (
     Protocol,
@@ -68,14 +68,15 @@ def test_each_round_has_everybody_in_a_random_order():
 
 
 def test_fast_work_is_repeated_to_fill_a_block():
-    count = [0]
+    clock, count = Clock(), [0]
+    work = clock.work(0.003)
 
-    def work():
+    def counted():
         count[0] += 1
-        time.sleep(0.001)
+        work()
 
-    measure(Row("row", work), Protocol(3, 0.01, time.perf_counter))
-    assert count[0] > 2 + 3 * 4
+    measure(Row("row", counted), Protocol(3, 0.01, clock))
+    assert count[0] == 2 + 3 * 4
 
 
 def test_a_slow_rival_is_seen_to_be_slower():
@@ -163,6 +164,24 @@ def test_rivals_agree_before_they_are_timed(group):
             row.ours()
 
 
+@pytest.mark.parametrize("group", visualization.GROUPS)
+def test_the_courses_loops_agree_before_they_are_timed(group):
+    (row,) = visualization.GROUPS[group](True)
+    row.agree()
+
+
+def test_a_wrong_loop_is_noticed(monkeypatch):
+    right = visualization.compute_saliency_maps
+    monkeypatch.setattr(
+        visualization,
+        "compute_saliency_maps",
+        lambda X, y, model: 1.01 * right(X, y, model),
+    )
+    (row,) = visualization.saliency(1, 64)
+    with pytest.raises(AssertionError, match="results differ"):
+        row.agree()
+
+
 @pytest.mark.parametrize(
     ("group", "function"),
     [
@@ -233,7 +252,7 @@ def test_finished_captions_end_after_about_twelve_words(cell, rng):
 
 def test_the_command_runs_everything_small(tmp_path, capsys):
     report = tmp_path / "report.json"
-    groups = [*captioning.GROUPS]
+    groups = [*captioning.GROUPS, *visualization.GROUPS]
     assert main(["--quick", "--only", *groups, "--json", str(report), "--gate"]) == 0
     written = json.loads(report.read_text("utf-8"))
     printed = capsys.readouterr().out
