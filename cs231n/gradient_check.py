@@ -44,6 +44,24 @@ def _require_float(x: Array) -> None:
         )
 
 
+def _on_both_sides(
+    f: Callable[[Array], Any], x: Array, index: tuple[int, ...], h: float
+) -> tuple[Any, Any]:
+    """Return f where one element of x is h larger, and where it is h smaller.
+
+    The element is restored, also where f raises.
+    """
+    old = x[index]
+    try:
+        x[index] = old + h
+        above = f(x)
+        x[index] = old - h
+        below = f(x)
+    finally:
+        x[index] = old
+    return above, below
+
+
 def eval_numerical_gradient(
     f: Callable[[Array], Any], x: Array, verbose: bool = True, h: float = 0.00001
 ) -> Array:
@@ -64,12 +82,7 @@ def eval_numerical_gradient(
     _require_float(x)
     grad = np.zeros_like(x)
     for index in np.ndindex(x.shape):
-        old = x[index]
-        x[index] = old + h
-        above = f(x)
-        x[index] = old - h
-        below = f(x)
-        x[index] = old
+        above, below = _on_both_sides(f, x, index, h)
         grad[index] = (above - below) / (2 * h)
         if verbose:
             print(index, grad[index])
@@ -96,12 +109,8 @@ def eval_numerical_gradient_array(
     _require_float(x)
     grad = np.zeros_like(x)
     for index in np.ndindex(x.shape):
-        old = x[index]
-        x[index] = old + h
-        above = np.array(f(x))  # a copy: f may hand out its own buffer
-        x[index] = old - h
-        below = np.array(f(x))
-        x[index] = old
+        # A copy of each result: f may hand out its own buffer.
+        above, below = _on_both_sides(lambda x: np.array(f(x)), x, index, h)
         grad[index] = np.sum((above - below) * df) / (2 * h)
     return grad
 
@@ -171,12 +180,7 @@ def grad_check_sparse(
     _require_float(x)
     for _ in range(num_checks):
         index = tuple(random.randrange(size) for size in x.shape)
-        old = x[index]
-        x[index] = old + h
-        above = f(x)
-        x[index] = old - h
-        below = f(x)
-        x[index] = old
+        above, below = _on_both_sides(f, x, index, h)
         numerical = (above - below) / (2 * h)
         analytic = analytic_grad[index]
         error = abs(numerical - analytic) / max(1e-8, abs(numerical) + abs(analytic))

@@ -71,6 +71,18 @@ def test_a_function_may_hand_out_its_own_buffer(rng):
     np.testing.assert_allclose(grad, np.cos(x), rtol=1e-8)
 
 
+@pytest.mark.parametrize("evaluate", [eval_numerical_gradient, grad_check_sparse])
+def test_an_array_is_restored_where_a_function_raises(evaluate, rng):
+    def fails(_):
+        raise ZeroDivisionError
+
+    x = rng.normal(size=(2, 3))
+    before = x.copy()
+    with pytest.raises(ZeroDivisionError):
+        evaluate(fails, x, *([x] if evaluate is grad_check_sparse else []))
+    assert np.array_equal(x, before)
+
+
 def test_verbose_prints_each_slope_and_is_the_default(capsys):
     eval_numerical_gradient(lambda x: np.sum(2 * x), np.zeros((1, 2)))
     lines = capsys.readouterr().out.splitlines()
