@@ -80,6 +80,33 @@ def show_pictures(
     show(figure, alt)
 
 
+def show_samples(model: Any, data: Mapping[str, Any], split: str) -> None:
+    """Show two pictures, each with a model's caption and a true one.
+
+    Args:
+        model: A CaptioningRNN.
+        data: What load_coco_data returns.
+        split: "train" or "val"; the pictures are drawn from NumPy's legacy stream.
+    """
+    from cs231n.coco_utils import decode_captions, sample_coco_minibatch
+    from cs231n.image_utils import image_from_url
+
+    captions, features, urls = sample_coco_minibatch(data, 2, split)
+    truths = decode_captions(captions, data["idx_to_word"])
+    samples = decode_captions(model.sample(features), data["idx_to_word"])
+    kind = {"train": "training", "val": "validation"}[split]
+    show_pictures(
+        [image_from_url(url) for url in urls],
+        [
+            f"model: {sample}\ntruth: {truth}"
+            for sample, truth in zip(samples, truths, strict=True)
+        ],
+        alt=f"Two {kind} pictures, each with the model's caption and a true one.",
+        columns=2,
+        width=4.6,
+    )
+
+
 def plot_losses(
     curves: Mapping[str, Sequence[float] | Sequence[tuple[int, float]]],
     title: str,

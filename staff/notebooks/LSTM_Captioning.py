@@ -39,7 +39,13 @@ from cs231n.captioning_solver import CaptioningSolver
 from cs231n.classifiers.fast_rnn import FastCaptioningRNN
 from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
-from cs231n.figures import measure_gates, plot_gates, plot_losses, show_pictures
+from cs231n.figures import (
+    measure_gates,
+    plot_gates,
+    plot_losses,
+    show_pictures,
+    show_samples,
+)
 from cs231n.gradient_check import check_at_least
 from cs231n.image_utils import image_from_url
 from cs231n.rnn_layers import *
@@ -358,33 +364,12 @@ check_below("LSTM overfits 50 captions", {"final loss": (final_loss, 0.5)})
 # Let `CaptioningRNN.sample` handle LSTM cells. As before, the training captions should
 # come out right, and the validation captions need not.
 
-
 # %%
-def show_samples(model, split):
-    captions, features, urls = sample_coco_minibatch(
-        small_data, split=split, batch_size=2
-    )
-    truths = decode_captions(captions, data["idx_to_word"])
-    samples = decode_captions(model.sample(features), data["idx_to_word"])
-    texts = [
-        f"model: {sample}\ntruth: {truth}"
-        for sample, truth in zip(samples, truths, strict=True)
-    ]
-    kind = {"train": "training", "val": "validation"}[split]
-    show_pictures(
-        [image_from_url(url) for url in urls],
-        texts,
-        alt=f"Two {kind} pictures, each with the model's caption and a true one.",
-        columns=2,
-        width=4.6,
-    )
-
-
 np.random.seed(SEED)
-show_samples(small_lstm_model, "train")
+show_samples(small_lstm_model, small_data, "train")
 
 # %%
-show_samples(small_lstm_model, "val")
+show_samples(small_lstm_model, small_data, "val")
 
 # %% [markdown]
 # ## Extra: make it fast

@@ -37,7 +37,7 @@ SEED = 231
 from cs231n.captioning_solver import CaptioningSolver
 from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
-from cs231n.figures import plot_losses, show_pictures
+from cs231n.figures import plot_losses, show_pictures, show_samples
 from cs231n.image_utils import image_from_url
 from cs231n.rnn_layers import *
 
@@ -478,33 +478,12 @@ check_below("RNN overfits 50 captions", {"final loss": (final_loss, 0.1)})
 # that the model has never seen it will be fluent nonsense: 50 captions teach no one to
 # see.
 
-
 # %%
-def show_samples(model, split):
-    captions, features, urls = sample_coco_minibatch(
-        small_data, split=split, batch_size=2
-    )
-    truths = decode_captions(captions, data["idx_to_word"])
-    samples = decode_captions(model.sample(features), data["idx_to_word"])
-    texts = [
-        f"model: {sample}\ntruth: {truth}"
-        for sample, truth in zip(samples, truths, strict=True)
-    ]
-    kind = {"train": "training", "val": "validation"}[split]
-    show_pictures(
-        [image_from_url(url) for url in urls],
-        texts,
-        alt=f"Two {kind} pictures, each with the model's caption and a true one.",
-        columns=2,
-        width=4.6,
-    )
-
-
 np.random.seed(SEED)
-show_samples(small_rnn_model, "train")
+show_samples(small_rnn_model, small_data, "train")
 
 # %%
-show_samples(small_rnn_model, "val")
+show_samples(small_rnn_model, small_data, "val")
 
 # %% [markdown]
 # The model has seen each of these captions many times, so it should reproduce them word
