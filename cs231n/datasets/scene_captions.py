@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from cs231n.caption_features import (
     feature_maps,
     features_from_image,
 )
+from cs231n.progress import progress_bar
 
 if TYPE_CHECKING:
     import os
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from cs231n.datasets.scenes import Scene
 
 FOLDER = "scene_captioning"
-NUM_TRAIN, NUM_VAL, SEED = 5000, 300, 231
+NUM_TRAIN, NUM_VAL, SEED = 6500, 300, 231
 CAPTIONS = 5
 """Captions for each scene."""
 WORDS = 15
@@ -48,6 +50,9 @@ WORDS = 15
 MARKS = ("<NULL>", "<START>", "<END>", "<UNK>")
 """The words with indices 0 to 3, as in the original vocabulary."""
 
+# Scenes that a process draws and looks at in one go: a multiple of feature_maps' batch,
+# so that the results do not depend on the number of processes.
+_CHUNK = 40
 _RECORD = "build.json"
 _README = """\
 Drawn scenes with captions, in the format of coco_captioning, made by
@@ -72,7 +77,7 @@ def ensure(progress: bool = True) -> Path:
         if _is_built(place / FOLDER, key):
             return place / FOLDER
     folder = datasets.cache_dir() / FOLDER
-    print(f"Drawing {NUM_TRAIN + NUM_VAL:,} scenes, once, about a minute: {folder}")
+    print(f"Drawing {NUM_TRAIN + NUM_VAL:,} scenes, once, a minute or two: {folder}")
     return build(folder, NUM_TRAIN, NUM_VAL, SEED, progress)
 
 
@@ -154,18 +159,13 @@ def _write(
 ) -> None:
     """Write every file of the data set to an empty folder."""
     from cs231n.datasets.scene_grammar import describe
-    from cs231n.datasets.scenes import draw
 
     scene_rng, word_rng = np.random.default_rng(seed).spawn(2)
     scenes = _different_scenes(num_train + num_val, scene_rng)
     captions = [describe(scene, word_rng, count=CAPTIONS) for scene in scenes]
     words = _vocabulary(captions[:num_train])
-    model, weights = _model()
-    # Drawn in turn with the network's work, not in a thread beside it: the two would
-    # wait for the interpreter's lock at every small step, and take twice as long.
-    maps, wide = feature_maps(
-        (draw(scene) for scene in scenes), model, progress=progress, total=len(scenes)
-    )
+    _, weights = _model()
+    maps, wide = _look_at(scenes, weights, progress)
     reducer = FeatureReducer().fit(maps[:num_train], column_weights())
     features = reducer.transform(maps)
 
@@ -204,6 +204,62 @@ def _write(
     _write_lines(folder / _RECORD, [json.dumps(record, indent=2)])
 
 
+def _look_at(
+    scenes: Sequence[Scene], weights: str, progress: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw scenes and run the network on them, in a process for each core.
+
+    Drawing keeps one core busy and the network all of them. In turn, half the machine
+    would wait; in threads, drawing and torch wait for the interpreter's lock.
+
+    Args:
+        scenes: What to draw.
+        weights: The network's, as ``_model`` names them.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        What ``feature_maps`` returns.
+    """
+    import joblib
+
+    chunks = [scenes[k : k + _CHUNK] for k in range(0, len(scenes), _CHUNK)]
+    # A process takes seconds to start, and half a gigabyte.
+    processes = min(joblib.cpu_count(), len(chunks) // 4, 4)
+    if processes < 2:
+        return _look_at_chunk(scenes, weights, progress=progress)
+    parts = []
+    with (
+        joblib.parallel_config("loky", inner_max_num_threads=1),
+        joblib.Parallel(processes, return_as="generator") as parallel,
+        progress_bar(len(scenes), "Drawing and looking", progress) as bar,
+    ):
+        work = joblib.delayed(_look_at_chunk)
+        for part in parallel(work(chunk, weights, threads=1) for chunk in chunks):
+            parts.append(part)
+            bar.update(len(part[0]))
+    maps, wide = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return maps, wide
+
+
+def _look_at_chunk(
+    scenes: Sequence[Scene],
+    weights: str,
+    threads: int | None = None,
+    progress: bool = False,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Do _look_at's work in this process, with torch's threads limited if asked for."""
+    from cs231n.datasets.scenes import draw
+
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    pictures = (draw(scene) for scene in scenes)
+    return feature_maps(
+        pictures, _model(weights)[0], progress=progress, total=len(scenes)
+    )
+
+
 def _different_scenes(count: int, rng: np.random.Generator) -> list[Scene]:
     """Draw scenes of which no two show the same things in the same places."""
     from cs231n.datasets.scenes import random_scene
@@ -215,6 +271,7 @@ def _different_scenes(count: int, rng: np.random.Generator) -> list[Scene]:
     return list(scenes.values())
 
 
+@cache
 def _model(weights: str | None = None) -> tuple[torch.nn.Module, str]:
     """Return the network that looks at the pictures, and the name of its weights.
 
