@@ -49,7 +49,7 @@ def load_imagenet_val(
         raise ValueError(f"num is {num}; say how many pictures, or None for all.")
     file = datasets.find(IMAGENET_VAL)
     if file is not None:
-        X, y, class_names = _read_imagenet_val(file)
+        X, y, class_names = read_imagenet_val(file)
         print(f"ImageNet validation photos of {file}.")
         return X[:num], y[:num], class_names
 
@@ -70,9 +70,20 @@ def load_imagenet_val(
     return X, y, _class_names()
 
 
-def _read_imagenet_val(
+def read_imagenet_val(
     file: Path,
 ) -> tuple[NDArray[np.uint8], NDArray[np.integer[Any]], dict[int, str]]:
+    """Read one file of the format of ``imagenet_val_25.npz``.
+
+    Args:
+        file: An ``.npz`` of pictures X, classes y and names label_map.
+
+    Returns:
+        What load_imagenet_val returns, all of it.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
     try:
         arrays = safe_pickle.load_npz(file)
         X, y = arrays["X"], arrays["y"]

@@ -103,6 +103,30 @@ def class_names() -> list[str]:
     return list(SqueezeNet1_1_Weights.IMAGENET1K_V1.meta["categories"])
 
 
+def count_parameters(file: Path) -> int:
+    """Return how many numbers a file of torchvision's weights gives the network.
+
+    Args:
+        file: Named as torchvision names it, with the begin of its hash at the end.
+
+    Raises:
+        ValueError: If the file is damaged or holds another network's weights.
+    """
+    import torch
+    import torchvision
+
+    try:
+        state = _torchvision_state(file)
+        with torch.device("meta"):
+            model = torchvision.models.squeezenet1_1(weights=None)
+        model.load_state_dict(state, assign=True)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"{file} does not hold SqueezeNet 1.1's weights ({error}); fetch it again."
+        ) from error
+    return sum(p.numel() for p in model.parameters())
+
+
 def _hub_folder() -> Path:
     import torch
 
