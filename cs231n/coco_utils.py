@@ -220,10 +220,11 @@ def _locate(base_dir: str | os.PathLike[str]) -> Path:
 def _rows(features: NDArray[Any], pictures: NDArray[Any]) -> NDArray[Any]:
     """Return rows of features, as a copy."""
     if not isinstance(features, np.memmap):
-        return features[pictures]
+        there: NDArray[Any] = features[pictures]
+        return there
     # On disk: each row once, in the order in which they lie there.
-    there, place = np.unique(pictures, return_inverse=True)
-    return np.asarray(features[there])[place]
+    rows, place = np.unique(pictures, return_inverse=True)
+    return np.asarray(features[rows])[place]
 
 
 @contextmanager

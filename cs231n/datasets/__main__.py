@@ -22,6 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         return int(args.run(args, chosen))
+    except ModuleNotFoundError as error:
+        print(f"{error}; run: pip install -r requirements.txt", file=sys.stderr)
+        return 1
     except OSError as error:
         print(error, file=sys.stderr)
         return 1
@@ -35,7 +38,7 @@ def _list(args: argparse.Namespace, chosen: Sequence[Dataset]) -> int:
         state = fetch.inspect(dataset)
         if state.path is None:
             down, there = (_megabytes(size) for size in dataset.bytes)
-            print(f"  can be had  {down} to download, {there} on disk")
+            print(f"  can be had  about {down} to download, {there} on disk")
         else:
             print(f"  is here     {state.path}")
         if state.problem:
@@ -119,7 +122,9 @@ def _default(verb: str, table: Registry) -> Sequence[str]:
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.{1 if size < 1e7 else 0}f} MB"
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

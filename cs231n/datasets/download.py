@@ -30,6 +30,7 @@ TRIES = 3  # connections in a row that bring nothing new
 PAUSE = 1.0  # seconds before the second of them; it doubles each time
 
 _BLOCK = 1 << 16
+_PAGE = "the server sent a web page instead of the file"
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -194,7 +195,7 @@ class _Resumable:
             again = status >= 500 or status in (408, 425, 429)
             raise _BrokenError(said) if again else DownloadError(said)
         if "html" in answer.headers.get("Content-Type", "").lower():
-            raise DownloadError("the server sent a web page instead of the file")
+            raise DownloadError(_PAGE)
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise DownloadError("the server sent the file in an encoding of its own")
 
@@ -206,9 +207,7 @@ class _Resumable:
         rest = int(length) if length.isdecimal() else None
         if answer.status_code == 206:
             span, _, whole = answer.headers.get("Content-Range", "").partition("/")
-            if span != f"bytes {start}-{span.rpartition('-')[2]}" or whole != str(
-                total
-            ):
+            if not span.startswith(f"bytes {start}-") or whole != str(total):
                 self._forget()
                 raise _BrokenError("the server went on with something else")
             return start, total
@@ -232,9 +231,7 @@ class _Resumable:
         with self.part.open("ab" if start else "wb") as file:
             for block in _blocks(answer):
                 if start == received == 0 and _is_page(block):
-                    raise DownloadError(
-                        "the server sent a web page instead of the file"
-                    )
+                    raise DownloadError(_PAGE)
                 file.write(block)
                 bar.update(len(block))
                 received += len(block)

@@ -156,7 +156,7 @@ def remove(dataset: Dataset) -> Path | None:
     """Remove a data set that ``get`` fetched, and return where it was.
 
     Raises:
-        FetchError: If it is there but was not fetched, so that it is not ours to remove.
+        FetchError: If it is there but was not fetched, so it is not ours to remove.
     """
     path = datasets.find(dataset.target)
     if path is None:
@@ -358,9 +358,9 @@ def _require_room(dataset: Dataset, work: Path) -> None:
     free = shutil.disk_usage(work).free
     if free < needed:
         raise FetchError(
-            f"{dataset.name} needs about {needed / 1e6:,.0f} MB while it is fetched, and "
-            f"{work.parent.parent} has {free / 1e6:,.0f} MB left; make room there or "
-            "name another data folder in CS231N_DATA_DIR."
+            f"{dataset.name} needs about {needed / 1e6:,.0f} MB while it is fetched, "
+            f"and {work.parent.parent} has {free / 1e6:,.0f} MB left; make room there "
+            "or name another data folder in CS231N_DATA_DIR."
         )
 
 
@@ -414,9 +414,8 @@ def _recorded(dataset: Dataset, path: Path) -> dict[str, str] | None:
     """Return the recorded hashes of the data set at a path, None if there are none."""
     record = _read_record(dataset, datasets.cache_dir())
     found = record.get("sha256")
-    return (
-        found if record.get("path") == str(path) and isinstance(found, dict) else None
-    )
+    known = record.get("path") == str(path) and isinstance(found, dict)
+    return found if known else None
 
 
 def _emptied(folder: Path) -> Path:

@@ -3,7 +3,7 @@
 # On Windows: python -m cs231n.datasets get NAME
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-for python in "${PYTHON:-}" .venv/bin/python .venv/Scripts/python python3 python; do
+for python in "${PYTHON:-}" "${VIRTUAL_ENV:+python}" .venv/bin/python .venv/Scripts/python python3 python; do
   if [ -n "$python" ] && command -v "$python" >/dev/null 2>&1; then
     exec "$python" -m cs231n.datasets get "$@"
   fi

@@ -172,8 +172,7 @@ def _file(name: str, entry: dict[str, Any]) -> RemoteFile:
 
 def _require_hash(name: str, known: str) -> None:
     algorithm, _, digits = known.partition(":")
-    right = (
-        algorithm in _HASHES and digits and not set(digits) - set("0123456789abcdef")
-    )
-    if not right or len(digits) != (_HASHES[algorithm] or len(digits)):
+    written_well = digits and not set(digits) - set("0123456789abcdef")
+    length = _HASHES.get(algorithm, 0)
+    if not written_well or length not in (None, len(digits)):
         raise ValueError(f"{name}: {known!r} is no md5 or sha256 hash")

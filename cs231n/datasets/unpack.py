@@ -96,9 +96,8 @@ def _untar(archive: Path, into: Path, top: str, limit: int) -> None:
             if count >= MOST_MEMBERS:
                 raise ArchiveError(f"{archive.name} holds more than {count:,} files")
             if member.size > left:
-                raise ArchiveError(
-                    _bomb(archive.name, limit - left + member.size, limit)
-                )
+                size = limit - left + member.size
+                raise ArchiveError(_bomb(archive.name, size, limit))
             if not (member.isreg() or member.isdir()) or member.issparse():
                 raise ArchiveError(
                     f"{archive.name} holds {member.name!r}, a link or a device"
@@ -140,7 +139,9 @@ class _Names:
         return True
 
 
-def _copy(source: IO[bytes], target: Path, limit: int, archive: str) -> int:
+def _copy(
+    source: IO[bytes] | gzip.GzipFile, target: Path, limit: int, archive: str
+) -> int:
     """Write a stream to a new file and return its length."""
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
@@ -153,7 +154,7 @@ def _copy(source: IO[bytes], target: Path, limit: int, archive: str) -> int:
     return written
 
 
-def _blocks(source: IO[bytes]) -> Iterator[bytes]:
+def _blocks(source: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     while block := source.read(_BLOCK):
         yield block
 
