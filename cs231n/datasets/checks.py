@@ -74,7 +74,7 @@ def tiny_imagenet(folder: Path, expect: Mapping[str, Any]) -> None:
 def pretrained_cnn(file: Path, expect: Mapping[str, Any]) -> None:
     """Check ``pretrained_model.h5``: every array there, in its shape or transposed."""
     shapes = _shapes(file)
-    for name, wanted in _cnn_shapes(expect).items():
+    for name, wanted in cnn_shapes(expect).items():
         if shapes.get(name) not in (wanted, wanted[::-1]):
             raise DamagedError(
                 f"{file}: {name} has shape {shapes.get(name)}, {wanted} is wanted."
@@ -147,7 +147,7 @@ CHECKS: dict[str, Callable[[Path, Mapping[str, Any]], None]] = {
 """The checks by the name that ``registry.toml`` gives."""
 
 
-def _cnn_shapes(expect: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+def cnn_shapes(expect: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """Return the shape of every array of the CNN of 2016."""
     filters, hidden = expect["filters"], expect["hidden"]
     weights: list[tuple[int, ...]] = []

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import hashlib
 import json
-import logging
 import os
 import time
 from pathlib import Path
@@ -70,7 +69,7 @@ def download(file: RemoteFile, url: str, folder: Path) -> tuple[Path, bool]:
     connection = _Resumable(file, path)
     # A prefix of a hash is compared here, a whole one by pooch.
     known = file.hash if file.hash and "prefix" not in file.hash else None
-    logging.getLogger("pooch").setLevel(logging.WARNING)
+    pooch.get_logger().setLevel("WARNING")  # its hints are for programmers
     # What an earlier run left whole is one more thing that came in parts.
     connection.resumed = path.exists()
     for again in (False, True):
@@ -230,7 +229,7 @@ class _Resumable:
         received, since, window = 0, time.monotonic(), 2 * STALL
         with self.part.open("ab" if start else "wb") as file:
             for block in _blocks(answer):
-                if start == received == 0 and _is_page(block):
+                if file.tell() == 0 and _is_page(block):
                     raise DownloadError(_PAGE)
                 file.write(block)
                 bar.update(len(block))

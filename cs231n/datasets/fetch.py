@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cs231n import datasets
 from cs231n.datasets.checks import CHECKS, DamagedError
@@ -71,6 +72,7 @@ def get(
             written. Nothing is left that a loader would read.
     """
     if not force and (path := _sound(dataset)) is not None:
+        _tidy(dataset)
         return path
     folder = _folder(dataset)
     with _only_one(dataset, folder, say):
@@ -189,6 +191,17 @@ def _sound(dataset: Dataset) -> Path | None:
     return None if state.problem else state.path
 
 
+def _tidy(dataset: Dataset) -> None:
+    """Remove what a run left that was killed just after the data set got its name."""
+    from filelock import FileLock, Timeout
+
+    with suppress(OSError, Timeout):
+        work = datasets.cache_dir() / WORK / dataset.name
+        if work.is_dir():
+            with FileLock(work.with_suffix(".lock"), timeout=0):
+                _delete(work)
+
+
 def _folder(dataset: Dataset) -> Path:
     """Return the folder to write to.
 
@@ -293,8 +306,9 @@ def _bring(
                 _take_back(dataset, file, draft)
                 if resumed and not again:  # pieces of two versions, perhaps
                     continue
-                reasons.append(f"{url}: {error}")
-                say(f"  {error}")
+                reason = str(error).replace(f"{draft}{os.sep}", "").rstrip(".")
+                reasons.append(f"{url}: {reason}")
+                say(f"  {reason}")
                 break
     raise FetchError(
         f"{dataset.name} could not be fetched: no address gives {file.name} "
@@ -402,7 +416,7 @@ def _record(
         draft.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 
 
-def _read_record(dataset: Dataset, folder: Path) -> dict[str, object]:
+def _read_record(dataset: Dataset, folder: Path) -> dict[str, Any]:
     try:
         record = json.loads(_record_path(dataset, folder).read_text("utf-8"))
     except (OSError, ValueError):
