@@ -1,4 +1,4 @@
-"""Small data sets in the exact original layouts, and a table that says where they are."""
+"""Small data sets in the exact original layouts, and a table of their addresses."""
 
 import gzip
 import hashlib
@@ -55,8 +55,8 @@ def tiny_imagenet(folder, classes=("n01", "n02"), train=3, val=2, test=2):
             picture(folder / split / "images" / f"{split}_{k}.JPEG")
             wnid = classes[k % len(classes)]
             lines[split].append(f"{split}_{k}.JPEG\t{wnid}\t0\t0\t62\t62\n")
-    for split in lines:
-        (folder / split / f"{split}_annotations.txt").write_text("".join(lines[split]))
+    for split, text in lines.items():
+        (folder / split / f"{split}_annotations.txt").write_text("".join(text))
     return folder
 
 
@@ -171,7 +171,9 @@ def everything(folder):
         files[file] = content
         entries[name] = {
             **entry,
-            **{"target": path.name, "check": check, "expect": expect},
+            "target": path.name,
+            "check": check,
+            "expect": expect,
             "files": [{"name": file, "urls": [file], **kwargs}],
         }
 
@@ -235,7 +237,9 @@ def everything(folder):
         )
     entries["mnist"] = {
         **entry,
-        **{"target": path.name, "check": "mnist", "files": parts},
+        "target": path.name,
+        "check": "mnist",
+        "files": parts,
         "expect": {"train": 6, "test": 4},
     }
 
