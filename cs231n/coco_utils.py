@@ -296,7 +296,8 @@ def _read_lines(file: Path) -> NDArray[np.str_]:
         raise FileNotFoundError(f"{file} is missing; {_FETCH}.") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is no text file ({error}); {_FETCH}.") from error
-    return np.array([line.strip() for line in text.splitlines()], dtype=np.str_)
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return np.array([line.strip() for line in lines], dtype=np.str_)
 
 
 def _read_vocabulary(file: Path) -> dict[str, Any]:
@@ -359,21 +360,25 @@ def _check_data(data: dict[str, Any], folder: Path) -> None:
                 "captions and vocabulary from the same download."
             )
         features = _array(data, f"{split}_features", folder, 2, "floats")
-        for what, there in (
-            ("features", len(features)),
-            ("URLs", len(data[f"{split}_urls"])),
-        ):
+        urls = data[f"{split}_urls"]
+        if len(urls) != len(features):
+            print(
+                f"{folder} has {len(urls)} {split} URLs for {len(features)} pictures; "
+                f"perhaps a file is damaged."
+            )
+        for what, there in (("features", len(features)), ("URLs", len(urls))):
             if (index := _outside(pictures, there)) is not None:
                 raise ValueError(
                     f"{file}: {split}_image_idxs has picture {index}, but {folder} has "
                     f"{there} {split} {what}; take captions and {what} from the same "
                     "download."
                 )
-    widths = [data[f"{split}_features"].shape[1] for split in ("train", "val")]
-    if widths[0] != widths[1]:
+    train, val = data["train_features"], data["val_features"]
+    if (train.shape[1], train.dtype) != (val.shape[1], val.dtype):
         raise ValueError(
-            f"{folder}: training features have {widths[0]} numbers and validation "
-            f"features {widths[1]}; take both from the same download."
+            f"{folder}: training features have {train.shape[1]} numbers ({train.dtype}) "
+            f"and validation features {val.shape[1]} ({val.dtype}); take both from the "
+            "same download."
         )
 
 
