@@ -376,9 +376,9 @@ def _check_data(data: dict[str, Any], folder: Path) -> None:
     train, val = data["train_features"], data["val_features"]
     if (train.shape[1], train.dtype) != (val.shape[1], val.dtype):
         raise ValueError(
-            f"{folder}: training features have {train.shape[1]} numbers ({train.dtype}) "
-            f"and validation features {val.shape[1]} ({val.dtype}); take both from the "
-            "same download."
+            f"{folder}: training features have {train.shape[1]} numbers "
+            f"({train.dtype}) and validation features {val.shape[1]} ({val.dtype}); "
+            "take both from the same download."
         )
 
 
