@@ -202,7 +202,8 @@ def load_cnn(folder):
 
     # The reader alone: the network's own sizes make a file of 46 MB.
     (file,) = _files(folder)
-    return pretrained_cnn._read(file, cnn_shapes(data_files.CNN))
+    read = pretrained_cnn._read(file, cnn_shapes(data_files.CNN))
+    return {name: w.astype(np.float32) for name, w in read.items()}  # as it does
 
 
 def write_mnist(folder):

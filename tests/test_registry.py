@@ -6,7 +6,7 @@ import pytest
 
 from cs231n import data_utils, datasets
 from cs231n.classifiers.squeezenet import TORCHVISION_FILE
-from cs231n.datasets import fetch, registry
+from cs231n.datasets import inventory, registry
 from cs231n.datasets.checks import CHECKS
 from tests import data_files
 
@@ -77,11 +77,13 @@ def test_the_courses_own_file_is_as_published(tmp_path, monkeypatch):
     content = (REAL / dataset.target).read_bytes()
     assert len(content) == dataset.files[0].size
     (tmp_path / dataset.target).write_bytes(content)
-    assert fetch.verify(dataset) == fetch.State(tmp_path / dataset.target, "", True)
+    assert inventory.verify(dataset) == inventory.State(
+        tmp_path / dataset.target, "", True
+    )
     changed = bytearray(content)
-    changed[1000] ^= 1  # in a pixel, as the file is not compressed there or told anyway
+    changed[1000] ^= 1
     (tmp_path / dataset.target).write_bytes(changed)
-    assert fetch.verify(dataset).problem
+    assert inventory.verify(dataset).problem
 
 
 @pytest.fixture

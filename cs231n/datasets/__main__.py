@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cs231n import datasets
-from cs231n.datasets import fetch, registry
+from cs231n.datasets import fetch, inventory, registry
 from cs231n.datasets.registry import Dataset, Registry
 
 
@@ -35,20 +35,17 @@ def _list(args: argparse.Namespace, chosen: Sequence[Dataset]) -> int:
     del args
     for dataset in chosen:
         print(f"{dataset.name}: {dataset.title}")
-        state = fetch.inspect(dataset)
-        if state.path is None:
+        if (path := datasets.find(dataset.target)) is not None:
+            print(f"  is here     {path}")
+        else:
             down, there = (_megabytes(size) for size in dataset.bytes)
             print(f"  can be had  about {down} to download, {there} on disk")
-        else:
-            print(f"  is here     {state.path}")
-        if state.problem:
-            print(f"  is damaged  {state.problem}")
         missing = dataset.package and importlib.util.find_spec(dataset.package) is None
         note = f" (which is not installed: {dataset.package})" if missing else ""
         print(f"  embedded    {dataset.embedded}{note}")
         print(f"  licence     {dataset.licence}")
         print(f"  used by     {', '.join(dataset.used_by)}")
-    print(f"Data folder: {datasets.search_path()[0]}")
+    print(f"Data folder: {datasets.search_path()[0]}; verify checks what is here.")
     return 0
 
 
@@ -72,7 +69,7 @@ def _verify(args: argparse.Namespace, chosen: Sequence[Dataset]) -> int:
     """Check structure and hashes of what is here, and of all that is named."""
     wrong = 0
     for dataset in chosen:
-        state = fetch.verify(dataset)
+        state = inventory.verify(dataset)
         if state.path is None:
             print(f"{dataset.name}: not here")
             wrong += dataset.name in args.names
@@ -103,13 +100,13 @@ def _clean(args: argparse.Namespace, chosen: Sequence[Dataset]) -> int:
     failed = 0
     for dataset in chosen if args.names else ():
         try:
-            path = fetch.remove(dataset)
+            path = inventory.remove(dataset)
         except OSError as error:
             print(error, file=sys.stderr)
             failed += 1
         else:
             print(f"{dataset.name}: {f'removed from {path}' if path else 'not here'}")
-    freed = fetch.remove_leftovers(datasets.cache_dir())
+    freed = sum(inventory.remove_leftovers(dataset) for dataset in chosen)
     print(f"Unfinished downloads and damaged data: {_megabytes(freed)} freed.")
     return 1 if failed else 0
 
