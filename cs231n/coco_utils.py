@@ -26,7 +26,7 @@ BASE_DIR = str(Path(__file__).resolve().parent / "datasets" / "coco_captioning")
 
 _OLD_BASE_DIR = PurePosixPath("cs231n/datasets/coco_captioning")
 _CAPTIONS_FILE = "coco2014_captions.h5"
-_FETCH = "fetch coco_captioning again"
+_FETCH = "fetch it again: python -m cs231n.datasets get coco_captioning"
 _COPIED = 1 << 24  # bytes
 
 

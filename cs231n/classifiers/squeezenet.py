@@ -78,7 +78,8 @@ def load_squeezenet(
     if weights == "torchvision" and file is None:
         raise FileNotFoundError(
             f"{TORCHVISION_FILE} is neither in {_hub_folder()} nor in the data folder; "
-            "put it there or use weights='embedded'."
+            "fetch it (python -m cs231n.datasets get squeezenet) or use "
+            "weights='embedded'."
         )
     if file is not None:
         state = _torchvision_state(file)
