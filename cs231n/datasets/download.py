@@ -51,7 +51,7 @@ def download(file: RemoteFile, url: str, folder: Path) -> tuple[Path, bool]:
     Args:
         file: What to bring.
         url: From where.
-        folder: Where to write; also holds what earlier attempts brought.
+        folder: Where to make a folder, if there is none yet of an earlier attempt.
 
     Returns:
         path: The whole file in that folder, of the published hash if there is one.
@@ -64,9 +64,13 @@ def download(file: RemoteFile, url: str, folder: Path) -> tuple[Path, bool]:
     """
     import pooch
 
+    folder = folder / folder_name(url)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / local_name(file, url)
+    path = folder / file.name
     connection = _Resumable(file, path)
+    for other in folder.iterdir():  # pooch's, of a run that was killed
+        if other not in (path, connection.part, connection.facts):
+            other.unlink()
     # A prefix of a hash is compared here, a whole one by pooch.
     known = file.hash if file.hash and "prefix" not in file.hash else None
     pooch.get_logger().setLevel("WARNING")  # its hints are for programmers
@@ -94,9 +98,9 @@ def download(file: RemoteFile, url: str, folder: Path) -> tuple[Path, bool]:
     return path, connection.resumed
 
 
-def local_name(file: RemoteFile, url: str) -> str:
-    """Return the name under which a download waits, one for each address."""
-    return f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{file.name}"
+def folder_name(url: str) -> str:
+    """Return the folder in which a download waits, one for each address."""
+    return hashlib.sha256(url.encode()).hexdigest()[:8]
 
 
 class _Resumable:

@@ -19,7 +19,7 @@ from cs231n.datasets.download import (
     DiskFullError,
     DownloadError,
     download,
-    local_name,
+    folder_name,
 )
 from cs231n.datasets.inventory import (
     DAMAGED,
@@ -225,12 +225,7 @@ def _publish(whole: Path, target: Path, say: Callable[[str], None]) -> None:
 
 def _drop_what_is_of_no_use(dataset: Dataset, work: Path) -> None:
     """Remove drafts of killed runs; keep what downloads can go on with."""
-    useful = {
-        local_name(file, url) + ending
-        for file in dataset.files
-        for url in file.urls
-        for ending in ("", ".part", ".part.json")
-    }
+    useful = {folder_name(url) for file in dataset.files for url in file.urls}
     for path in work.iterdir():
         if path.name not in useful:
             delete(path)
