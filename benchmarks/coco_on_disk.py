@@ -123,7 +123,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def compare(data: dict[str, dict[str, Any]], rounds: int, width: int) -> None:
-    """Print milliseconds of a minibatch and of a training step, and the ratios."""
+    """Print milliseconds of a minibatch and of a training step, and the ratios.
+
+    CPU time, the system's included: the files are in its cache by then.
+    """
     from benchmarks.captioning import Sizes, make_model
     from cs231n.captioning_solver import CaptioningSolver
     from cs231n.classifiers.rnn import CaptioningRNN
@@ -133,10 +136,10 @@ def compare(data: dict[str, dict[str, Any]], rounds: int, width: int) -> None:
         times = {way: [] for way in data}
         for _ in range(rounds):
             for way, source in data.items():
-                start = time.perf_counter()
+                start = time.process_time()
                 for _ in range(50):
                     sample_coco_minibatch(source, batch)
-                times[way].append((time.perf_counter() - start) / 50)
+                times[way].append((time.process_time() - start) / 50)
         report(f"minibatch of {batch}", times)
         for cell in ("rnn", "lstm"):
             times = {way: [] for way in data}
@@ -155,9 +158,9 @@ def compare(data: dict[str, dict[str, Any]], rounds: int, width: int) -> None:
                         verbose=False,
                     )
                     np.random.seed(231)
-                    start = time.perf_counter()
+                    start = time.process_time()
                     solver.train()
-                    times[way].append((time.perf_counter() - start) / 8)
+                    times[way].append((time.process_time() - start) / 8)
             report(f"{cell} step of {batch}", times)
 
 

@@ -251,6 +251,23 @@ def test_a_cut_at_every_tenth(start, name, tenth, kind):
         case.settle(Way(cut=cut, length=False), ".")
 
 
+def test_crumbs_are_not_gathered_for_ever(start, monkeypatch):
+    monkeypatch.setattr(download, "MOST_CONNECTIONS", 5)
+
+    class Crumbs(Way):  # each connection brings 100 bytes
+        def __getattribute__(self, name):
+            if name == "cut":
+                return len([1 for _ in case.server.asked]) * 100
+            return super().__getattribute__(name)
+
+    case = start("val")
+    case.settle(Crumbs(), "the connection")
+    assert [part for _, part in case.server.asked[:5]] == [
+        *(None, "bytes=100-", "bytes=200-", "bytes=300-", "bytes=400-")
+    ]
+    assert case.server.asked[5] == (case.file, "bytes=500-")
+
+
 @pytest.mark.parametrize("name", ["coco", "val"])
 def test_what_comes_in_chunks_without_a_length(start, name):
     case = start(name)

@@ -26,6 +26,7 @@ CONNECT = 10.0  # seconds for a connection
 STALL = 30.0  # seconds that a server may be silent
 SLOW = 1000.0  # bytes a second that it must bring over twice that time
 TRIES = 3  # connections in a row that bring nothing new
+MOST_CONNECTIONS = 50  # in one run, if each brings a little
 PAUSE = 1.0  # seconds before the second of them; it doubles each time
 
 _BLOCK = 1 << 16
@@ -119,7 +120,7 @@ class _Resumable:
         with progress_bar(
             self.file.size or 0, self.file.name, unit="B", unit_scale=True
         ) as bar:
-            while True:
+            for connection in range(1, MOST_CONNECTIONS + 1):
                 before = self._begun()[0]
                 try:
                     self._receive(url, bar)
@@ -127,7 +128,7 @@ class _Resumable:
                 except _BrokenError:
                     brought = self._begun()[0] > before
                     tries = TRIES if brought else tries - 1
-                    if tries <= 0:
+                    if tries <= 0 or connection == MOST_CONNECTIONS:
                         raise
                     self.resumed |= self._begun()[0] > 0
                     time.sleep(PAUSE * 2 ** (TRIES - max(tries, 1)))
