@@ -47,6 +47,40 @@ SIGNATURES = {
         "affine_relu_backward(dout, cache)",
         "affine_bn_relu_forward(x, w, b, gamma, beta, bn_param)",
         "affine_bn_relu_backward(dout, cache)",
+        "conv_relu_forward(x, w, b, conv_param)",
+        "conv_relu_backward(dout, cache)",
+        "conv_bn_relu_forward(x, w, b, gamma, beta, conv_param, bn_param)",
+        "conv_bn_relu_backward(dout, cache)",
+        "conv_relu_pool_forward(x, w, b, conv_param, pool_param)",
+        "conv_relu_pool_backward(dout, cache)",
+    ],
+    "cs231n.fast_layers": [
+        "conv_forward_im2col(x, w, b, conv_param)",
+        "conv_backward_im2col(dout, cache)",
+        "conv_forward_strides(x, w, b, conv_param)",
+        "conv_backward_strides(dout, cache)",
+        "conv_forward_fast(x, w, b, conv_param)",
+        "conv_backward_fast(dout, cache)",
+        "max_pool_forward_fast(x, pool_param)",
+        "max_pool_backward_fast(dout, cache)",
+        "max_pool_forward_reshape(x, pool_param)",
+        "max_pool_backward_reshape(dout, cache)",
+        "max_pool_forward_im2col(x, pool_param)",
+        "max_pool_backward_im2col(dout, cache)",
+    ],
+    "cs231n.im2col": [
+        "get_im2col_indices(x_shape, field_height, field_width, padding=1, stride=1)",
+        "im2col_indices(x, field_height, field_width, padding=1, stride=1)",
+        "col2im_indices(cols, x_shape, field_height=3, field_width=3, padding=1, "
+        "stride=1)",
+    ],
+    "cs231n.classifiers.pretrained_cnn": [
+        "PretrainedCNN.__init__(self, dtype=<class 'numpy.float32'>, "
+        "num_classes=100, input_size=64, h5_file=None)",
+        "PretrainedCNN.load_weights(self, h5_file, verbose=False)",
+        "PretrainedCNN.forward(self, X, start=None, end=None, mode='test')",
+        "PretrainedCNN.backward(self, dout, cache)",
+        "PretrainedCNN.loss(self, X, y=None)",
     ],
     "cs231n.optim": [
         "sgd(w, dw, config=None)",
@@ -95,7 +129,13 @@ NAMES = {
 }
 MODULES = sorted(SIGNATURES.keys() | NAMES.keys())
 # Modules that student files star-import, and thus what they find without asking.
-STARRED = ["cs231n.layers", "cs231n.rnn_layers", "cs231n.layer_utils"]
+STARRED = [
+    "cs231n.layers",
+    "cs231n.rnn_layers",
+    "cs231n.layer_utils",
+    "cs231n.fast_layers",
+    "cs231n.im2col",
+]
 
 
 def described(module, function):
