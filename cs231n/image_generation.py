@@ -22,6 +22,35 @@ Show: TypeAlias = Callable[[int, Array], object]
 _SEED = 231
 
 
+def class_visualization_step(
+    X: Array, target_y: int, model: Any, l2_reg: float, learning_rate: float
+) -> Array:
+    """Move a picture one step towards what the network would call a class.
+
+    Args:
+        X: (1, 3, H, W) picture, unchanged.
+        target_y: The class, 0 <= target_y < C.
+        model: The network, such as a PretrainedCNN.
+        l2_reg: Weight of the squared norm that is taken off the score.
+        learning_rate: How far to go along the gradient.
+
+    Returns:
+        (1, 3, H, W) picture.
+    """
+    X, target_y = require_pictures(X, one=True), require_class(target_y, model)
+    # TODO(Q4-2016): Move X uphill on s_y(X) - l2_reg * ||X||_2^2, where s_y is the
+    # score of target_y: one step along the gradient, learning_rate times as long. Run
+    # the network in test mode, and mind the signs.
+    # BEGIN SOLUTION
+    scores, cache = model.forward(X, mode="test")
+    dscores = np.zeros_like(scores)
+    dscores[0, target_y] = 1
+    dX, _ = model.backward(dscores, cache)
+    moved: Array = X + learning_rate * (dX - 2 * l2_reg * X)
+    # END SOLUTION
+    return moved
+
+
 def create_class_visualization(
     target_y: int,
     model: Any,
@@ -62,23 +91,13 @@ def create_class_visualization(
     Returns:
         (1, 3, H, W) picture.
     """
-    target_y = require_class(target_y, model)
     rng = rng or np.random.default_rng(_SEED)
     X = _begin(start, rng)
     low, high = _limits(mean_image, X)
     for t in range(num_iterations):
         oy, ox = rng.integers(-max_jitter, max_jitter + 1, 2).tolist()
         X = np.roll(X, (oy, ox), (2, 3))
-        # TODO(Q4-2016): Move X uphill on s_y(X) - l2_reg * ||X||_2^2, where s_y is the
-        # score of target_y: one step along the gradient, learning_rate times as long.
-        # Run the network in test mode, and mind the signs.
-        # BEGIN SOLUTION
-        scores, cache = model.forward(X, mode="test")
-        dscores = np.zeros_like(scores)
-        dscores[0, target_y] = 1
-        dX, _ = model.backward(dscores, cache)
-        X = X + learning_rate * (dX - 2 * l2_reg * X)
-        # END SOLUTION
+        X = class_visualization_step(X, target_y, model, l2_reg, learning_rate)
         X = np.roll(X, (-oy, -ox), (2, 3))
         X = np.clip(X, low, high)
         X = _tend(X, t, num_iterations, blur_every, show_every, show)
@@ -268,8 +287,8 @@ def _begin(start: Array | None, rng: np.random.Generator) -> Array:
 def _limits(mean_image: Array | None, X: Array) -> tuple[Array, Array]:
     """Return the smallest and the largest value that a pixel may have."""
     if mean_image is None:
-        return np.full(1, -np.inf), np.full(1, np.inf)
-    mean = np.asarray(mean_image)
+        return np.full(1, -np.inf, X.dtype), np.full(1, np.inf, X.dtype)
+    mean = np.asarray(mean_image, dtype=X.dtype)
     if mean.shape not in {X.shape[1:], (3, 1, 1)}:
         raise ValueError(
             f"mean_image has shape {mean.shape}, the picture {X.shape[1:]}; give the "

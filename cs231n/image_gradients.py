@@ -37,7 +37,7 @@ def compute_saliency_maps(X: Array, y: NDArray[np.integer], model: Any) -> Array
     dscores = np.zeros_like(scores)
     dscores[np.arange(len(y)), y] = 1
     dX, _ = model.backward(dscores, cache)
-    saliency = np.abs(dX).max(axis=1)
+    saliency: Array = np.abs(dX).max(axis=1)
     # END SOLUTION
     return saliency
 
@@ -71,12 +71,12 @@ def make_fooling_image(X: Array, target_y: int, model: Any) -> Array:
         dscores = np.zeros_like(scores)
         dscores[0, target_y] = 1
         g, _ = model.backward(dscores, cache)
-        X_fooling += step * g / np.linalg.norm(g)
+        X_fooling += step * g / (np.linalg.norm(g) + 1e-12)
     # END SOLUTION
     return X_fooling
 
 
-def require_pictures(X: Any, one: bool = False) -> Array:
+def require_pictures(X: Array, one: bool = False) -> Array:
     """Return pictures as they are if a network can look at them.
 
     Args:
@@ -123,16 +123,17 @@ def require_classes(y: Any, N: int, model: Any) -> NDArray[np.integer]:
         ValueError: If there are too many or too few.
         IndexError: If the network has no such class.
     """
-    y = np.asarray(y)
-    if y.shape != (N,):
+    classes: NDArray[np.integer] = np.asarray(y)
+    if classes.shape != (N,):
         raise ValueError(
-            f"There are {N} pictures, but classes of shape {y.shape}; each needs one."
+            f"There are {N} pictures and classes of shape {classes.shape}; each "
+            "picture needs one."
         )
-    if y.dtype.kind not in "iu":
-        raise TypeError(f"Classes must be integers, but came as {y.dtype}.")
-    for label in y.tolist():
+    if classes.dtype.kind not in "iu":
+        raise TypeError(f"Classes must be integers, but came as {classes.dtype}.")
+    for label in classes.tolist():
         require_class(label, model)
-    return y
+    return classes
 
 
 def require_class(y: Any, model: Any) -> int:
@@ -144,7 +145,5 @@ def require_class(y: Any, model: Any) -> int:
     label = operator.index(y)
     C = len(model.params["b11"])
     if not 0 <= label < C:
-        raise IndexError(
-            f"There is no class {label}; the network knows 0 to {C - 1}."
-        )
+        raise IndexError(f"There is no class {label}; the network knows 0 to {C - 1}.")
     return label

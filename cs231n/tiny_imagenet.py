@@ -87,8 +87,8 @@ def load_tiny_imagenet(
     kind: np.dtype[Any] = np.dtype(dtype)
     if subtract_mean and kind.kind != "f":
         raise TypeError(
-            f"Pixels minus their mean are no {kind}; ask for a floating point dtype, or "
-            "pass subtract_mean=False."
+            f"Pixels minus their mean are no {kind}; ask for a floating point dtype, "
+            "or pass subtract_mean=False."
         )
     folder = _locate(Path(path))
     labels = {wnid: label for label, wnid in enumerate(_read_wnids(folder))}
@@ -166,9 +166,7 @@ def _read_words(file: Path) -> dict[str, list[str]]:
     }
 
 
-def _training_files(
-    folder: Path, labels: dict[str, int]
-) -> Iterable[tuple[Path, int]]:
+def _training_files(folder: Path, labels: dict[str, int]) -> Iterable[tuple[Path, int]]:
     """Yield each training picture's file and class, class by class."""
     for wnid, label in labels.items():
         boxes = folder / "train" / wnid / f"{wnid}_boxes.txt"

@@ -20,9 +20,11 @@ import numpy as np
 
 from cs231n import datasets
 from cs231n.datasets import folders, tiny_folder
+from cs231n.datasets.scene_things import KINDS
+from cs231n.datasets.scenes import COLOURS
 from cs231n.datasets.tiny_folder import Sizes
+from cs231n.datasets.tiny_pictures import LABELS
 from cs231n.files import replacing
-from cs231n.progress import progress_bar
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,8 +41,7 @@ class Recipe:
 
     Attributes:
         sizes: Which pictures.
-        small: Epochs at 32 by 32.
-        large: Epochs at 64 by 64.
+        stages: Side of the pictures, and how many epochs they are seen in that size.
         rate: The highest learning rate.
         batch: Pictures in a batch.
         decay: Weight decay.
@@ -48,16 +49,15 @@ class Recipe:
     """
 
     sizes: Sizes
-    small: float
-    large: float
+    stages: tuple[tuple[int, float], ...]
     rate: float = 0.05
     batch: int = 50
     decay: float = 5e-4
     seed: int = 231
 
 
-FULL = Recipe(tiny_folder.FULL, small=3, large=1.5)
-QUICK = Recipe(tiny_folder.QUICK, small=1, large=0.25)
+FULL = Recipe(tiny_folder.FULL, ((32, 3), (64, 1.5)))
+QUICK = Recipe(tiny_folder.QUICK, ((32, 1), (64, 0.25)))
 
 
 def ensure(quick: bool = False, progress: bool = True) -> tuple[Path, Path]:
@@ -109,7 +109,7 @@ def build(
     from cs231n.tiny_imagenet import load_tiny_imagenet
 
     data = load_tiny_imagenet(folder, verbose=False)
-    twin = train(data["X_train"], data["y_train"], recipe, progress)
+    twin = train(data["X_train"], data["y_train"], _parts(), recipe, progress)
     reached = {
         split: accuracy(twin, data[f"X_{split}"], data[f"y_{split}"])
         for split in ("train", "val")
@@ -124,6 +124,16 @@ def build(
             "for about 40 MB there, or name another data folder in CS231N_DATA_DIR."
         ) from error
     return reached
+
+
+def _parts() -> NDArray[np.int64]:
+    """Return (P, 100) what each class is: its kind of thing, and its colour."""
+    kinds, colours = list(KINDS), list(COLOURS)
+    return np.array(
+        [[label.kind == kind for label in LABELS] for kind in kinds]
+        + [[label.colour == colour for label in LABELS] for colour in colours],
+        dtype=np.int64,
+    )
 
 
 def _write(

@@ -1,4 +1,4 @@
-"""Small labelled pictures: a hundred classes of drawn things, as a poor camera sees them.
+"""Small labelled pictures: drawn things of a hundred classes, as poor cameras see them.
 
 A class is a kind of thing in a colour, such as a green boat. What makes it worth
 learning is what varies: ground, size, place, paint, light, noise, and other things that

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.nn import functional as F
+from torch import nn
 
 from cs231n.datasets.tiny_twin import Twin
 from cs231n.progress import progress_bar
@@ -25,13 +25,20 @@ _SETTLING = 600  # pictures from which the final running statistics are taken
 
 
 def train(
-    X: NDArray[Any], y: NDArray[Any], recipe: Recipe, progress: bool = True
+    X: NDArray[Any],
+    y: NDArray[Any],
+    parts: NDArray[Any],
+    recipe: Recipe,
+    progress: bool = True,
 ) -> Twin:
     """Train a twin from scratch.
 
     Args:
         X: (N, 3, 64, 64) pictures minus their mean, unchanged.
         y: (N,) classes.
+        parts: (P, C) 1 where a class has a property, such as to be red, else 0. Scores
+            of classes start as sums of scores of properties, so that what is learnt of
+            one red thing serves for all of them.
         recipe: How.
         progress: Whether to show a progress bar.
 
@@ -39,11 +46,15 @@ def train(
         The twin, in test mode.
     """
     start, order, shift = np.random.default_rng(recipe.seed).spawn(3)
-    twin = Twin(int(y.max()) + 1, start)
+    twin = Twin(len(parts), start)
+    classes = torch.from_numpy(parts.astype(np.float32))
     steps = list(_plan(len(X), recipe, order))
     arrays = [w for w in twin.parameters() if w.ndim > 1]
     others = [w for w in twin.parameters() if w.ndim == 1]
-    groups = [{"params": arrays}, {"params": others, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [
+        {"params": arrays},
+        {"params": others, "weight_decay": 0.0},
+    ]
     optimizer = torch.optim.SGD(
         groups, momentum=0.9, nesterov=True, weight_decay=recipe.decay
     )
@@ -56,20 +67,33 @@ def train(
                 group["lr"] = recipe.rate * max(slope, 1e-3)
             pictures = _vary(torch.from_numpy(X[chosen]), shift)
             if side < X.shape[-1]:
-                pictures = F.interpolate(pictures, size=side, mode="area")
-            loss = F.cross_entropy(twin(pictures), torch.from_numpy(y[chosen]))
+                pictures = nn.functional.interpolate(pictures, size=side, mode="area")
+            loss = nn.functional.cross_entropy(
+                twin(pictures) @ classes, torch.from_numpy(y[chosen])
+            )
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             bar.update(len(chosen))
-    return _settle(twin, X, order)
+    return _settle(_split(twin, classes), X, order)
+
+
+@torch.no_grad()
+def _split(twin: Twin, classes: torch.Tensor) -> Twin:
+    """Give a network that scores properties a last layer that scores classes."""
+    scores = twin.affine[-1]
+    assert isinstance(scores, nn.Linear)
+    twin.affine[-1] = nn.Linear(scores.in_features, classes.shape[1])
+    twin.affine[-1].weight.copy_(classes.T @ scores.weight)  # type: ignore[operator]
+    twin.affine[-1].bias.copy_(scores.bias @ classes)  # type: ignore[operator]
+    return twin
 
 
 def _plan(
     N: int, recipe: Recipe, rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[Any], int]]:
     """Yield for each step which pictures to take, and at which size."""
-    for side, epochs in ((32, recipe.small), (64, recipe.large)):
+    for side, epochs in recipe.stages:
         total = round(N * epochs)
         rounds = [rng.permutation(N) for _ in range(-(-total // N))]
         chosen = np.concatenate([*rounds, np.empty(0, np.int64)])[:total]
@@ -89,9 +113,7 @@ def _vary(pictures: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 @torch.no_grad()
 def _settle(twin: Twin, X: NDArray[Any], rng: np.random.Generator) -> Twin:
     """Measure the running statistics afresh, with the final weights."""
-    norms = [
-        m for m in twin.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)
-    ]
+    norms = [m for m in twin.norm if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d))]
     usual = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

@@ -36,25 +36,26 @@ class Twin(nn.Module):
             rng: Where the weights come from.
         """
         super().__init__()
-        self.layers = nn.ModuleList()
+        self.affine, self.norm = nn.ModuleList(), nn.ModuleList()
         channels = 3
         for size, filters, stride in zip(
             FILTER_SIZES, NUM_FILTERS, STRIDES, strict=True
         ):
-            conv = nn.Conv2d(channels, filters, size, stride, padding=size // 2)
-            block = nn.Sequential(conv, nn.BatchNorm2d(filters), nn.ReLU())
-            self.layers.append(block)
+            self.affine.append(
+                nn.Conv2d(channels, filters, size, stride, padding=size // 2)
+            )
+            self.norm.append(nn.BatchNorm2d(filters))
             channels = filters
-        hidden = nn.Linear(channels * _SIDE**2, HIDDEN)
-        self.layers.append(nn.Sequential(hidden, nn.BatchNorm1d(HIDDEN), nn.ReLU()))
-        self.layers.append(nn.Sequential(nn.Linear(HIDDEN, num_classes)))
-        with torch.no_grad():
-            for layer in self.layers:
-                weight = layer[0].weight  # type: ignore[index]
-                spread = np.sqrt(2 / weight[0].numel())
-                drawn = rng.standard_normal(tuple(weight.shape), np.float32) * spread
-                weight.copy_(torch.from_numpy(drawn))
-                layer[0].bias.zero_()  # type: ignore[index]
+        self.affine.append(nn.Linear(channels * _SIDE**2, HIDDEN))
+        self.norm.append(nn.BatchNorm1d(HIDDEN))
+        self.affine.append(nn.Linear(HIDDEN, num_classes))
+        for name, array in _arrays(self).items():
+            if name.startswith("W"):
+                spread = np.sqrt(2 / array[0].numel())
+                drawn = rng.standard_normal(tuple(array.shape), np.float32) * spread
+                array.copy_(torch.from_numpy(drawn))
+            elif name.startswith("b") and not name.startswith("beta"):
+                array.zero_()
 
     def forward(self, X: torch.Tensor, start: int = 0, end: int = 10) -> torch.Tensor:
         """Run some of the layers.
@@ -69,38 +70,37 @@ class Twin(nn.Module):
         for number in range(start, end + 1):
             if number == 9 and X.ndim == 4:
                 X = X.expand(-1, -1, _SIDE, _SIDE).flatten(1)
-            X = self.layers[number](X)
+            X = self.affine[number](X)
+            if number < len(self.norm):
+                X = torch.relu(self.norm[number](X))
         return X
 
 
+def _arrays(twin: Twin) -> dict[str, torch.Tensor]:
+    """Return weights and running statistics themselves, as PretrainedCNN calls them."""
+    found: dict[str, torch.Tensor] = {}
+    for number, module in enumerate(twin.affine, start=1):
+        state = module.state_dict()
+        found |= {f"W{number}": state["weight"], f"b{number}": state["bias"]}
+    for number, module in enumerate(twin.norm, start=1):
+        state = module.state_dict()
+        found |= {f"gamma{number}": state["weight"], f"beta{number}": state["bias"]}
+        for name in ("running_mean", "running_var"):
+            found[f"{name}{number}"] = state[name]
+    return found
+
+
 def export(twin: Twin) -> dict[str, NDArray[np.float32]]:
-    """Return the weights and running statistics as ``PretrainedCNN`` calls them."""
-    found = {}
-    for number, layer in enumerate(twin.layers, start=1):
-        affine, *rest = layer  # type: ignore[misc]
-        weight = affine.weight.detach()
-        found[f"W{number}"] = weight if weight.ndim == 4 else weight.T
-        found[f"b{number}"] = affine.bias.detach()
-        for norm in rest[:1]:
-            found[f"gamma{number}"] = norm.weight.detach()
-            found[f"beta{number}"] = norm.bias.detach()
-            found[f"running_mean{number}"] = norm.running_mean
-            found[f"running_var{number}"] = norm.running_var
-    return {name: np.ascontiguousarray(array) for name, array in found.items()}
+    """Return the weights and running statistics as ``PretrainedCNN`` stores them."""
+    return {
+        name: np.ascontiguousarray(array.T if array.ndim == 2 else array)
+        for name, array in _arrays(twin).items()
+    }
 
 
 def load(twin: Twin, arrays: Mapping[str, NDArray[Any]]) -> Twin:
-    """Put arrays under ``export``'s names into a twin, and return it in test mode."""
-    with torch.no_grad():
-        for number, layer in enumerate(twin.layers, start=1):
-            affine, *rest = layer  # type: ignore[misc]
-            weight = torch.as_tensor(np.asarray(arrays[f"W{number}"]))
-            affine.weight.copy_(weight if weight.ndim == 4 else weight.T)
-            pairs = [(affine.bias, "b")]
-            for norm in rest[:1]:
-                pairs += [(norm.weight, "gamma"), (norm.bias, "beta")]
-                pairs += [(norm.running_mean, "running_mean")]
-                pairs += [(norm.running_var, "running_var")]
-            for tensor, name in pairs:
-                tensor.copy_(torch.as_tensor(np.asarray(arrays[f"{name}{number}"])))
+    """Put arrays such as ``export`` returns into a twin, and return it in test mode."""
+    for name, array in _arrays(twin).items():
+        given = torch.from_numpy(np.array(arrays[name]))
+        array.copy_(given.T if given.ndim == 2 else given)
     return twin.eval()
