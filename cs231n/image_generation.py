@@ -245,6 +245,11 @@ def deepdream_octaves(
         (1, 3, H, W) picture.
     """
     X = require_pictures(X, one=True)
+    if octaves < 1 or ratio <= 1:
+        raise ValueError(
+            f"octaves is {octaves} and ratio {ratio}; take at least 1 octave, and a "
+            "ratio above 1."
+        )
     H, W = X.shape[2:]
     dreamt = np.zeros_like(X[:, :, :1, :1])
     for number in range(octaves):
@@ -271,6 +276,8 @@ def resize(X: Array, size: tuple[int, int]) -> Array:
     from PIL import Image
 
     rows, columns = size
+    if X.shape[2:] == (rows, columns):
+        return X.copy()
     out = np.empty((*X.shape[:2], rows, columns), X.dtype)
     for index in np.ndindex(X.shape[:2]):
         plane = Image.fromarray(np.ascontiguousarray(X[index], dtype=np.float32))
@@ -306,6 +313,11 @@ def _tend(
     show: Show | None,
 ) -> Array:
     """Blur and show the picture where its iteration says so."""
+    if not np.isfinite(X).all():
+        raise FloatingPointError(
+            f"The picture holds NaN or infinity after iteration {t}; lower the "
+            "learning rate."
+        )
     if blur_every > 0 and t % blur_every == 0:
         X = blur_image(X)
     last = t == num_iterations - 1
