@@ -108,6 +108,25 @@ SIGNATURES = {
         "CaptioningSolver.check_accuracy(self, X, y, num_samples=None, batch_size=100)",
         "CaptioningSolver.train(self)",
     ],
+    "cs231n.data_utils": [
+        "load_pickle(f)",
+        "load_CIFAR_batch(filename)",
+        "load_CIFAR10(ROOT)",
+        "get_CIFAR10_data(num_training=49000, num_validation=1000, num_test=1000, "
+        "subtract_mean=True)",
+        "load_tiny_imagenet(path, dtype=<class 'numpy.float32'>, subtract_mean=True)",
+        "load_models(models_dir)",
+        "load_imagenet_val(num=None)",
+    ],
+    "cs231n.image_gradients": [
+        "compute_saliency_maps(X, y, model)",
+        "make_fooling_image(X, target_y, model)",
+    ],
+    "cs231n.image_generation": [
+        "create_class_visualization(target_y, model)",
+        "invert_features(target_feats, layer, model)",
+        "deepdream(X, layer, model)",
+    ],
     "cs231n.coco_utils": [
         "load_coco_data(base_dir=BASE_DIR, max_train=None, pca_features=True)",
         "decode_captions(captions, idx_to_word)",
