@@ -271,5 +271,7 @@ def test_what_does_not_fit_is_named(model, X):
 
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_a_learning_rate_that_is_far_too_high_is_named(model, X):
-    with pytest.raises(FloatingPointError, match="iteration 0; lower the learning rate"):
+    with pytest.raises(
+        FloatingPointError, match="iteration 0; lower the learning rate"
+    ):
         create_class_visualization(1, model, start=X, learning_rate=np.inf)

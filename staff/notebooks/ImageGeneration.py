@@ -2,8 +2,8 @@
 # # Pictures out of a network
 #
 # A network that only ever had to tell classes apart can be made to paint. Nothing in it
-# changes; gradients at the pixels, as in `ImageGradients.ipynb`, lead from noise or from
-# a photo to pictures that it was never shown:
+# changes; gradients at the pixels, as in `ImageGradients.ipynb`, lead from noise or
+# from a photo to pictures that it was never shown:
 #
 # 1. **Class visualization**: its ideal picture of a class.
 # 2. **Feature inversion**: the picture that it remembers, from one layer's features.
@@ -102,8 +102,11 @@ step = class_visualization_step(X, target_y, precise, l2_reg, learning_rate=1.0)
 direction = rng.normal(size=X.shape)
 
 
-def slope_along(direction, objective, X, h=1e-3):
-    return (objective(X + h * direction) - objective(X - h * direction)) / (2 * h)
+def slope_along(direction, objective, X):
+    """Return how fast an objective rises at X in a direction, by finite differences."""
+    return eval_numerical_gradient(
+        lambda way: objective(X + way * direction), np.zeros(1), False, h=1e-3
+    )[0]
 
 
 def objective(X):
@@ -267,8 +270,8 @@ show_pictures(
 print(f"relative squared distance of the features: {errors[-1][1]:.4f}")
 
 # %% [markdown]
-# Deeper layers know less. Layer 6 has 512 maps of 8 by 8... find out which settings
-# bring something recognisable back. Ours:
+# Deeper layers know less. Layer 6 puts out 512 maps of 4 by 4 places. Find settings that
+# bring something recognisable back; ours are not the only ones.
 
 # %%
 DEEP = {"num_iterations": 1000, "l2_reg": 1e-8, "show_every": 250, "blur_every": 200}
@@ -287,14 +290,20 @@ print(f"relative squared distance of the features: {errors[-1][1]:.4f}")
 # %% [markdown] tags=["answer"] id="q4-2016-inversion"
 # ### A question to answer in writing
 #
-# **TODO(Q4-2016):** Layer 3 puts out more numbers than a picture of 64 by 64 has, layer
-# 6 fewer... (count them). Is counting numbers enough to know whether a picture can be
-# brought back? Name something that is lost although there would be room for it.
+# **TODO(Q4-2016):** How many numbers has the picture, how many has layer 3, and how
+# many layer 6? Is counting them enough to know whether a picture can be brought back?
+# Name something that is lost although there would be room for it.
 #
 # *Your answer:*
 #
 # <!-- BEGIN SOLUTION -->
-# TODO
+# The picture has 3 · 64 · 64 = 12,288 numbers, layer 3 puts out 128 · 16 · 16 = 32,768
+# and layer 6 512 · 4 · 4 = 8,192, two thirds of the picture's. So layer 6 must lose
+# something and layer 3 need not. But counting says only what is possible. ReLUs set
+# about half of the numbers to zero, and whatever the weights project away is gone,
+# however many maps there are. A network is trained to say the same of a thing wherever
+# it stands, in every light: exact places and faint shades of the background are of no
+# use for that, and go first although there would be room to keep them.
 # <!-- END SOLUTION -->
 
 # %% [markdown]
@@ -315,9 +324,7 @@ def objective(X):
     return np.sum(precise.forward(X, end=layer)[0] ** 2) / 2
 
 
-along = {
-    "step": (np.sum((step - X) * direction), slope_along(direction, objective, X))
-}
+along = {"step": (np.sum((step - X) * direction), slope_along(direction, objective, X))}
 check("deepdream", along, within=1e-4)
 
 # %%

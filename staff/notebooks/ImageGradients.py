@@ -92,7 +92,11 @@ examples = {
     for label in classes
 }
 show_pictures(
-    [picture(data["X_train"][examples[label][row]]) for row in range(5) for label in classes],
+    [
+        picture(data["X_train"][examples[label][row]])
+        for row in range(5)
+        for label in classes
+    ],
     [words(label) if row == 0 else "" for row in range(5) for label in classes],
     alt="Five training pictures of each of seven classes, a column for a class: "
     + ", ".join(words(label) for label in classes)
@@ -148,19 +152,24 @@ precise = PretrainedCNN(dtype=np.float64, h5_file=h5_file)
 X, y = data["X_val"][:2].astype(float), data["y_val"][:2]
 saliency = compute_saliency_maps(X, y, precise)
 
-spots = [(0, 31, 20), (0, 40, 33), (1, 25, 40), (1, 8, 9)]
-expected = []
-for n, row, column in spots:
+
+def slope_at(n, row, column):
+    """Return the numerical gradient at the three colours of a pixel."""
     around = X[n : n + 1].copy()
 
-    def score_of(pixel):
-        around[0, :, row, column] = pixel
-        return precise.loss(around)[0, y[n]]
+    def scores_of(colours):
+        around[0, :, row, column] = colours
+        return precise.loss(around)
 
-    slope = eval_numerical_gradient(score_of, X[n, :, row, column].copy(), False)
-    expected.append(np.abs(slope).max())
+    is_correct = np.eye(len(class_names))[y[n]][None]
+    colours = X[n, :, row, column].copy()
+    return eval_numerical_gradient_array(scores_of, colours, is_correct)
+
+
+spots = [(0, 31, 20), (0, 40, 33), (1, 25, 40), (1, 8, 9)]
+expected = np.array([np.abs(slope_at(*spot)).max() for spot in spots])
 found = [saliency[spot] for spot in spots]
-check("compute_saliency_maps", {"saliency": (found, np.array(expected))}, within=1e-5)
+check("compute_saliency_maps", {"saliency": (found, expected)}, within=1e-5)
 
 # %% [markdown]
 # Five validation pictures that were picked at random, and five that were not. Bright
@@ -175,7 +184,9 @@ def show_saliency_maps(chosen):
         np.stack([picture(x) for x in X]),
         {"saliency": compute_saliency_maps(X, y, model)},
         [
-            words(label) if label == said else f"{words(label)}\n(taken for {words(said)})"
+            words(label)
+            if label == said
+            else f"{words(label)}\n(taken for {words(said)})"
             for label, said in zip(y, verdicts, strict=True)
         ],
         alt="Five small pictures and below each its saliency map: bright spots on "
@@ -222,7 +233,9 @@ known = (
     n
     for n in order
     if data["y_val"][n] != target_y
-    and (PROFILE != "full" or model.loss(data["X_val"][[n]]).argmax() == data["y_val"][n])
+    and (
+        PROFILE != "full" or model.loss(data["X_val"][[n]]).argmax() == data["y_val"][n]
+    )
 )
 n = next(known)
 original = data["X_val"][[n]]
@@ -278,17 +291,25 @@ for n in order[:attempts]:
     fooling = make_fooling_image(original, target_y, model)
     fooled.append(model.loss(fooling).argmax() == target_y)
     sizes.append(np.sqrt(np.mean((fooling - original) ** 2)))
-print(f"median change of a pixel: {np.median(sizes):.2f} levels of 0..255")
+check_below("change of a pixel", {"median, in levels of 0..255": (np.median(sizes), 8)})
 check_at_least("fooling images", {"share that is fooled": (np.mean(fooled), 1.0)})
 
 # %% [markdown]
 # Would noise do as well? Take the changes, put their pixels into a random order, and
-# add them: just as large, but blind.
+# add them: just as large, but blind. How far does the target's score rise, for a first
+# small part of the way?
 
 # %%
-shuffled = rng.permutation((fooling - original).ravel()).reshape(original.shape)
-before, after = (model.loss(x).argmax() for x in (original, original + shuffled))
-print(f"without: {words(before)}; with shuffled changes: {words(after)}")
+change = fooling - original
+shuffled = rng.permutation(change.ravel()).reshape(change.shape)
+for name, way in (("the changes", change), ("shuffled", shuffled)):
+
+    def score_on(part, way=way):
+        return precise.loss(original + part * way)[0, target_y]
+
+    rise = eval_numerical_gradient(score_on, np.zeros(1), False, h=1e-3)[0]
+    said = words(model.loss(original + way).argmax())
+    print(f"{name:12} the score rises by {rise:6.2f} per length; taken for {said}")
 
 # %% [markdown] tags=["answer"] id="q3-2016-fooling-defence"
 # ### A question to answer in writing

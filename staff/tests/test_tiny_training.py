@@ -1,4 +1,4 @@
-"""The torch twin is PretrainedCNN to the letter, learns, and ends up in the right file."""
+"""The torch twin is PretrainedCNN to the letter, learns, and is kept in the right file."""
 
 import h5py
 import numpy as np
@@ -122,19 +122,27 @@ def stripes(rng):
     return X - X.mean(axis=0), y
 
 
-def test_training_learns_and_repeats(stripes):
+def test_training_learns(stripes):
     X, y = stripes
     before = X.copy()
-    recipe = Recipe(Sizes(20, 1, 1), stages=((32, 5), (64, 1)), batch=10)
+    recipe = Recipe(Sizes(20, 1, 1), stages=((64, 2),), batch=10, rate=0.02)
+    twin = tiny_training.train(X, y, np.eye(4), recipe, progress=False)
+
+    assert tiny_training.accuracy(twin, X, y) > 0.7  # chance is 0.25
+    assert not twin.training
+    np.testing.assert_array_equal(X, before)
+
+
+def test_training_repeats(stripes):
+    X, y = stripes
+    recipe = Recipe(Sizes(20, 1, 1), stages=((32, 0.5),), batch=10)
     first, again = (
-        tiny_training.train(X, y, np.eye(4), recipe, progress=False) for _ in range(2)
+        tiny_twin.export(tiny_training.train(X, y, np.eye(4), recipe, progress=False))
+        for _ in range(2)
     )
 
-    assert tiny_training.accuracy(first, X, y) > 0.9
-    assert not first.training
-    for name, array in tiny_twin.export(first).items():
-        np.testing.assert_array_equal(array, tiny_twin.export(again)[name])
-    np.testing.assert_array_equal(X, before)
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, again[name])
 
 
 def test_running_statistics_are_those_of_the_final_weights(stripes):
@@ -189,7 +197,8 @@ def no_work(monkeypatch, rng):
     return trained
 
 
-def test_trained_once_and_the_full_one_serves_for_the_quick_one(place, no_work, capsys):
+@pytest.mark.usefixtures("place")
+def test_trained_once_and_the_full_one_serves_for_the_quick_one(no_work, capsys):
     folder, file = tiny_model.ensure(quick=True)
     assert no_work == [tiny_model.QUICK]
     assert "Training a network on the drawn pictures, once" in capsys.readouterr().out
