@@ -267,11 +267,13 @@ show_pictures(
     columns=6,
     width=2,
 )
-print(f"relative squared distance of the features: {errors[-1][1]:.4f}")
+if PROFILE == "full":
+    limits = {"relative squared distance": (errors[-1][1], 0.1)}
+    check_below("features of layer 3", limits)
 
 # %% [markdown]
-# Deeper layers know less. Layer 6 puts out 512 maps of 4 by 4 places. Find settings that
-# bring something recognisable back; ours are not the only ones.
+# Deeper layers know less. Layer 6 puts out 512 maps of 4 by 4 places. Find settings
+# that bring something recognisable back; ours are not the only ones.
 
 # %%
 DEEP = {"num_iterations": 1000, "l2_reg": 1e-8, "show_every": 250, "blur_every": 200}
@@ -318,13 +320,13 @@ print(f"relative squared distance of the features: {errors[-1][1]:.4f}")
 # %%
 layer = 4
 step = deepdream(X, layer, precise, learning_rate=1.0, max_jitter=0, num_iterations=1)
-
-
-def objective(X):
-    return np.sum(precise.forward(X, end=layer)[0] ** 2) / 2
-
-
-along = {"step": (np.sum((step - X) * direction), slope_along(direction, objective, X))}
+rise = eval_numerical_gradient_array(
+    lambda way: precise.forward(X + way * direction, end=layer)[0],
+    np.zeros(1),
+    precise.forward(X, end=layer)[0],
+    h=1e-3,
+)
+along = {"step": (np.sum((step - X) * direction), rise[0])}
 check("deepdream", along, within=1e-4)
 
 # %%
@@ -372,4 +374,54 @@ show_pictures(
 )
 
 # %% [markdown]
-# ## Do something extra
+# # Do something extra
+#
+# The 2016 edition gave up to ten points for something of your own. Three places to
+# start from; the first one is worked out.
+#
+# 1. **What does each layer remember?** Invert the photo from one layer after another,
+#    with the same effort. Where do the colours go, where the places, and when is it not
+#    that cat any more?
+# 2. **A zooming dream.** Dream a few steps, cut out the middle, enlarge it
+#    (`cs231n.image_generation.resize`), dream on. `show_animation` in
+#    `cs231n.pixel_figures` makes a film of it.
+# 3. **Fooling images that last.** Those of `ImageGradients.ipynb` may not survive a
+#    shift by one pixel, or being saved as JPEG. Make some that do, and say what that
+#    costs in size.
+
+# %%
+# Layer -> learning rate.
+RATES = {1: 5, 3: 5, 5: 5, 6: 5, 7: 5, 8: 5}
+layers = RATES if PROFILE == "full" else [1, 6]
+
+memories, curves = {}, {}
+for layer in layers:
+    X, _, errors = invert(
+        layer,
+        learning_rate=RATES[layer],
+        num_iterations=200,
+        l2_reg=1e-8,
+        blur_every=25,
+        show_every=20,
+    )
+    memories[layer] = picture(X)
+    curves[f"layer {layer}"] = errors
+show_pictures(
+    [kitten, *memories.values()],
+    ["the photo", *(f"layer {layer}" for layer in memories)],
+    alt="A photo of a cat, and how it comes back from ever deeper layers: first nearly "
+    "as it was, then without fine detail, then as patches of colour, at last not at "
+    "all.",
+    columns=7,
+    width=1.8,
+)
+plot_losses(
+    curves,
+    "Squared distance of the features, relative to their size",
+    alt="Six curves, one for each layer, that fall over the iterations.",
+)
+
+# %% [markdown]
+# Written down: which colours, places and shapes does each layer keep? How sure can you
+# be that what is missing is lost, and was not merely missed by 200 steps of gradient
+# descent? The curves tell.

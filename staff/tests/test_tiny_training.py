@@ -1,4 +1,4 @@
-"""The torch twin is PretrainedCNN to the letter, learns, and is kept in the right file."""
+"""The torch twin is PretrainedCNN to the letter, learns, and is kept in a file."""
 
 import h5py
 import numpy as np
