@@ -34,7 +34,7 @@ class Sizes(NamedTuple):
 
 
 FULL = Sizes(train=40, val=50, test=5)
-QUICK = Sizes(train=12, val=4, test=1)
+QUICK = Sizes(train=6, val=2, test=1)
 _SPLITS = ("train", "val", "test")
 _README = """\
 Drawn pictures in the folders of TinyImageNet-100-A, made by

@@ -50,14 +50,14 @@ class Recipe:
 
     sizes: Sizes
     stages: tuple[tuple[int, float], ...]
-    rate: float = 0.05
+    rate: float = 0.08
     batch: int = 50
     decay: float = 5e-4
     seed: int = 231
 
 
-FULL = Recipe(tiny_folder.FULL, ((32, 3), (64, 1.5)))
-QUICK = Recipe(tiny_folder.QUICK, ((32, 1), (64, 0.25)))
+FULL = Recipe(tiny_folder.FULL, stages=((32, 3.5), (64, 0.75)))
+QUICK = Recipe(tiny_folder.QUICK, stages=((32, 1), (64, 0.25)))
 
 
 def ensure(quick: bool = False, progress: bool = True) -> tuple[Path, Path]:

@@ -73,13 +73,13 @@ def draw_picture(label: Label, rng: np.random.Generator) -> Picture:
     canvas = Image.new("RGB", (side, side))
     ground = GROUNDS[str(rng.choice(list(GROUNDS)))]
     ground.paint(canvas, rng)
-    middle = rng.uniform(0.32, 0.68)
-    if rng.random() < 0.4:  # something else, behind
-        _put_other(canvas, ground, label, middle, rng.uniform(0.25, 0.45), 0.78, rng)
-    size = rng.uniform(0.45, 0.95)
+    middle = rng.uniform(0.4, 0.6)
+    if rng.random() < 0.25:  # something else, behind
+        _put_other(canvas, ground, label, middle, rng.uniform(0.2, 0.35), 0.78, rng)
+    size = rng.uniform(0.6, 0.95)
     _put(canvas, ground, label.kind, label.colour, middle, size, rng)
-    if rng.random() < 0.15:  # or in the way
-        _put_other(canvas, ground, label, middle, rng.uniform(0.22, 0.36), 0.99, rng)
+    if rng.random() < 0.08:  # or in the way
+        _put_other(canvas, ground, label, middle, rng.uniform(0.2, 0.3), 0.99, rng)
     small = canvas.reduce(_ZOOM)
     return _photograph(on_paper(small), rng)
 
@@ -132,19 +132,19 @@ def _put_other(
 
 def _paint(colour: str, rng: np.random.Generator) -> RGB:
     """Return a colour as it comes out of a tin: nearly what the label says."""
-    r, g, b = np.clip(np.array(COLOURS[colour]) + rng.normal(0, 14, 3), 0, 255)
+    r, g, b = np.clip(np.array(COLOURS[colour]) + rng.normal(0, 12, 3), 0, 255)
     return int(r), int(g), int(b)
 
 
 def _photograph(picture: Picture, rng: np.random.Generator) -> Picture:
     """Take the picture with a cheap camera: light, focus, noise, seldom no colours."""
     pixels = picture.astype(np.float32)
-    light = rng.uniform(0.7, 1.2) * rng.normal(1, 0.05, 3).astype(np.float32)
-    pixels = (pixels - 128) * rng.uniform(0.7, 1.1) + 128
+    light = rng.uniform(0.8, 1.15) * rng.normal(1, 0.04, 3).astype(np.float32)
+    pixels = (pixels - 128) * rng.uniform(0.8, 1.1) + 128
     pixels = np.clip(pixels * light, 0, 255)
     image = Image.fromarray(pixels.astype(np.uint8))
-    image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.8)))
-    noise = rng.normal(0, rng.uniform(1, 9), (SIDE, SIDE, 3))
+    image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.6)))
+    noise = rng.normal(0, rng.uniform(1, 6), (SIDE, SIDE, 3))
     noisy = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
     if rng.random() < _GRAY:
         gray = np.asarray(Image.fromarray(noisy).convert("L"))
