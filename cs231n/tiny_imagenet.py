@@ -5,7 +5,7 @@ Everything that a folder can have wrong is said with the name of the file.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +181,7 @@ def _training_files(folder: Path, labels: dict[str, int]) -> Iterable[tuple[Path
                     f" {_ADVICE}."
                 )
             yield _existing(boxes.parent / "images" / name, boxes), label
+        _say_if_cut(boxes, set(files))
 
 
 def _annotated(file: Path, labels: dict[str, int]) -> list[tuple[Path, int]]:
@@ -201,7 +202,19 @@ def _annotated(file: Path, labels: dict[str, int]) -> list[tuple[Path, int]]:
     if not found:
         raise ValueError(f"{file} names no picture; {_ADVICE}.")
     images = file.parent / "images"
-    return [(_existing(images / name, file), label) for name, label in found.items()]
+    pairs = [(_existing(images / name, file), label) for name, label in found.items()]
+    _say_if_cut(file, found.keys())
+    return pairs
+
+
+def _say_if_cut(file: Path, named: Collection[str]) -> None:
+    """Print a line if a list leaves pictures out: its end may be missing."""
+    there = {path.name for path in (file.parent / "images").iterdir()}
+    if left_out := sorted(n for n in there.difference(named) if n[0] != "."):
+        print(
+            f"{file} names {len(named)} pictures and leaves out {len(left_out)}, such "
+            f"as {left_out[0]}; if it was cut off, {_ADVICE}."
+        )
 
 
 def _test_files(

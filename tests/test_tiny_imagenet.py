@@ -294,3 +294,14 @@ def test_the_originals_are_used_where_both_are(data_folder, monkeypatch, capsys)
     assert str(file) in capsys.readouterr().out
     assert find_tiny_imagenet(verbose=False) == (folder, file)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["train/n00/n00_boxes.txt", "val/val_annotations.txt"])
+def test_a_list_that_was_cut_off_is_told(folder, capsys, name):
+    load_tiny_imagenet(folder)
+    assert capsys.readouterr().out == ""
+    lines = (folder / name).read_text().splitlines(keepends=True)
+    (folder / name).write_text("".join(lines[:-1]))
+    load_tiny_imagenet(folder)
+    said = capsys.readouterr().out
+    assert f"names {len(lines) - 1} pictures and leaves out 1, such as " in said
