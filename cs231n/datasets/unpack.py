@@ -5,8 +5,10 @@ announced stop the work with an error. Only what lies below the one wanted folde
 out; what systems put beside it (``__MACOSX``) is passed over.
 """
 
+import errno
 import gzip
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -49,14 +51,16 @@ def unpack(archive: Path, kind: str, into: Path, top: str, limit: int) -> None:
         else:
             with gzip.open(archive) as source:
                 _copy(source, into / top, limit, archive.name)
-    except (OSError, ArchiveError) as error:
-        if isinstance(error, gzip.BadGzipFile):
-            raise ArchiveError(f"{archive.name} is no whole gzip ({error})") from error
+    except ArchiveError:
         raise
     except (
-        *(EOFError, NotImplementedError, RuntimeError, ValueError, KeyError),
-        *(zipfile.BadZipFile, tarfile.TarError, zlib.error),
+        *(EOFError, NotImplementedError, RuntimeError, ValueError, KeyError, OSError),
+        *(zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error),
     ) as error:
+        # EINVAL: a place before the file's begin, as damaged zips name them.
+        of_the_disk = isinstance(error, OSError) and error.errno != errno.EINVAL
+        if of_the_disk and not isinstance(error, gzip.BadGzipFile):
+            raise
         what = str(error) or type(error).__name__
         raise ArchiveError(f"{archive.name} is no whole {kind} ({what})") from error
 
