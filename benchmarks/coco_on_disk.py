@@ -25,7 +25,7 @@ TRAIN, VAL = (400_135, 82_783), (195_954, 40_504)
 WAYS = ("memory", "disk", "gzip on disk")
 
 
-def write(folder: Path, pictures: float, width: int) -> None:
+def write(folder: Path, pictures: float, width: int, gzip: bool = True) -> None:
     """Write the files of ``coco_captioning/``, all pictures or a part of them."""
     from benchmarks.captioning import Sizes, make_captions
 
@@ -48,7 +48,7 @@ def write(folder: Path, pictures: float, width: int) -> None:
             for kind, options in (
                 ("plain", {}),
                 ("gzip", {"chunks": (256, width), "compression": "gzip"}),
-            ):
+            )[: 1 + gzip]:
                 path = folder / kind / f"{split}2014_vgg16_fc7_pca.h5"
                 with h5py.File(path, "w") as out:
                     out.create_dataset("features", data=features, **options)
@@ -92,7 +92,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--pictures", type=float, default=1.0, help="part of COCO")
     parser.add_argument("--width", type=int, default=512, help="numbers in a feature")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5, help="0: only memory")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--memory", nargs=2, metavar=("FOLDER", "WAY"))
     args = parser.parse_args(argv)
     if args.memory:
@@ -102,15 +103,17 @@ def main(argv: list[str] | None = None) -> int:
 
     with tempfile.TemporaryDirectory() as name, threads(1):
         folder = Path(name)
-        write(folder, args.pictures, args.width)
-        for way in WAYS:
+        write(folder, args.pictures, args.width, "gzip on disk" in args.ways)
+        for way in args.ways:
             command = [sys.executable, "-m", "benchmarks.coco_on_disk", "--memory"]
             done = subprocess.run(
                 [*command, name, way], check=True, capture_output=True, text=True
             )
             print(way, {k: round(v, 2) for k, v in json.loads(done.stdout).items()})
+        if not args.rounds:
+            return 0
         forget(folder)
-        data = {way: load(folder, way) for way in WAYS}
+        data = {way: load(folder, way) for way in args.ways}
         start = time.perf_counter()
         for _ in range(100):
             sample_coco_minibatch(data["disk"], 100)
