@@ -825,6 +825,18 @@ def test_one_failure_does_not_stop_the_others(start, capsys):
     assert other.target.exists()
 
 
+def test_a_stopped_command_says_how_to_go_on(start, capsys, monkeypatch):
+    case = start("val")
+
+    def stop(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetch, "download", stop)
+    assert command("get", "val", "--registry", case.table()) == 130
+    assert "Stopped; the same command goes on" in capsys.readouterr().err
+    case.require_nothing()
+
+
 def test_wrong_commands_are_told(start, capsys, tmp_path):
     table = ("--registry", start("val").table())
     assert command("get", "mnits", *table) == 2

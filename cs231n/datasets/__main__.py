@@ -28,6 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nStopped; the same command goes on from here.", file=sys.stderr)
+        return 130
 
 
 def _list(args: argparse.Namespace, chosen: Sequence[Dataset]) -> int:
