@@ -282,11 +282,13 @@ show_fooling(original, fooling, data["y_val"][n])
 # Was that luck? Other pictures, other targets.
 
 # %%
-attempts = 20 if PROFILE == "full" else 4
+attempts = 20 if PROFILE == "full" else 2
 fooled, sizes = [], []
 for n in order[:attempts]:
     original = data["X_val"][[n]]
     target_y = rng.choice(np.delete(np.arange(len(class_names)), data["y_val"][n]))
+    if PROFILE != "full":
+        target_y = model.loss(original)[0].argsort()[-2]
     fooling = make_fooling_image(original, target_y, model)
     fooled.append(model.loss(fooling).argmax() == target_y)
     sizes.append(np.sqrt(np.mean((fooling - original) ** 2)))
