@@ -37,7 +37,8 @@ class Recipe:
     """How a network is trained.
 
     The first epochs see pictures of half the size, at a quarter of the cost; the last
-    ones see them as they are. The learning rate rises, then falls to zero.
+    ones see them as they are. Between them is a stage in between, or most of what was
+    learnt is lost at the step. The learning rate rises, then falls to zero.
 
     Attributes:
         sizes: Which pictures.
@@ -56,7 +57,7 @@ class Recipe:
     seed: int = 231
 
 
-FULL = Recipe(tiny_folder.FULL, stages=((32, 3.5), (64, 0.75)))
+FULL = Recipe(tiny_folder.FULL, stages=((32, 3), (48, 1), (64, 0.6)))
 QUICK = Recipe(tiny_folder.QUICK, stages=((32, 1), (64, 0.25)))
 
 
