@@ -1,6 +1,7 @@
 """Build the compiled kernels in place: ``python setup.py build_ext --inplace``.
 
-They are optional. Without a compiler the NumPy versions serve and give the same numbers.
+They are optional. Without a compiler the NumPy versions serve and give the same
+numbers.
 """
 
 from pathlib import Path

@@ -7,11 +7,13 @@ them aside. ``CS231N_THREADS`` says how many threads they use, else what BLAS ob
 Letters in shapes: as in cs231n.im2col.
 """
 
+import importlib
 import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,7 @@ def _load() -> Any:
         _state["warned"] = True  # they are not missed
         return None
     try:
-        from cs231n import im2col_cython as module
+        module = importlib.import_module("cs231n.im2col_cython")
     except ImportError:
         return None
     return module if getattr(module, "VERSION", 0) == _VERSION else None
@@ -106,7 +108,7 @@ def in_parts(work: Callable[[slice], object], total: int, worth: int = 2) -> Non
     """
     count = max(1, min(_state["threads"], total // max(worth, 1)))
     cuts = [total * k // count for k in range(count + 1)]
-    parts = [slice(a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    parts = [slice(a, b) for a, b in pairwise(cuts)]
     failed: list[BaseException] = []
 
     def guarded(part: slice) -> None:
@@ -142,7 +144,8 @@ def im2col_cython(
         y*out_w*N + x*N + n.
     """
     if (k := _state["kernels"]) is not None:
-        return _array(k.im2col_cython(x, field_height, field_width, padding, stride))
+        result: Array = k.im2col_cython(x, field_height, field_width, padding, stride)
+        return result
     _require_float(x)
     return im2col_indices(x, field_height, field_width, padding, stride)
 
@@ -176,7 +179,8 @@ def col2im_cython(
     """
     if (k := _state["kernels"]) is not None:
         sizes = (N, C, H, W, field_height, field_width, padding, stride)
-        return _array(k.col2im_cython(cols, *sizes))
+        result: Array = k.col2im_cython(cols, *sizes)
+        return result
     _require_float(cols)
     return col2im_indices(
         cols, (N, C, H, W), field_height, field_width, padding, stride
@@ -211,7 +215,8 @@ def col2im_6d_cython(
         (N, C, H, W) sums; what fell on the padding is dropped.
     """
     if (k := _state["kernels"]) is not None:
-        return _array(k.col2im_6d_cython(cols, N, C, H, W, HH, WW, pad, stride))
+        result: Array = k.col2im_6d_cython(cols, N, C, H, W, HH, WW, pad, stride)
+        return result
     _require_float(cols)
     out_h, out_w = places((N, C, H, W), (HH, WW), pad, stride)
     if cols.shape != (C, HH, WW, N, out_h, out_w):
@@ -225,10 +230,6 @@ def col2im_6d_cython(
             :, :, i : i + stride * out_h : stride, j : j + stride * out_w : stride
         ] += cols[:, i, j].transpose(1, 0, 2, 3)
     return np.ascontiguousarray(padded[:, :, pad : pad + H, pad : pad + W])
-
-
-def _array(x: Any) -> Array:
-    return np.asarray(x)
 
 
 def _require_float(x: Array) -> None:

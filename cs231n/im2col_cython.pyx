@@ -535,7 +535,7 @@ cdef extern from "tiles.h":
         Py_ssize_t tall, wide, plane, few
 
     int widest() noexcept nogil
-    void settle(Conv* s) noexcept nogil
+    void settle(Conv* s, Py_ssize_t places) noexcept nogil
     int tiles_forward_float(
         const float* x, const float* w, const float* b, float* out,
         Py_ssize_t N, const Conv* s,
@@ -576,8 +576,10 @@ def use_width(int number):
     width = number
 
 
-cdef Conv _sizes(list x, list w, list out, Py_ssize_t stride, Py_ssize_t pad) except *:
-    """Check that the arrays of a convolution fit together."""
+cdef Conv _sizes(
+    list x, list w, list out, Py_ssize_t stride, Py_ssize_t pad, Py_ssize_t places
+) except *:
+    """Check that the arrays of a convolution fit together, and settle on a plan."""
     cdef Conv s
     s.C, s.H, s.W = x[1], x[2], x[3]
     s.F, s.HH, s.WW = w[0], w[2], w[3]
@@ -591,7 +593,7 @@ cdef Conv _sizes(list x, list w, list out, Py_ssize_t stride, Py_ssize_t pad) ex
         )
     if WIDEST < 0:
         raise NotImplementedError("This compiler built no tiles.")
-    settle(&s)
+    settle(&s, places)
     return s
 
 
@@ -615,7 +617,7 @@ def convolve(
     """
     cdef Conv s = _sizes(
         [x.shape[k] for k in range(4)], [w.shape[k] for k in range(4)],
-        [out.shape[k] for k in range(4)], stride, pad,
+        [out.shape[k] for k in range(4)], stride, pad, 64,
     )
     cdef Py_ssize_t N = x.shape[0]
     cdef int failed = 0
@@ -654,7 +656,7 @@ def convolve_weights(
     """
     cdef Conv s = _sizes(
         [x.shape[k] for k in range(4)], [dw.shape[k] for k in range(4)],
-        [dout.shape[k] for k in range(4)], stride, pad,
+        [dout.shape[k] for k in range(4)], stride, pad, 1024,
     )
     cdef Py_ssize_t N = x.shape[0]
     cdef int failed = 0
@@ -691,7 +693,7 @@ def convolve_images(
     """
     cdef Conv s = _sizes(
         [dx.shape[k] for k in range(4)], [w.shape[k] for k in range(4)],
-        [dout.shape[k] for k in range(4)], stride, pad,
+        [dout.shape[k] for k in range(4)], stride, pad, 64,
     )
     cdef Py_ssize_t N = dx.shape[0]
     cdef int failed = 0

@@ -17,8 +17,8 @@ typedef struct {
 
 #if defined(__GNUC__)
 
-#define DEPTH 576   /* weights of a filter that are gone through at a time */
-#define LENGTH 1024 /* places, for the gradient at the filters */
+#define DEPTH 288   /* weights of a filter that are gone through at a time */
+#define LENGTH 1280 /* places, for the gradient at the filters */
 
 static ptrdiff_t up(ptrdiff_t number, ptrdiff_t step)
 {
@@ -42,12 +42,13 @@ static ptrdiff_t apart(ptrdiff_t size)
     return 16 * (lines + !(lines % 2));
 }
 
-/* Complete the sizes of a convolution. */
-static void settle(Conv *s)
+/* Complete the sizes of a convolution, with this many places in a plane if images are
+ * that small. */
+static void settle(Conv *s, ptrdiff_t places)
 {
     s->tall = s->out_h + (s->HH - 1) / s->stride;
     s->wide = s->out_w + (s->WW - 1) / s->stride;
-    s->few = larger(1, 1024 / (s->tall * s->wide));
+    s->few = larger(1, places / (s->tall * s->wide));
     s->plane = apart(s->few * s->tall * s->wide);
 }
 
@@ -194,9 +195,9 @@ static int widest(void)
     return -1;
 }
 
-static void settle(Conv *s)
+static void settle(Conv *s, ptrdiff_t places)
 {
-    (void)s;
+    (void)s, (void)places;
 }
 
 #define ABSENT(what, type)                                                             \
