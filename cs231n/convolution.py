@@ -8,6 +8,7 @@ Letters in shapes: N images, C channels, F filters, H x W pixels, HH x WW pixels
 filter, out_h x out_w places where it fits, K = C * HH * WW weights of a filter.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,8 @@ from numpy.lib.stride_tricks import as_strided
 from cs231n.compiled import in_parts, kernels, warn_if_missing
 from cs231n.im2col import Array, places
 
-_BLOCK = 1 << 20  # numbers in the columns that are made at a time
+_BLOCK = 1 << 20  # numbers in the columns that a kernel makes at a time
+_BAND = 1 << 18  # and in those that NumPy makes
 
 
 def convolve(x: Array, w: Array, b: Array, stride: int, padding: int) -> Array:
@@ -153,39 +155,42 @@ def _gathered(
         yield images, columns
 
 
-# NumPy copies and adds whole runs of memory fast, and short ones slowly. Where rows of
-# places are short, images stand last, so a run is one pixel of all images.
+# NumPy copies and adds whole runs of memory fast, and short ones slowly. So some images
+# are handled together and stand last, and a run is one pixel of all of them.
 
 
 def _numpy_forward(
     x: Array, w: Array, b: Array, out: Array, stride: int, padding: int
 ) -> None:
-    rows = w.reshape(len(w), -1)
+    rows, scratch = w.reshape(len(w), -1), _Scratch(x.dtype)
     for images in _chunks(x, out):
-        patches = _patches(_images_last(x[images], padding), w, out, stride)
-        sums = np.empty((len(w), *patches.shape[3:]), dtype=x.dtype)
-        for band, columns in _bands(patches):
-            product = rows @ columns.reshape(rows.shape[1], -1)
-            product += b[:, None]
-            sums[:, band] = product.reshape(len(w), *columns.shape[3:])
-        out[images] = sums.transpose(3, 0, 1, 2)
+        last = _images_last(x[images], padding, scratch)
+        patches = _patches(last, w, out, stride)
+        sums = scratch("sums", (len(w), *patches.shape[3:]))
+        for band, columns in _bands(patches, scratch):
+            part = _flat(sums, band)
+            np.matmul(rows, columns.reshape(rows.shape[1], -1), out=part)
+        np.add(sums.transpose(3, 0, 1, 2), b[:, None, None], out=out[images])
 
 
 def _numpy_backward(
     dout: Array, x: Array, w: Array, dx: Array, dw: Array, stride: int, padding: int
 ) -> None:
-    flat = dw.reshape(len(w), -1)
+    flat, scratch = dw.reshape(len(w), -1), _Scratch(x.dtype)
     rows = np.ascontiguousarray(w.reshape(len(w), -1).T)
     (H, W), out_w = x.shape[2:], dout.shape[3]
     for images in _chunks(x, dout):
-        last = _images_last(x[images], padding)
-        given = np.ascontiguousarray(dout[images].transpose(1, 2, 3, 0))
-        dlast = np.zeros_like(last)
-        for band, columns in _bands(_patches(last, w, dout, stride)):
-            part = given[:, band].reshape(len(w), -1)
+        last = _images_last(x[images], padding, scratch)
+        some = dout[images].transpose(1, 2, 3, 0)
+        given = scratch("given", some.shape)
+        np.copyto(given, some)
+        dlast = scratch("dlast", last.shape)
+        dlast.fill(0)
+        for band, columns in _bands(_patches(last, w, dout, stride), scratch):
+            part = _flat(given, band)
             flat += part @ columns.reshape(len(rows), -1).T
-            back = np.matmul(rows, part, out=columns.reshape(len(rows), -1))
-            back = back.reshape(columns.shape)
+            # The columns have done their duty; their place is taken by gradients.
+            np.matmul(rows, part, out=columns.reshape(len(rows), -1))
             top = band.start * stride
             for i, j in np.ndindex(w.shape[2:]):
                 seen = np.s_[
@@ -193,23 +198,41 @@ def _numpy_backward(
                     top + i : top + i + stride * columns.shape[3] : stride,
                     j : j + stride * out_w : stride,
                 ]
-                dlast[seen] += back[:, i, j]
+                dlast[seen] += columns[:, i, j]
         inner = dlast[:, padding : padding + H, padding : padding + W]
         dx[images] = inner.transpose(3, 0, 1, 2)
+
+
+class _Scratch:
+    """Memory that is asked for once and used again: fresh pages are slow."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.kept: dict[str, Array] = {}
+
+    def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Return an array of this shape; what is in it may be anything."""
+        size = math.prod(shape)
+        if name not in self.kept or self.kept[name].size < size:
+            self.kept[name] = np.empty(size, dtype=self.dtype)
+        return self.kept[name][:size].reshape(shape)
 
 
 def _chunks(x: Array, out: Array) -> Iterator[slice]:
     """Cut a batch into images that are handled together."""
     N, out_w = len(x), out.shape[3]
-    parts = -(-N // 64) if out_w < N else N
+    few = max(16, 256 // out_w) if 4 * N > out_w else 1
+    parts = -(-N // few)
     for k in range(parts):
         yield slice(N * k // parts, N * (k + 1) // parts)
 
 
-def _images_last(x: Array, padding: int) -> Array:
+def _images_last(x: Array, padding: int, scratch: _Scratch) -> Array:
     """Return (C, H, W, n) images, padded."""
     n, C, H, W = x.shape
-    out = np.zeros((C, H + 2 * padding, W + 2 * padding, n), dtype=x.dtype)
+    out = scratch("last", (C, H + 2 * padding, W + 2 * padding, n))
+    if padding:
+        out.fill(0)
     out[:, padding : padding + H, padding : padding + W] = x.transpose(1, 2, 3, 0)
     return out
 
@@ -225,14 +248,20 @@ def _patches(last: Array, w: Array, out: Array, stride: int) -> Array:
     )
 
 
-def _bands(patches: Array) -> Iterator[tuple[slice, Array]]:
+def _bands(patches: Array, scratch: _Scratch) -> Iterator[tuple[slice, Array]]:
     """Copy patches of a few rows of places at a time; the copy may be overwritten."""
     height = patches.shape[3]
-    rows = min(height, max(1, _BLOCK * height // patches.size))
-    buffer = np.empty(rows * (patches.size // height), dtype=patches.dtype)
+    rows = min(height, max(1, _BAND * height // patches.size))
     for start in range(0, height, rows):
         band = slice(start, min(start + rows, height))
         part = patches[:, :, :, band]
-        columns = buffer[: part.size].reshape(part.shape)
+        columns = scratch("columns", part.shape)
         np.copyto(columns, part)
         yield band, columns
+
+
+def _flat(last: Array, band: slice) -> Array:
+    """View some rows of (F, out_h, out_w, n) as (F, places)."""
+    across = last.shape[2] * last.shape[3]
+    rows: Array = last.reshape(len(last), -1)
+    return rows[:, band.start * across : band.stop * across]
