@@ -11,7 +11,7 @@ from setuptools.command.build_ext import build_ext
 
 FOLDER = "cs231n"
 NAME = "im2col_cython"
-HEADERS = ("tiles.h", "tile_kernels.h")
+HEADERS = ("tiles.h", "tile_kernels.h", "softmax_kernel.h")
 # Neither errno nor traps are asked for, so roots and choices can be vectorized.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math"]
 

@@ -221,7 +221,7 @@ class _Scratch:
 def _chunks(x: Array, out: Array) -> Iterator[slice]:
     """Cut a batch into images that are handled together."""
     N, out_w = len(x), out.shape[3]
-    few = max(16, 256 // out_w) if 4 * N > out_w else 1
+    few = max(16, 256 // out_w) if out_w < 4 * N else 1
     parts = -(-N // few)
     for k in range(parts):
         yield slice(N * k // parts, N * (k + 1) // parts)
