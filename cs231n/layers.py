@@ -261,7 +261,7 @@ def weighted_softmax_loss(x: Array, y: Array, weights: Array, out: Array) -> flo
 
 
 def _compiled_softmax(x: Array, y: Array, weights: Array, out: Array) -> float | None:
-    """Compute weighted_softmax_loss with the kernel, or None where that does not fit."""
+    """Compute weighted_softmax_loss with the kernel; None where that does not fit."""
     k = compiled.kernels()
     arrays = (x, weights, out)
     if k is None or k.WIDEST < 1 or any(a.dtype != np.float32 for a in arrays):

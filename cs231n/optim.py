@@ -139,7 +139,7 @@ def adam(x: Array, dx: Array, config: Config | None = None) -> tuple[Array, Conf
 
 
 def _compiled_adam(arrays: tuple[Array, ...], *settings: float) -> bool:
-    """Take Adam's step with the kernel, which goes over memory once; tell if it fits."""
+    """Take Adam's step with the kernel, going over memory once; tell if it fits."""
     k, x = compiled.kernels(), arrays[0]
     if k is None or x.dtype not in (np.float32, np.float64) or x.size == 0:
         return False
