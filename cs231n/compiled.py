@@ -143,10 +143,10 @@ def im2col_cython(
         (C * fh * fw, N * out_h * out_w): row c*fh*fw + ii*fw + jj, column
         y*out_w*N + x*N + n.
     """
+    _require_floats(x, 4)
     if (k := _state["kernels"]) is not None:
         result: Array = k.im2col_cython(x, field_height, field_width, padding, stride)
         return result
-    _require_float(x)
     return im2col_indices(x, field_height, field_width, padding, stride)
 
 
@@ -177,11 +177,11 @@ def col2im_cython(
     Returns:
         (N, C, H, W) sums; what fell on the padding is dropped.
     """
+    _require_floats(cols, 2)
     if (k := _state["kernels"]) is not None:
         sizes = (N, C, H, W, field_height, field_width, padding, stride)
         result: Array = k.col2im_cython(cols, *sizes)
         return result
-    _require_float(cols)
     return col2im_indices(
         cols, (N, C, H, W), field_height, field_width, padding, stride
     )
@@ -214,10 +214,10 @@ def col2im_6d_cython(
     Returns:
         (N, C, H, W) sums; what fell on the padding is dropped.
     """
+    _require_floats(cols, 6)
     if (k := _state["kernels"]) is not None:
         result: Array = k.col2im_6d_cython(cols, N, C, H, W, HH, WW, pad, stride)
         return result
-    _require_float(cols)
     out_h, out_w = places((N, C, H, W), (HH, WW), pad, stride)
     if cols.shape != (C, HH, WW, N, out_h, out_w):
         raise ValueError(
@@ -232,9 +232,11 @@ def col2im_6d_cython(
     return np.ascontiguousarray(padded[:, :, pad : pad + H, pad : pad + W])
 
 
-def _require_float(x: Array) -> None:
+def _require_floats(x: Array, axes: int) -> None:
     if x.dtype not in (np.float32, np.float64):
         raise TypeError(
             f"The array came as {x.dtype}, but float32 or float64 is wanted; convert "
             "it with astype(np.float32)."
         )
+    if x.ndim != axes:
+        raise ValueError(f"The array has shape {x.shape}, but {axes} axes are wanted.")
