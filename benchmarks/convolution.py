@@ -313,9 +313,10 @@ def network(N: int, size: int) -> Iterator[Row]:
             for name, grad in grads.items():
                 # Before batch normalization a bias changes nothing: all is rounding.
                 if name[0] != "b" or name.startswith("beta") or name == "b11":
-                    off = np.abs(grad - grads_t[name].numpy()).mean()
-                    limit = 5e-3 * np.abs(grad).mean()  # ReLUs' kinks fall either way
-                    assert off < limit, f"{name} differs from torch's by {off:.1e}"
+                    # A few of a million ReLUs fall on the other side of their kink.
+                    off = np.linalg.norm(grad - grads_t[name].numpy())
+                    off /= np.linalg.norm(grad)
+                    assert off < 0.05, f"{name} differs from torch's by {off:.1e}"
 
     for k, way, wrap in ways():
         yield Row(
