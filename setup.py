@@ -4,6 +4,7 @@ They are optional. Without a compiler the NumPy versions serve and give the same
 numbers.
 """
 
+import os
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -22,7 +23,9 @@ class BuildKernels(build_ext):
     def build_extension(self, ext: Extension) -> None:
         """Build one extension."""
         if self.compiler.compiler_type in {"unix", "mingw32", "cygwin"}:
-            ext.extra_compile_args = FLAGS
+            # Whoever sets a level of optimization in CFLAGS means it.
+            chosen = "-O" in os.environ.get("CFLAGS", "")
+            ext.extra_compile_args = FLAGS[1:] if chosen else FLAGS
         super().build_extension(ext)
 
 

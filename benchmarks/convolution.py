@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812 (its usual name)
 
 from benchmarks.captioning import assert_close
-from benchmarks.harness import Row, Work
+from benchmarks.harness import Row, Work, ways
 from cs231n import compiled
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.fast_layers import (
@@ -30,7 +30,6 @@ from cs231n.fast_layers import (
 )
 from cs231n.im2col import Array
 
-WAYS = ("NumPy", "compiled")
 PEERS = {"torch_no_grad": "torch no-grad", "all_columns": "all columns"}
 TWOS = {"pool_height": 2, "pool_width": 2, "stride": 2}
 
@@ -70,21 +69,6 @@ SMALL_CONVS = {
     "small float64": Conv((2, 5, 8, 8), (7, 5, 3, 3), 1, 1, "float64"),
 }
 POOLS = ((100, 25, 16, 16), (50, 64, 32, 32))
-
-
-def ways() -> Iterator[tuple[int, str, Callable[[Work], Work]]]:
-    """Yield the ways to compute that there are: number, name, and what wraps work."""
-
-    def alone(work: Work) -> Work:
-        def run() -> object:
-            with compiled.only_numpy():
-                return work()
-
-        return run
-
-    yield 0, WAYS[0], alone
-    if compiled.kernels() is not None:
-        yield 1, WAYS[1], lambda work: work
 
 
 def targets(**limits: float | None) -> dict[str, float]:

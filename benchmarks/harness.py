@@ -138,6 +138,22 @@ def _repeats(work: Work, block_seconds: float) -> int:
     return max(1, math.ceil(block_seconds / once))
 
 
+def ways() -> Iterator[tuple[int, str, Callable[[Work], Work]]]:
+    """Yield the ways to compute that there are: number, name, and what wraps work."""
+    from cs231n import compiled
+
+    def alone(work: Work) -> Work:
+        def run() -> object:
+            with compiled.only_numpy():
+                return work()
+
+        return run
+
+    yield 0, "NumPy", alone
+    if compiled.kernels() is not None:
+        yield 1, "compiled", lambda work: work
+
+
 @contextmanager
 def threads(count: int) -> Iterator[None]:
     """Give BLAS, torch and our kernels this many threads."""

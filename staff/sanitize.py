@@ -31,7 +31,7 @@ def build(folder: Path) -> None:
     subprocess.run(
         [sys.executable, "setup.py", "build_ext", "--inplace"],
         cwd=folder,
-        env={**os.environ, "CFLAGS": f"{CHECKS} -g", "LDFLAGS": CHECKS},
+        env={**os.environ, "CFLAGS": f"{CHECKS} -O1 -g", "LDFLAGS": CHECKS},
         check=True,
         stdout=subprocess.DEVNULL,
     )
