@@ -49,9 +49,10 @@ def extensions(root: Path, module: str) -> list[Extension]:
         module,
         [source.as_posix()],
         depends=[(root / header).as_posix() for header in HEADERS],
-        optional=True,
     )
     built: list[Extension] = cythonize([kernel])
+    for each in built:
+        each.optional = True  # set here, as cythonize would drop it
     return built
 
 

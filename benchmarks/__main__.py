@@ -110,7 +110,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         nargs="+",
         metavar="NAME",
         help="groups: products rnn lstm affine softmax embedding adam step sample "
-        "checks conv pool cnn imports (default: all)",
+        "checks conv pool cnn loops imports (default: all)",
     )
     parser.add_argument(
         "--threads",

@@ -64,6 +64,12 @@ CONVS = {
         _C.x, _C.w, 1, 1, both=(1.9, 1.2), forward=(1.9, 1.2), strides=(1 / 1.15, 0.625)
     ),
 }
+LOOPED = {
+    "A": CONVS["A"],
+    "B": CONVS["B"],
+    "C": CONVS["C"],
+    "of PretrainedCNN's layer 8": Conv((1, 512, 4, 4), (512, 512, 3, 3), 1, 1),
+}
 SMALL_CONVS = {
     "small": Conv((3, 2, 7, 6), (4, 2, 3, 3), 2, 1),
     "small float64": Conv((2, 5, 8, 8), (7, 5, 3, 3), 1, 1, "float64"),
@@ -127,6 +133,10 @@ def _compare(results: Any, *others: Any) -> None:
             assert_close(mine, theirs)
 
 
+def _compare_work(work: Work, *others: Work) -> None:
+    _compare(work(), *(other() for other in others))
+
+
 def convolution(convs: dict[str, Conv]) -> Iterator[Row]:
     """Yield rows for convolutions."""
     for name, c in convs.items():
@@ -178,16 +188,6 @@ def convolution(convs: dict[str, Conv]) -> Iterator[Row]:
                 targets(torch=c.both[k], all_columns=c.strides[k]),
                 agree,
             )
-            one = (x[:1].copy(), w, b)
-            yield Row(
-                f"conv {size} forward+backward of one image, {way}",
-                wrap(partial(fast, (*one, param), dout[:1].copy())),
-                {"loops": partial(loop_convolution, *one, dout[:1], **param)},
-                agree=lambda one=one, d=dout[:1], fast=fast, param=param: _compare(
-                    fast((*one, param), d), loop_convolution(*one, d, **param)
-                ),
-                rounds=1,
-            )
 
 
 def pooling(shapes: Any) -> Iterator[Row]:
@@ -233,15 +233,6 @@ def pooling(shapes: Any) -> Iterator[Row]:
                 {"torch": theirs, "reshape": reshaped},
                 {"torch": (1.5, 0.15)[k], "reshape": 0.4},
                 agree,
-            )
-            yield Row(
-                f"max pool {size} forward+backward of one image, {way}",
-                wrap(partial(fast, x[:1].copy(), dout[:1].copy())),
-                {"loops": partial(loop_pool, x[:1], dout[:1])},
-                agree=lambda x=x[:1], d=dout[:1], fast=fast: _compare(
-                    fast(x, d), loop_pool(x, d)
-                ),
-                rounds=1,
             )
 
 
@@ -310,25 +301,54 @@ def network(N: int, size: int) -> Iterator[Row]:
             {},
             agree if k == 0 else None,
         )
+
+
+def loops(convs: dict[str, Conv], pool: tuple[int, ...]) -> Iterator[Row]:
+    """Yield rows for one image beside plain loops, which take seconds.
+
+    Args:
+        convs: What to convolve; the 2016 network's own layers among them.
+        pool: Shape of the images to pool.
+    """
+    for name, c in convs.items():
+        rng = np.random.default_rng(231)
+        x, w, b = (
+            rng.normal(size=s).astype(c.dtype) for s in ((1, *c.x[1:]), c.w, c.w[:1])
+        )
+        param = {"stride": c.stride, "pad": c.pad}
+        out, _ = conv_forward_fast(x, w, b, param)
+        dout = rng.normal(size=out.shape).astype(c.dtype)
+
+        def fast(a: Any = (x, w, b, param), d: Array = dout) -> list[Array]:
+            result, cache = conv_forward_fast(*a)
+            return [result, *conv_backward_fast(d, cache)]
+
+        slow = partial(loop_convolution, x, w, b, dout, **param)
+        for k, way, wrap in ways():
+            yield Row(
+                f"conv {name} forward+backward, one image, {way}",
+                wrap(fast),
+                {"loops": slow},
+                agree=partial(_compare_work, fast, slow) if k == 0 else None,
+                rounds=1,
+            )
+    rng = np.random.default_rng(231)
+    x = rng.normal(size=(1, *pool[1:])).astype(np.float32)
+    dout = rng.normal(size=(1, pool[1], pool[2] // 2, pool[3] // 2)).astype(np.float32)
+
+    def pooled() -> list[Array]:
+        out, cache = max_pool_forward_fast(x, TWOS)
+        return [out, max_pool_backward_fast(dout, cache)]
+
+    slow = partial(loop_pool, x, dout)
+    for k, way, wrap in ways():
         yield Row(
-            f"PretrainedCNN layer 8 forward+backward of one image, {way}",
-            wrap(partial(_deep_layer, model, rng)),
-            {"loops": partial(_deep_loops, model, rng)},
+            f"max pool forward+backward, one image, {way}",
+            wrap(pooled),
+            {"loops": slow},
+            agree=partial(_compare_work, pooled, slow) if k == 0 else None,
             rounds=1,
         )
-
-
-def _deep_layer(model: PretrainedCNN, rng: np.random.Generator) -> Any:
-    x = rng.normal(size=(1, 512, 4, 4)).astype(np.float32)
-    param = model.conv_params[7]
-    out, cache = conv_forward_fast(x, model.params["W8"], model.params["b8"], param)
-    return conv_backward_fast(out, cache)
-
-
-def _deep_loops(model: PretrainedCNN, rng: np.random.Generator) -> Any:
-    x = rng.normal(size=(1, 512, 4, 4)).astype(np.float32)
-    w, b, param = model.params["W8"], model.params["b8"], model.conv_params[7]
-    return loop_convolution(x, w, b, np.ones((1, 512, 4, 4), np.float32), **param)
 
 
 def peak_memory() -> None:
@@ -366,4 +386,7 @@ GROUPS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "conv": lambda quick: convolution(SMALL_CONVS if quick else CONVS),
     "pool": lambda quick: pooling([(2, 3, 4, 6)] if quick else POOLS),
     "cnn": lambda quick: network(*((3, 16) if quick else (50, 64))),
+    "loops": lambda quick: (
+        loops(SMALL_CONVS, (2, 3, 4, 6)) if quick else loops(LOOPED, POOLS[1])
+    ),
 }
