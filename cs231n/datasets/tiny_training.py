@@ -39,16 +39,18 @@ def train(
         parts: (P, C) 1 where a class has a property, such as to be red, else 0. Scores
             of classes start as sums of scores of properties, so that what is learnt of
             one red thing serves for all of them.
-        recipe: How.
+        recipe: How. Without stages, the network keeps its random weights.
         progress: Whether to show a progress bar.
 
     Returns:
         The twin, in test mode.
     """
     start, order, shift = np.random.default_rng(recipe.seed).spawn(3)
-    twin = Twin(len(parts), start)
     classes = torch.from_numpy(parts.astype(np.float32))
     steps = list(_plan(len(X), recipe, order))
+    if not steps:
+        return _settle(Twin(parts.shape[1], start), X, order)
+    twin = Twin(len(parts), start)
     arrays = [w for w in twin.parameters() if w.ndim > 1]
     others = [w for w in twin.parameters() if w.ndim == 1]
     groups: list[dict[str, Any]] = [

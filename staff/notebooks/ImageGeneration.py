@@ -29,7 +29,7 @@ from cs231n.gradient_check import (
 )
 
 # %% tags=["parameters"]
-# "full" does everything; "quick" takes few iterations and a network trained in haste.
+# "full" does everything; "quick" takes few iterations and an untrained network.
 PROFILE = os.environ.get("CS231N_PROFILE", "full")
 SEED = 231
 
