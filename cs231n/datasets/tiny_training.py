@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cs231n.datasets.tiny_model import Recipe
 
 _WARM_UP = 0.2  # the part of all steps in which the learning rate rises
-_SETTLING = 400  # pictures from which the final running statistics are taken
+_SETTLING = 300  # pictures from which the final running statistics are taken
 
 
 def train(
@@ -129,7 +129,7 @@ def _settle(twin: Twin, X: NDArray[Any], rng: np.random.Generator) -> Twin:
 
 
 @torch.no_grad()
-def accuracy(twin: Twin, X: NDArray[Any], y: NDArray[Any], most: int = 400) -> float:
+def accuracy(twin: Twin, X: NDArray[Any], y: NDArray[Any], most: int) -> float:
     """Return the share of pictures whose highest score is the right one.
 
     Args:
