@@ -42,7 +42,7 @@ bench: setup ## measure speed against torch, as ratios
 data: scenes ## prepare the embedded data; quick when that is done
 	@$(if $(filter full,$(PROFILE)),$(RUN) -m cs231n.datasets.tiny_model)
 
-# All that the tests need; the quick profile trains a small network of its own.
+# All that the tests need; the quick profile makes do with an untrained network.
 scenes: setup
 	@$(RUN) -m cs231n.datasets.scene_captions
 

@@ -29,9 +29,10 @@ def main(argv: list[str] | None = None) -> int:
 
     from tqdm import tqdm
 
+    from benchmarks import convolution
     from benchmarks.captioning import GROUPS, SMALL, Sizes
 
-    known = [*GROUPS, "imports"]
+    known = [*GROUPS, *convolution.GROUPS, "imports"]
     chosen = args.only or known
     if unknown := sorted(set(chosen) - set(known)):
         names = ", ".join(unknown)
@@ -65,7 +66,12 @@ def main(argv: list[str] | None = None) -> int:
                     )
                 )
                 continue
-            for row in GROUPS[name](sizes):
+            rows = (
+                convolution.GROUPS[name](args.quick)
+                if name in convolution.GROUPS
+                else GROUPS[name](sizes)
+            )
+            for row in rows:
                 bar.set_description(row.name)
                 if args.quick:  # tiny sizes have no targets
                     row = replace(row, targets={}, seconds_goal=None)
@@ -104,7 +110,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         nargs="+",
         metavar="NAME",
         help="groups: products rnn lstm affine softmax embedding adam step sample "
-        "checks imports (default: all)",
+        "checks conv pool cnn loops imports (default: all)",
     )
     parser.add_argument(
         "--threads",

@@ -7,11 +7,13 @@ them aside. ``CS231N_THREADS`` says how many threads they use, else what BLAS ob
 Letters in shapes: as in cs231n.im2col.
 """
 
+import importlib
 import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,7 @@ def _load() -> Any:
         _state["warned"] = True  # they are not missed
         return None
     try:
-        from cs231n import im2col_cython as module
+        module = importlib.import_module("cs231n.im2col_cython")
     except ImportError:
         return None
     return module if getattr(module, "VERSION", 0) == _VERSION else None
@@ -106,7 +108,7 @@ def in_parts(work: Callable[[slice], object], total: int, worth: int = 2) -> Non
     """
     count = max(1, min(_state["threads"], total // max(worth, 1)))
     cuts = [total * k // count for k in range(count + 1)]
-    parts = [slice(a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    parts = [slice(a, b) for a, b in pairwise(cuts)]
     failed: list[BaseException] = []
 
     def guarded(part: slice) -> None:
@@ -141,9 +143,10 @@ def im2col_cython(
         (C * fh * fw, N * out_h * out_w): row c*fh*fw + ii*fw + jj, column
         y*out_w*N + x*N + n.
     """
+    _require_floats(x, 4)
     if (k := _state["kernels"]) is not None:
-        return _array(k.im2col_cython(x, field_height, field_width, padding, stride))
-    _require_float(x)
+        result: Array = k.im2col_cython(x, field_height, field_width, padding, stride)
+        return result
     return im2col_indices(x, field_height, field_width, padding, stride)
 
 
@@ -174,10 +177,11 @@ def col2im_cython(
     Returns:
         (N, C, H, W) sums; what fell on the padding is dropped.
     """
+    _require_floats(cols, 2)
     if (k := _state["kernels"]) is not None:
         sizes = (N, C, H, W, field_height, field_width, padding, stride)
-        return _array(k.col2im_cython(cols, *sizes))
-    _require_float(cols)
+        result: Array = k.col2im_cython(cols, *sizes)
+        return result
     return col2im_indices(
         cols, (N, C, H, W), field_height, field_width, padding, stride
     )
@@ -210,9 +214,10 @@ def col2im_6d_cython(
     Returns:
         (N, C, H, W) sums; what fell on the padding is dropped.
     """
+    _require_floats(cols, 6)
     if (k := _state["kernels"]) is not None:
-        return _array(k.col2im_6d_cython(cols, N, C, H, W, HH, WW, pad, stride))
-    _require_float(cols)
+        result: Array = k.col2im_6d_cython(cols, N, C, H, W, HH, WW, pad, stride)
+        return result
     out_h, out_w = places((N, C, H, W), (HH, WW), pad, stride)
     if cols.shape != (C, HH, WW, N, out_h, out_w):
         raise ValueError(
@@ -227,13 +232,11 @@ def col2im_6d_cython(
     return np.ascontiguousarray(padded[:, :, pad : pad + H, pad : pad + W])
 
 
-def _array(x: Any) -> Array:
-    return np.asarray(x)
-
-
-def _require_float(x: Array) -> None:
+def _require_floats(x: Array, axes: int) -> None:
     if x.dtype not in (np.float32, np.float64):
         raise TypeError(
             f"The array came as {x.dtype}, but float32 or float64 is wanted; convert "
             "it with astype(np.float32)."
         )
+    if x.ndim != axes:
+        raise ValueError(f"The array has shape {x.shape}, but {axes} axes are wanted.")

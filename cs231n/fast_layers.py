@@ -11,10 +11,17 @@ filter, out_h x out_w places where it fits.
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-from cs231n.compiled import *
-from cs231n.convolution import *
+from cs231n.compiled import col2im_6d_cython, col2im_cython, im2col_cython  # noqa: F401
+from cs231n.convolution import convolve, convolve_backward
 from cs231n.im2col import *
+from cs231n.pooling import (
+    pool_tiles,
+    pool_tiles_backward,
+    pool_windows,
+    pool_windows_backward,
+)
 
 
 def _conv_arguments(
@@ -158,9 +165,16 @@ def conv_backward_strides(dout: Array, cache: Any) -> tuple[Array, Array, Array]
 
 
 def _all_columns(x: Array, field: tuple[int, int], pad: int, stride: int) -> Array:
-    view = windows(pad_images(x, pad), field, stride)  # (N, C, HH, WW, out_h, out_w)
-    rows = view.shape[1] * field[0] * field[1]
-    return view.transpose(1, 2, 3, 0, 4, 5).reshape(rows, -1)
+    N, C = x.shape[:2]
+    padded = pad_images(x, pad)
+    n, c, h, w = padded.strides
+    view = as_strided(
+        padded,
+        (C, *field, N, *places(x.shape, field, pad, stride)),
+        (c, h, w, n, stride * h, stride * w),
+        writeable=False,
+    )
+    return view.reshape(C * field[0] * field[1], -1)
 
 
 def conv_forward_fast(

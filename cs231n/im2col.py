@@ -186,6 +186,8 @@ def col2im_indices(
         (N, C, H, W) sums; what fell on the padding is dropped.
     """
     N, C, H, W = x_shape
+    if min(x_shape) < 1:
+        raise ValueError(f"x_shape is {x_shape}; all four sizes must be 1 or more.")
     k, i, j = get_im2col_indices(x_shape, field_height, field_width, padding, stride)
     wanted = (k.shape[0], i.shape[1] * N)
     if cols.shape != wanted:

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, nonecheck=False
-"""Compiled kernels: patches as columns and back, pooling, Adam.
+"""Compiled kernels: patches as columns and back, convolution, pooling, Adam, softmax.
 
 ``python setup.py build_ext --inplace`` builds them, here or one folder up. They are
 optional: ``cs231n.compiled`` says what serves without them, with the same numbers.
@@ -535,7 +535,7 @@ cdef extern from "tiles.h":
         Py_ssize_t tall, wide, plane, few
 
     int widest() noexcept nogil
-    void settle(Conv* s) noexcept nogil
+    void settle(Conv* s, Py_ssize_t places) noexcept nogil
     int tiles_forward_float(
         const float* x, const float* w, const float* b, float* out,
         Py_ssize_t N, const Conv* s,
@@ -555,6 +555,10 @@ cdef extern from "tiles.h":
     ) noexcept nogil
     int tiles_images_double(
         const double* dout, const double* w, double* dx, Py_ssize_t N, const Conv* s
+    ) noexcept nogil
+    double softmax(
+        const float* x, const Py_ssize_t* y, const float* weight, float* out,
+        Py_ssize_t R, Py_ssize_t V,
     ) noexcept nogil
     int width
 
@@ -576,8 +580,10 @@ def use_width(int number):
     width = number
 
 
-cdef Conv _sizes(list x, list w, list out, Py_ssize_t stride, Py_ssize_t pad) except *:
-    """Check that the arrays of a convolution fit together."""
+cdef Conv _sizes(
+    list x, list w, list out, Py_ssize_t stride, Py_ssize_t pad, Py_ssize_t places
+) except *:
+    """Check that the arrays of a convolution fit together, and settle on a plan."""
     cdef Conv s
     s.C, s.H, s.W = x[1], x[2], x[3]
     s.F, s.HH, s.WW = w[0], w[2], w[3]
@@ -591,7 +597,7 @@ cdef Conv _sizes(list x, list w, list out, Py_ssize_t stride, Py_ssize_t pad) ex
         )
     if WIDEST < 0:
         raise NotImplementedError("This compiler built no tiles.")
-    settle(&s)
+    settle(&s, places)
     return s
 
 
@@ -615,7 +621,7 @@ def convolve(
     """
     cdef Conv s = _sizes(
         [x.shape[k] for k in range(4)], [w.shape[k] for k in range(4)],
-        [out.shape[k] for k in range(4)], stride, pad,
+        [out.shape[k] for k in range(4)], stride, pad, 64,
     )
     cdef Py_ssize_t N = x.shape[0]
     cdef int failed = 0
@@ -654,7 +660,7 @@ def convolve_weights(
     """
     cdef Conv s = _sizes(
         [x.shape[k] for k in range(4)], [dw.shape[k] for k in range(4)],
-        [dout.shape[k] for k in range(4)], stride, pad,
+        [dout.shape[k] for k in range(4)], stride, pad, 1024,
     )
     cdef Py_ssize_t N = x.shape[0]
     cdef int failed = 0
@@ -691,7 +697,7 @@ def convolve_images(
     """
     cdef Conv s = _sizes(
         [dx.shape[k] for k in range(4)], [w.shape[k] for k in range(4)],
-        [dout.shape[k] for k in range(4)], stride, pad,
+        [dout.shape[k] for k in range(4)], stride, pad, 64,
     )
     cdef Py_ssize_t N = dx.shape[0]
     cdef int failed = 0
@@ -708,3 +714,38 @@ def convolve_images(
             )
     if failed:
         raise MemoryError("There is no memory for the padded gradient.")
+
+
+def softmax_loss(
+    const float[:, ::1] x,
+    const Py_ssize_t[::1] y,
+    const float[::1] weights,
+    float[:, ::1] out,
+):
+    """Sum the weighted cross-entropies of a softmax over each row.
+
+    Args:
+        x: (R, V) scores.
+        y: (R,) true classes, 0 <= y < V.
+        weights: (R,) how much each row counts.
+        out: (R, V) receives the gradient at the scores; may be x itself.
+
+    Returns:
+        The sum of weight times loss.
+    """
+    cdef Py_ssize_t r, R = x.shape[0], V = x.shape[1]
+    cdef double loss = 0
+    if y.shape[0] != R or weights.shape[0] != R:
+        raise ValueError("y and weights have not one number for each row of x.")
+    if out.shape[0] != R or out.shape[1] != V:
+        raise ValueError("out is not shaped like x.")
+    for r in range(R):
+        if not 0 <= y[r] < V:
+            raise IndexError(f"Class {y[r]} is not one of the {V} that have scores.")
+    if WIDEST < 0:
+        raise NotImplementedError("This compiler built no softmax.")
+    if R == 0:
+        return 0.0
+    with nogil:
+        loss = softmax(&x[0, 0], &y[0], &weights[0], &out[0, 0], R, V)
+    return loss

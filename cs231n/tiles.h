@@ -1,9 +1,10 @@
-/* Convolution on registers, and the choice of the processor's widest ones at run time.
+/* Convolution and softmax on registers, the widest that the processor has at run time.
  *
  * Written with the vector types of GCC and Clang; other compilers get none of it, and
- * convolution is a matrix product then. Letters: as in im2col_cython.pyx.
+ * what serves then is NumPy, or a matrix product. Letters: as in im2col_cython.pyx.
  */
 
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,8 @@ typedef struct {
 
 #if defined(__GNUC__)
 
-#define DEPTH 576   /* weights of a filter that are gone through at a time */
-#define LENGTH 1024 /* places, for the gradient at the filters */
+#define DEPTH 288   /* weights of a filter that are gone through at a time */
+#define LENGTH 1280 /* places, for the gradient at the filters */
 
 static ptrdiff_t up(ptrdiff_t number, ptrdiff_t step)
 {
@@ -42,12 +43,13 @@ static ptrdiff_t apart(ptrdiff_t size)
     return 16 * (lines + !(lines % 2));
 }
 
-/* Complete the sizes of a convolution. */
-static void settle(Conv *s)
+/* Complete the sizes of a convolution, with this many places in a plane if images are
+ * that small. */
+static void settle(Conv *s, ptrdiff_t places)
 {
     s->tall = s->out_h + (s->HH - 1) / s->stride;
     s->wide = s->out_w + (s->WW - 1) / s->stride;
-    s->few = larger(1, 1024 / (s->tall * s->wide));
+    s->few = larger(1, places / (s->tall * s->wide));
     s->plane = apart(s->few * s->tall * s->wide);
 }
 
@@ -77,6 +79,7 @@ static ptrdiff_t *offsets(const Conv *s, ptrdiff_t K)
 #define DCOLS 4
 #define REAL float
 #define NAME(x) x##_float_plain
+#include "softmax_kernel.h"
 #include "tile_kernels.h"
 #undef REAL
 #undef NAME
@@ -93,6 +96,7 @@ static ptrdiff_t *offsets(const Conv *s, ptrdiff_t K)
 #define BYTES 32
 #define REAL float
 #define NAME(x) x##_float_avx2
+#include "softmax_kernel.h"
 #include "tile_kernels.h"
 #undef REAL
 #undef NAME
@@ -115,6 +119,7 @@ static ptrdiff_t *offsets(const Conv *s, ptrdiff_t K)
 #define DCOLS 6
 #define REAL float
 #define NAME(x) x##_float_avx512
+#include "softmax_kernel.h"
 #include "tile_kernels.h"
 #undef REAL
 #undef NAME
@@ -148,6 +153,12 @@ static int width = -1;
 #else
 #define CHOOSE(what, type, ...) what##_##type##_plain(__VA_ARGS__)
 #endif
+
+static double softmax(const float *x, const ptrdiff_t *y, const float *weight,
+                      float *out, ptrdiff_t R, ptrdiff_t V)
+{
+    return CHOOSE(softmax, float, x, y, weight, out, R, V);
+}
 
 static int tiles_forward_float(const float *x, const float *w, const float *b,
                                float *out, ptrdiff_t N, const Conv *s)
@@ -194,9 +205,16 @@ static int widest(void)
     return -1;
 }
 
-static void settle(Conv *s)
+static void settle(Conv *s, ptrdiff_t places)
 {
-    (void)s;
+    (void)s, (void)places;
+}
+
+static double softmax(const float *x, const ptrdiff_t *y, const float *weight,
+                      float *out, ptrdiff_t R, ptrdiff_t V)
+{
+    (void)x, (void)y, (void)weight, (void)out, (void)R, (void)V;
+    return 0;
 }
 
 #define ABSENT(what, type)                                                             \

@@ -31,8 +31,8 @@ def find_tiny_imagenet(quick: bool = False, verbose: bool = True) -> tuple[Path,
     drawn and a network is trained on them, once: about a minute and about three.
 
     Args:
-        quick: Whether a few pictures and a poor network will do, in a fraction of that
-            time. What is there already is taken all the same.
+        quick: Whether a few pictures and a network with random weights will do, in
+            seconds. What is there already is taken all the same.
         verbose: Whether to say in one printed line which it is.
 
     Returns:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from cs231n import fast_layers
+from cs231n import compiled, fast_layers
 from cs231n.fast_layers import (
     conv_backward_fast,
     conv_backward_im2col,
@@ -35,6 +35,18 @@ POOLS = {
 }
 each_pool = pytest.mark.parametrize("pair", POOLS.values(), ids=POOLS)
 TWOS = {"pool_height": 2, "pool_width": 2, "stride": 2}
+
+
+@pytest.fixture(scope="module", params=["compiled", "numpy"], autouse=True)
+def _way(request):
+    """Run everything with the compiled kernels, and with NumPy alone."""
+    if request.param == "compiled":
+        if compiled.kernels() is None:
+            pytest.skip("the kernels are not built")
+        yield
+    else:
+        with compiled.only_numpy():
+            yield
 
 
 @each_conv

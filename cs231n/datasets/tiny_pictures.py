@@ -73,12 +73,12 @@ def draw_picture(label: Label, rng: np.random.Generator) -> Picture:
     canvas = Image.new("RGB", (side, side))
     ground = GROUNDS[str(rng.choice(list(GROUNDS)))]
     ground.paint(canvas, rng)
-    middle = rng.uniform(0.4, 0.6)
-    if rng.random() < 0.25:  # something else, behind
+    middle = rng.uniform(0.42, 0.58)
+    if rng.random() < 0.2:  # something else, behind
         _put_other(canvas, ground, label, middle, rng.uniform(0.2, 0.35), 0.78, rng)
-    size = rng.uniform(0.6, 0.95)
+    size = rng.uniform(0.7, 0.95)
     _put(canvas, ground, label.kind, label.colour, middle, size, rng)
-    if rng.random() < 0.08:  # or in the way
+    if rng.random() < 0.05:  # or in the way
         _put_other(canvas, ground, label, middle, rng.uniform(0.2, 0.3), 0.99, rng)
     small = canvas.reduce(_ZOOM)
     return _photograph(on_paper(small), rng)

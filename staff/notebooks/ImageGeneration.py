@@ -29,7 +29,7 @@ from cs231n.gradient_check import (
 )
 
 # %% tags=["parameters"]
-# "full" does everything; "quick" takes few iterations and a network trained in haste.
+# "full" does everything; "quick" takes few iterations and an untrained network.
 PROFILE = os.environ.get("CS231N_PROFILE", "full")
 SEED = 231
 
@@ -123,7 +123,7 @@ check("class_visualization_step", along, within=1e-4)
 
 # %%
 is_original = h5_file.name == "pretrained_model.h5"
-SETTINGS = {} if is_original else {"learning_rate": 2000, "l2_reg": 1e-6}
+SETTINGS = {} if is_original else {"learning_rate": 50000}
 
 
 def visualize(target_y, num_iterations=100, **settings):
@@ -149,10 +149,10 @@ show_pictures(
 )
 
 # %% [markdown]
-# Ten classes, beside a training picture of each.
+# Six classes, above a training picture of each.
 
 # %%
-chosen = [43, 5, 12, 21, 30, 37, 52, 64, 78, 91] if PROFILE == "full" else [43, 5]
+chosen = [43, 5, 12, 30, 52, 78] if PROFILE == "full" else [43, 5]
 ideals = {label: visualize(label) for label in chosen}
 sure = {}
 for label, x in ideals.items():
@@ -163,10 +163,10 @@ real = [data["X_train"][np.flatnonzero(data["y_train"] == k)[0]] for k in chosen
 show_pictures(
     [picture(x) for x in [*ideals.values(), *real]],
     [f"{words(k)} ({sure[k]:.0%})" for k in chosen] + ["a real one"] * len(chosen),
-    alt="Above, the network's ideal pictures of ten classes; below, a training picture "
+    alt="Above, the network's ideal pictures of six classes; below, a training picture "
     "of each: " + ", ".join(words(k) for k in chosen) + ".",
     columns=len(chosen),
-    width=1.4,
+    width=1.9,
 )
 if PROFILE == "full":
     check_at_least(
@@ -257,8 +257,11 @@ def invert(layer, **settings):
     return X, strip, errors
 
 
-SHALLOW = {"num_iterations": 400, "l2_reg": 1e-8, "show_every": 100, "blur_every": 10}
-SHALLOW["learning_rate"] = 5000 if is_original else 5
+if is_original:
+    SHALLOW = {"num_iterations": 400, "learning_rate": 5000, "blur_every": 10}
+else:
+    SHALLOW = {"num_iterations": 160, "learning_rate": 200, "blur_every": 1}
+SHALLOW |= {"l2_reg": 1e-8, "show_every": SHALLOW["num_iterations"] // 4}
 shallow, strip, errors = invert(3, **SHALLOW)
 show_pictures(
     [kitten, *strip.values()],
@@ -276,8 +279,11 @@ if PROFILE == "full":
 # that bring something recognisable back; ours are not the only ones.
 
 # %%
-DEEP = {"num_iterations": 1000, "l2_reg": 1e-8, "show_every": 250, "blur_every": 200}
-DEEP["learning_rate"] = 15000 if is_original else 5
+if is_original:
+    DEEP = {"num_iterations": 1000, "learning_rate": 15000, "blur_every": 200}
+else:
+    DEEP = {"num_iterations": 240, "learning_rate": 1000, "blur_every": 1}
+DEEP |= {"l2_reg": 1e-8, "show_every": DEEP["num_iterations"] // 4}
 deep, strip, errors = invert(6, **DEEP)
 show_pictures(
     [kitten, *strip.values()],
@@ -332,8 +338,10 @@ check("deepdream", along, within=1e-4)
 # %%
 img = read_image("kitten.jpg", 256)
 X = preprocess_image(img, mean_image, mean="pixel")
-DREAM = {"learning_rate": 2000} if is_original else {"learning_rate": 20}
-DREAM |= {"num_iterations": few(100), "mean_image": mean_image}
+DREAM = {"learning_rate": 2000, "num_iterations": 100, "show_every": 50}
+if not is_original:
+    DREAM |= {"learning_rate": 100, "num_iterations": 30, "show_every": 15}
+DREAM |= {"num_iterations": few(DREAM["num_iterations"]), "mean_image": mean_image}
 
 strip = {}
 deepdream(
@@ -362,8 +370,9 @@ show_pictures(
 # your function.
 
 # %%
+short = {"num_iterations": -(-DREAM["num_iterations"] // 3)}
 octaves = deepdream_octaves(
-    X, 7, model, octaves=4, rng=np.random.default_rng(SEED), **DREAM
+    X, 7, model, octaves=4, rng=np.random.default_rng(SEED), **DREAM | short
 )
 show_pictures(
     [img, picture(octaves, mean="pixel")],
@@ -391,7 +400,9 @@ show_pictures(
 
 # %%
 # Layer -> learning rate.
-RATES = {1: 5, 3: 5, 5: 5, 6: 5, 7: 5, 8: 5}
+RATES = {1: 100, 3: 200, 5: 500, 6: 1000, 7: 1500}
+if is_original:
+    RATES = {1: 2000, 3: 5000, 5: 10000, 6: 15000, 7: 15000}
 layers = RATES if PROFILE == "full" else [1, 6]
 
 memories, curves = {}, {}
@@ -399,10 +410,10 @@ for layer in layers:
     X, _, errors = invert(
         layer,
         learning_rate=RATES[layer],
-        num_iterations=200,
+        num_iterations=80,
         l2_reg=1e-8,
-        blur_every=25,
-        show_every=20,
+        blur_every=1,
+        show_every=8,
     )
     memories[layer] = picture(X)
     curves[f"layer {layer}"] = errors
@@ -412,16 +423,16 @@ show_pictures(
     alt="A photo of a cat, and how it comes back from ever deeper layers: first nearly "
     "as it was, then without fine detail, then as patches of colour, at last not at "
     "all.",
-    columns=7,
-    width=1.8,
+    columns=6,
+    width=1.9,
 )
 plot_losses(
     curves,
     "Squared distance of the features, relative to their size",
-    alt="Six curves, one for each layer, that fall over the iterations.",
+    alt="Five curves, one for each layer, that fall over the iterations.",
 )
 
 # %% [markdown]
 # Written down: which colours, places and shapes does each layer keep? How sure can you
-# be that what is missing is lost, and was not merely missed by 200 steps of gradient
+# be that what is missing is lost, and was not merely missed by 80 steps of gradient
 # descent? The curves tell.

@@ -30,7 +30,7 @@ from cs231n.gradient_check import (
 )
 
 # %% tags=["parameters"]
-# "full" does everything; "quick" takes fewer pictures and a network trained in haste.
+# "full" does everything; "quick" takes fewer pictures and an untrained network.
 PROFILE = os.environ.get("CS231N_PROFILE", "full")
 SEED = 231
 
@@ -123,7 +123,7 @@ print(f"{sum(w.size for w in model.params.values()):,} weights")
 # the validation pictures are right. Chance would be 1 %.
 
 # %%
-number = 100 if PROFILE == "full" else 50
+number = 100 if PROFILE == "full" else 10
 right = {}
 for split in ("train", "val"):
     X, y = data[f"X_{split}"], data[f"y_{split}"]
@@ -132,7 +132,7 @@ for split in ("train", "val"):
     print(f"{split:5} accuracy on {number} pictures: {right[split]:.2f}")
 
 if PROFILE == "full":
-    floors = {"train": 0.75, "val": 0.5}
+    floors = {"train": 0.65, "val": 0.55}
     check_at_least("accuracy", {k: (right[k], floor) for k, floor in floors.items()})
 
 # %% [markdown]
@@ -228,15 +228,10 @@ show_saliency_maps(np.array([128, 3225, 2417, 1640, 4619]) % len(data["X_val"]))
 # %%
 target_y = 67
 order = rng.permutation(len(data["X_val"]))
-known = (
-    n
-    for n in order
-    if data["y_val"][n] != target_y
-    and (
-        PROFILE != "full" or model.loss(data["X_val"][[n]]).argmax() == data["y_val"][n]
-    )
-)
-n = next(known)
+some = order[:40] if PROFILE == "full" else order[:5]
+verdicts = model.loss(data["X_val"][some]).argmax(axis=1)
+known = some[(verdicts == data["y_val"][some]) & (verdicts != target_y)]
+n = known[0] if len(known) else some[0]
 original = data["X_val"][[n]]
 fooling = make_fooling_image(original, target_y, model)
 
@@ -282,7 +277,7 @@ show_fooling(original, fooling, data["y_val"][n])
 # Was that luck? Other pictures, other targets.
 
 # %%
-attempts = 20 if PROFILE == "full" else 4
+attempts = 20 if PROFILE == "full" else 2
 fooled, sizes = [], []
 for n in order[:attempts]:
     original = data["X_val"][[n]]
