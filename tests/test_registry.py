@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cs231n import data_utils, datasets
+from cs231n import data_utils, datasets, tiny_imagenet
 from cs231n.classifiers.squeezenet import TORCHVISION_FILE
+from cs231n.coco_utils import BASE_DIR
 from cs231n.datasets import inventory, registry
 from cs231n.datasets.checks import CHECKS
 from tests import data_files
@@ -41,7 +42,10 @@ def test_loaders_look_where_fetched_data_go():
     targets = {name: dataset.target for name, dataset in TABLE.datasets.items()}
     assert targets["imagenet_val"] == data_utils.IMAGENET_VAL
     assert targets["squeezenet"] == TORCHVISION_FILE
-    assert targets["coco_captioning"] == "coco_captioning"
+    assert targets["coco_captioning"] == Path(BASE_DIR).name
+    assert targets["tiny_imagenet_a"] == tiny_imagenet.ORIGINAL
+    assert targets["pretrained_model"] == tiny_imagenet.ORIGINAL_MODEL
+    assert targets["cifar10"] == data_utils.CIFAR10
     (file,) = TABLE.datasets["imagenet_val"].files
     assert data_utils.IMAGENET_VAL_URL in file.urls
 
