@@ -10,7 +10,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import ipaddress  # noqa: E402
 import socket  # noqa: E402
 import zlib  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
 from typing import Any  # noqa: E402
 
 import hypothesis  # noqa: E402
@@ -33,6 +33,23 @@ def pytest_collection_modifyitems(
         for item in items:
             if item.get_closest_marker("slow"):
                 item.add_marker(pytest.mark.skip(reason="slow; ask with -m slow"))
+
+
+_TOLD = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Return a function that takes a line for the end of the run: what was counted."""
+    return request.config.stash.setdefault(_TOLD, []).append
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the lines that tests told."""
+    for line in config.stash.get(_TOLD, []):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -28,12 +28,12 @@ IMPORTS = {"ours": "cs231n.rnn_layers", "numpy": "numpy"}
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, and write what was asked for."""
-    args = _parse(argv)
+    known = [*_groups(quick=True), "imports"]
+    args = _parse(argv, known)
 
     from tqdm import tqdm
 
     rows_of = _groups(args.quick)
-    known = [*rows_of, "imports"]
     chosen = args.only or known
     if unknown := sorted(set(chosen) - set(known)):
         names = ", ".join(unknown)
@@ -96,16 +96,20 @@ def main(argv: list[str] | None = None) -> int:
 
 def _groups(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
     """Return what can be measured, by name."""
-    from benchmarks import captioning, visualization
+    from benchmarks import captioning, convolution, visualization
 
     sizes = captioning.SMALL if quick else captioning.Sizes()
     return {
         **{name: partial(rows, sizes) for name, rows in captioning.GROUPS.items()},
-        **{name: partial(rows, quick) for name, rows in visualization.GROUPS.items()},
+        **{
+            name: partial(rows, quick)
+            for module in (convolution, visualization)
+            for name, rows in module.GROUPS.items()
+        },
     }
 
 
-def _parse(argv: list[str] | None) -> argparse.Namespace:
+def _parse(argv: list[str] | None, known: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure our layers and models beside torch, in one process, "
@@ -115,8 +119,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         "--only",
         nargs="+",
         metavar="NAME",
-        help="groups: products rnn lstm affine softmax embedding adam step sample "
-        "checks saliency dreams style imports (default: all)",
+        help=f"groups: {' '.join(known)} (default: all)",
     )
     parser.add_argument(
         "--threads",

@@ -38,6 +38,7 @@ class Row:
         agree: Raises AssertionError when ours and the peers' results differ.
         seconds_goal: For rows without peers, the time we are content with. For reading
             only.
+        rounds: Blocks for each entry, where one of them takes seconds.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Row:
     targets: Mapping[str, float] = field(default_factory=dict)
     agree: Work | None = None
     seconds_goal: float | None = None
+    rounds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def measure(row: Row, protocol: Protocol, tick: Work = lambda: None) -> Result:
     entries = {"ours": row.ours, **row.peers}
     repeats = {name: _repeats(work, protocol) for name, work in entries.items()}
     times: dict[str, list[float]] = {name: [] for name in entries}
-    for _ in range(protocol.rounds):
+    for _ in range(row.rounds or protocol.rounds):
         for name in protocol.order.sample(list(entries), len(entries)):
             work, clock = entries[name], protocol.clock
             start = clock()
@@ -134,15 +136,33 @@ def _repeats(work: Work, protocol: Protocol) -> int:
     return max(1, math.ceil(protocol.block_seconds / once))
 
 
+def ways() -> Iterator[tuple[int, str, Callable[[Work], Work]]]:
+    """Yield the ways to compute that there are: number, name, and what wraps work."""
+    from cs231n import compiled
+
+    def alone(work: Work) -> Work:
+        def run() -> object:
+            with compiled.only_numpy():
+                return work()
+
+        return run
+
+    yield 0, "NumPy", alone
+    if compiled.kernels() is not None:
+        yield 1, "compiled", lambda work: work
+
+
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Give BLAS and torch this many threads."""
+    """Give BLAS, torch and our kernels this many threads."""
     import torch
+
+    from cs231n import compiled
 
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        with threadpool_limits(count):
+        with threadpool_limits(count), compiled.using_threads(count):
             yield
     finally:
         torch.set_num_threads(before)
@@ -160,11 +180,19 @@ def surroundings(count: int) -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in packages},
         "blas": ", ".join(sorted(kernels)) or "unknown",
+        "kernels": _kernels(),
         "simd": ", ".join(np.show_config(mode="dicts")["SIMD Extensions"]["found"]),
         "machine": f"{platform.system()} {platform.machine()}",
         "threads": count,
         "clock": "CPU time" if count == 1 else "wall time",
     }
+
+
+def _kernels() -> str:
+    from cs231n import compiled
+
+    built = compiled.kernels()
+    return "none" if built is None else ("plain", "AVX2", "AVX-512")[built.WIDEST]
 
 
 def import_seconds(module: str) -> float:

@@ -11,7 +11,9 @@ B captions in a minibatch, P pictures.
 import json
 import operator
 import os
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,7 +26,8 @@ BASE_DIR = str(Path(__file__).resolve().parent / "datasets" / "coco_captioning")
 
 _OLD_BASE_DIR = PurePosixPath("cs231n/datasets/coco_captioning")
 _CAPTIONS_FILE = "coco2014_captions.h5"
-_FETCH = "fetch coco_captioning again"
+_FETCH = "fetch it again: python -m cs231n.datasets get coco_captioning"
+_COPIED = 1 << 24  # bytes
 
 
 def load_coco_data(
@@ -34,6 +37,7 @@ def load_coco_data(
     *,
     rng: np.random.Generator | None = None,
     replace: bool = True,
+    in_memory: bool = True,
 ) -> dict[str, Any]:
     """Load captions, features, URLs and vocabulary.
 
@@ -46,6 +50,8 @@ def load_coco_data(
         rng: Draws the training captions; by default NumPy's legacy global stream,
             in one ``randint`` call.
         replace: Whether a training caption may be drawn twice, as in the original.
+        in_memory: Whether to read the features. If not, they stay on disk as arrays
+            that only look loaded; minibatches read their rows, and are the same.
 
     Returns:
         Every dataset of the captions file, every entry of the vocabulary file, features
@@ -74,10 +80,7 @@ def load_coco_data(
             raise FileNotFoundError(
                 f"{file} is missing; pca_features=True loads the smaller features."
             )
-        features = _read_h5(file)
-        if "features" not in features:
-            raise ValueError(f"{file} has no dataset 'features'; {_FETCH}.")
-        data[f"{split}_features"] = features["features"]
+        data[f"{split}_features"] = _read_features(file, in_memory)
         data[f"{split}_urls"] = _read_lines(folder / f"{split}2014_urls.txt")
     data.update(_read_vocabulary(folder / "coco2014_vocab.json"))
     _check_data(data, folder)
@@ -168,7 +171,7 @@ def sample_coco_minibatch(
         chosen = rng.choice(captions.shape[0], batch_size)
     pictures = data[f"{split}_image_idxs"][chosen]
     try:
-        features = data[f"{split}_features"][pictures]
+        features = _rows(data[f"{split}_features"], pictures)
         urls = data[f"{split}_urls"][pictures]
     except IndexError as error:
         raise IndexError(
@@ -214,24 +217,75 @@ def _locate(base_dir: str | os.PathLike[str]) -> Path:
     return Path(scene_captions.ensure())
 
 
-def _read_h5(file: Path) -> dict[str, NDArray[Any]]:
-    """Read every dataset at the top of an HDF5 file into memory."""
+def _rows(features: NDArray[Any], pictures: NDArray[Any]) -> NDArray[Any]:
+    """Return rows of features, as a copy."""
+    if not isinstance(features, np.memmap):
+        there: NDArray[Any] = features[pictures]
+        return there
+    # On disk: each row once, in the order in which they lie there.
+    rows, place = np.unique(pictures, return_inverse=True)
+    return np.asarray(features[rows])[place]
+
+
+@contextmanager
+def _opened_h5(file: Path) -> Iterator[Any]:
+    """Open an HDF5 file, and name it in whatever goes wrong while it is read."""
     import h5py
 
     if not file.is_file():
         raise FileNotFoundError(f"{file} is missing; {_FETCH}.")
     try:
         with h5py.File(file, "r") as stream:
-            return {
-                name: item[...]
-                for name, item in stream.items()
-                if isinstance(item, h5py.Dataset)
-            }
-    except (OSError, RuntimeError, KeyError) as error:  # as h5py meets the damage
+            yield stream
+    except Exception as error:  # h5py meets damage with a dozen kinds
         raise OSError(
             f"{file} ({file.stat().st_size:,} bytes) is no whole HDF5 file, perhaps "
             f"half a download ({error}); delete it and {_FETCH}."
         ) from error
+
+
+def _read_h5(file: Path) -> dict[str, NDArray[Any]]:
+    """Read every dataset at the top of an HDF5 file into memory."""
+    import h5py
+
+    with _opened_h5(file) as stream:
+        return {
+            name: item[...]
+            for name, item in stream.items()
+            if isinstance(item, h5py.Dataset)
+        }
+
+
+def _read_features(file: Path, in_memory: bool) -> NDArray[Any]:
+    """Read the dataset ``features``, or map it from disk."""
+    import h5py
+
+    with _opened_h5(file) as stream:
+        features = stream.get("features")
+        if isinstance(features, h5py.Dataset):
+            return features[...] if in_memory else _map(features, file)
+    raise ValueError(f"{file} has no dataset 'features'; {_FETCH}.")
+
+
+def _map(dataset: Any, file: Path) -> NDArray[Any]:
+    """Return a dataset as an array whose rows are read from disk when they are used.
+
+    A dataset that lies in the file in one piece is mapped there. One in chunks, which
+    may be compressed, is first copied to a file that vanishes with the array:
+    otherwise a minibatch of 100 rows would unpack up to 100 chunks.
+    """
+    shape, dtype = dataset.shape, dataset.dtype
+    if not dataset.size:
+        return np.empty(shape, dtype)
+    offset = dataset.id.get_offset()
+    if dataset.chunks is None and offset is not None:
+        return np.memmap(file, dtype, mode="r", offset=offset, shape=shape)
+    with tempfile.TemporaryFile(dir=datasets.cache_dir()) as copy:
+        step = max(1, _COPIED // max(dataset[:1].nbytes, 1))
+        for start in range(0, shape[0], step):
+            copy.write(dataset[start : start + step].tobytes())
+        copy.flush()
+        return np.memmap(copy, dtype, mode="r", shape=shape)
 
 
 def _read_lines(file: Path) -> NDArray[np.str_]:
@@ -242,7 +296,8 @@ def _read_lines(file: Path) -> NDArray[np.str_]:
         raise FileNotFoundError(f"{file} is missing; {_FETCH}.") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is no text file ({error}); {_FETCH}.") from error
-    return np.array([line.strip() for line in text.splitlines()], dtype=np.str_)
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return np.array([line.strip() for line in lines], dtype=np.str_)
 
 
 def _read_vocabulary(file: Path) -> dict[str, Any]:
@@ -305,21 +360,25 @@ def _check_data(data: dict[str, Any], folder: Path) -> None:
                 "captions and vocabulary from the same download."
             )
         features = _array(data, f"{split}_features", folder, 2, "floats")
-        for what, there in (
-            ("features", len(features)),
-            ("URLs", len(data[f"{split}_urls"])),
-        ):
+        urls = data[f"{split}_urls"]
+        if len(urls) != len(features):
+            print(
+                f"{folder} has {len(urls)} {split} URLs for {len(features)} pictures; "
+                f"perhaps a file is damaged."
+            )
+        for what, there in (("features", len(features)), ("URLs", len(urls))):
             if (index := _outside(pictures, there)) is not None:
                 raise ValueError(
                     f"{file}: {split}_image_idxs has picture {index}, but {folder} has "
                     f"{there} {split} {what}; take captions and {what} from the same "
                     "download."
                 )
-    widths = [data[f"{split}_features"].shape[1] for split in ("train", "val")]
-    if widths[0] != widths[1]:
+    train, val = data["train_features"], data["val_features"]
+    if (train.shape[1], train.dtype) != (val.shape[1], val.dtype):
         raise ValueError(
-            f"{folder}: training features have {widths[0]} numbers and validation "
-            f"features {widths[1]}; take both from the same download."
+            f"{folder}: training features have {train.shape[1]} numbers "
+            f"({train.dtype}) and validation features {val.shape[1]} ({val.dtype}); "
+            "take both from the same download."
         )
 
 

@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from cs231n import compiled
+
 Array: TypeAlias = NDArray[Any]
 Config: TypeAlias = dict[str, Any]
 
@@ -118,6 +120,8 @@ def adam(x: Array, dx: Array, config: Config | None = None) -> tuple[Array, Conf
     t = config["t"] = config.get("t", 0) + 1
 
     step = config["learning_rate"] * (1 - beta2**t) ** 0.5 / (1 - beta1**t)
+    if _compiled_adam((x, dx, m, v), beta1, beta2, step, epsilon):
+        return x, config
     for x_k, dx_k, m_k, v_k, scratch in _blocks(x, dx, m, v):
         np.multiply(dx_k, 1 - beta1, out=scratch)
         m_k *= beta1
@@ -132,6 +136,23 @@ def adam(x: Array, dx: Array, config: Config | None = None) -> tuple[Array, Conf
         scratch *= step
         x_k -= scratch
     return x, config
+
+
+def _compiled_adam(arrays: tuple[Array, ...], *settings: float) -> bool:
+    """Take Adam's step with the kernel, going over memory once; tell if it fits."""
+    k, x = compiled.kernels(), arrays[0]
+    if k is None or x.dtype not in (np.float32, np.float64) or x.size == 0:
+        return False
+    for a in arrays:
+        if a.dtype != x.dtype or a.shape != x.shape or not a.flags.c_contiguous:
+            return False
+    if not all(a.flags.writeable for a in (x, *arrays[2:])):
+        return False
+    flat = [a.reshape(-1) for a in arrays]
+    compiled.in_parts(
+        lambda part: k.adam(*(a[part] for a in flat), *settings), x.size, 8 * _BLOCK
+    )
+    return True
 
 
 def _blocks(x: Array, *others: Array) -> Iterator[tuple[Array, ...]]:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OLDEST = (3, 11)
 GROUPS = ("test", "lint")
 _STAMP = "cs231n-installed.txt"
+_NO_KERNELS = "no kernels"
 _NETWORK = (
     "NewConnectionError",
     "ConnectTimeout",
@@ -50,6 +51,7 @@ def requirements(root: Path, groups: tuple[str, ...] = GROUPS) -> list[str]:
 def fingerprint(root: Path, python: str) -> str:
     """Return a text that changes when, and only when, something must be installed."""
     kernels = sorted((root / "cs231n").glob("*.pyx"))
+    kernels += sorted((root / "cs231n").glob("*.h"))
     parts = [python, *sorted(requirements(root))]
     parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in kernels]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -68,8 +70,12 @@ def prepare(root: Path, venv: Path) -> None:
     """
     stamp = venv / _STAMP
     version = _version(interpreter(venv))
-    if version and stamp.exists() and stamp.read_text() == fingerprint(root, version):
-        return
+    if version and stamp.exists():
+        noted, _, missing = stamp.read_text().partition("\n")
+        # An environment may serve several trees, and each has kernels of its own.
+        built = missing == _NO_KERNELS or _kernels_are_built(root)
+        if noted == fingerprint(root, version) and built:
+            return
     stamp.unlink(missing_ok=True)
 
     log = root / "build" / "setup.log"
@@ -95,7 +101,8 @@ def prepare(root: Path, venv: Path) -> None:
         except StepError as error:
             raise StepError(f"Set-up {title}, failed: {error}") from None
         print(f"  done in {time.monotonic() - start:.0f} s", flush=True)
-    stamp.write_text(fingerprint(root, _version(interpreter(venv)) or ""))
+    noted = fingerprint(root, _version(interpreter(venv)) or "")
+    stamp.write_text(noted if _kernels_are_built(root) else f"{noted}\n{_NO_KERNELS}")
 
 
 def _make(venv: Path, log: Path) -> None:
@@ -159,11 +166,26 @@ def _install(root: Path, venv: Path, log: Path) -> None:
 
 def _build_kernels(root: Path, venv: Path, log: Path) -> None:
     command = [str(interpreter(venv)), "setup.py", "build_ext", "--inplace"]
-    if _logged(command, log, cwd=root):
+    failed = _logged(command, log, cwd=root)
+    if failed or not _kernels_are_built(root):
         print(
             "  They could not be built, so the NumPy versions serve: same numbers, "
             f"only slower. {_see(log)}"
         )
+
+
+def _kernels_are_built(root: Path) -> bool:
+    """Tell whether each source has a compiled module that is not older."""
+    for source in (root / "cs231n").glob("*.pyx"):
+        compiled = [
+            path
+            for pattern in (f"{source.stem}.*.so", f"{source.stem}.*.pyd")
+            for path in source.parent.glob(pattern)
+        ]
+        age = source.stat().st_mtime
+        if not any(path.stat().st_mtime >= age for path in compiled):
+            return False
+    return True
 
 
 def _see(log: Path) -> str:

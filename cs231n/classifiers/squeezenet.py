@@ -78,7 +78,8 @@ def load_squeezenet(
     if weights == "torchvision" and file is None:
         raise FileNotFoundError(
             f"{TORCHVISION_FILE} is neither in {_hub_folder()} nor in the data folder; "
-            "put it there or use weights='embedded'."
+            "fetch it (python -m cs231n.datasets get squeezenet) or use "
+            "weights='embedded'."
         )
     if file is not None:
         state = _torchvision_state(file)
@@ -101,6 +102,30 @@ def class_names() -> list[str]:
     from torchvision.models import SqueezeNet1_1_Weights
 
     return list(SqueezeNet1_1_Weights.IMAGENET1K_V1.meta["categories"])
+
+
+def count_parameters(file: Path) -> int:
+    """Return how many numbers a file of torchvision's weights gives the network.
+
+    Args:
+        file: Named as torchvision names it, with the begin of its hash at the end.
+
+    Raises:
+        ValueError: If the file is damaged or holds another network's weights.
+    """
+    import torch
+    import torchvision
+
+    try:
+        state = _torchvision_state(file)
+        with torch.device("meta"):
+            model = torchvision.models.squeezenet1_1(weights=None)
+        model.load_state_dict(state, assign=True)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"{file} does not hold SqueezeNet 1.1's weights ({error}); fetch it again."
+        ) from error
+    return sum(p.numel() for p in model.parameters())
 
 
 def _hub_folder() -> Path:

@@ -52,6 +52,11 @@ def cache_dir() -> Path:
     return folder
 
 
+def offline() -> bool:
+    """Tell whether ``CS231N_OFFLINE`` forbids every use of the network."""
+    return os.environ.get("CS231N_OFFLINE", "") not in ("", "0")
+
+
 def _user_cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     return (Path(base) if base else Path.home() / ".cache") / "cs231n"

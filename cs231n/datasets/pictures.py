@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import os
 import sys
 import time
 import warnings
@@ -169,7 +168,7 @@ def _picture_from_network(url: str) -> Picture:
     if cached is not None:
         with contextlib.suppress(OSError, ValueError):  # absent or damaged: fetch
             return decode(cached.read_bytes())
-    if os.environ.get("CS231N_OFFLINE", "") not in ("", "0"):
+    if datasets.offline():
         raise _NoPictureError("CS231N_OFFLINE is set, so nothing is fetched")
     content = _fetch(url)
     try:

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks import captioning, visualization
+from benchmarks import captioning, convolution, visualization
 from benchmarks.__main__ import main
 from benchmarks.harness import (
     Protocol,
@@ -19,7 +19,9 @@ from benchmarks.harness import (
     surroundings,
     table,
     threads,
+    ways,
 )
+from cs231n import compiled
 
 
 class Clock:
@@ -152,6 +154,53 @@ def test_imports_are_timed_in_processes_of_their_own():
     assert import_seconds("sys") < 5
 
 
+@pytest.mark.parametrize("group", convolution.GROUPS)
+def test_rivals_in_convolution_agree_too(group):
+    for row in convolution.GROUPS[group](True):
+        assert set(row.targets) <= set(row.peers)
+        if row.agree is not None:
+            row.agree()
+
+
+def test_a_convolution_that_is_slightly_off_is_noticed(monkeypatch):
+    right = convolution.conv_backward_fast
+
+    def slightly_off(dout, cache):
+        dx, dw, db = right(dout, cache)
+        return dx, dw * 1.001, db
+
+    monkeypatch.setattr(convolution, "conv_backward_fast", slightly_off)
+    row = next(convolution.GROUPS["conv"](True))
+    with pytest.raises(AssertionError, match="differs from torch's"):
+        row.agree()
+
+
+def test_rows_are_measured_with_numpy_alone_and_with_the_kernels():
+    seen = []
+    for _, name, wrap in ways():
+        wrap(lambda name=name: seen.append((name, compiled.kernels() is None)))()
+    assert seen[0] == ("NumPy", True)
+    assert seen[1:] == ([("compiled", False)] if compiled.kernels() else [])
+
+
+def test_a_row_may_ask_for_fewer_rounds():
+    clock = Clock()
+    row = Row("row", clock.work(1), rounds=2)
+    measure(row, brief(clock, rounds=9))
+    assert clock.now == 2 + 2  # the warm-up, then two blocks
+
+
+def test_peak_memory_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(convolution, "CONVS", convolution.SMALL_CONVS)
+    monkeypatch.setattr(convolution, "PretrainedCNN", lambda: _Nothing)
+    convolution.peak_memory()
+    assert "conv small, fast, NumPy: " in capsys.readouterr().out
+
+
+class _Nothing:
+    loss = staticmethod(lambda *_: None)
+
+
 @pytest.mark.parametrize("group", captioning.GROUPS)
 def test_rivals_agree_before_they_are_timed(group):
     rows = list(captioning.GROUPS[group](captioning.SMALL))
@@ -252,7 +301,7 @@ def test_finished_captions_end_after_about_twelve_words(cell, rng):
 
 def test_the_command_runs_everything_small(tmp_path, capsys):
     report = tmp_path / "report.json"
-    groups = [*captioning.GROUPS, *visualization.GROUPS]
+    groups = [*captioning.GROUPS, *convolution.GROUPS, *visualization.GROUPS]
     assert main(["--quick", "--only", *groups, "--json", str(report), "--gate"]) == 0
     written = json.loads(report.read_text("utf-8"))
     printed = capsys.readouterr().out
