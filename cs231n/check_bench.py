@@ -99,53 +99,60 @@ class StandIn:
         """
         self._signature, self._shapes = inspect.signature(like), shapes
         self._name = like.__name__
+        self._maps: dict[str, tuple[Array, Array]] = {}
 
     def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Return the outputs and a cache."""
-        inputs = [
-            np.asarray(v) for v in self._signature.bind(*args, **kwargs).args
-        ]
+        inputs = [np.asarray(v) for v in self._signature.bind(*args, **kwargs).args]
+        words = str([v.tolist() for v in inputs if v.dtype.kind in "iub"])
         shapes = self._shapes(*inputs)
-        matrices = [
-            [self._matrix(o, shape, k, inputs) for k in range(len(inputs))]
+        maps = [
+            [
+                None if v.dtype.kind in "iub" else self._map((o, k), shape, v, words)
+                for k, v in enumerate(inputs)
+            ]
             for o, shape in enumerate(shapes)
         ]
-        outs = []
-        for shape, row in zip(shapes, matrices, strict=True):
-            flat = sum(
-                M @ v.reshape(-1)
-                for M, v in zip(row, inputs, strict=True)
-                if M is not None
+        outs = [
+            np.reshape(
+                sum(
+                    narrow[0] @ (narrow[1] @ v.reshape(-1))
+                    for narrow, v in zip(row, inputs, strict=True)
+                    if narrow is not None
+                ),
+                shape,
             )
-            outs.append(np.reshape(flat, shape))
-        return (*outs, (matrices, [v.shape for v in inputs]))
+            for row, shape in zip(maps, shapes, strict=True)
+        ]
+        return (*outs, (maps, [v.shape for v in inputs]))
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
         """Return a gradient for each floating point input; a lone one by itself."""
-        *douts, (matrices, shapes) = (*args, *kwargs.values())
-        grads = []
-        for k, shape in enumerate(shapes):
-            if matrices[0][k] is None:
-                continue
-            flat = sum(
-                row[k].T @ np.reshape(dout, -1)
-                for row, dout in zip(matrices, douts, strict=True)
+        *douts, (maps, shapes) = (*args, *kwargs.values())
+        grads = [
+            np.reshape(
+                sum(
+                    row[k][1].T @ (row[k][0].T @ np.reshape(dout, -1))
+                    for row, dout in zip(maps, douts, strict=True)
+                ),
+                shape,
             )
-            grads.append(np.reshape(flat, shape))
+            for k, shape in enumerate(shapes)
+            if maps[0][k] is not None
+        ]
         return tuple(grads) if len(grads) > 1 else grads[0]
 
-    def _matrix(
-        self, o: int, shape: tuple[int, ...], k: int, inputs: list[Array]
-    ) -> Array | None:
-        """Return what maps input k to output o, None if it holds integers."""
-        if inputs[k].dtype.kind in "iub":
-            return None
-        words = [v.tolist() for v in inputs if v.dtype.kind in "iub"]
-        key = f"{self._name} {o} {shape} {k} {inputs[k].shape} {words}"
-        rng = np.random.RandomState(zlib.crc32(key.encode()))
-        rows = int(np.prod(shape))
-        M: Array = rng.randn(rows, inputs[k].size) / np.sqrt(inputs[k].size)
-        return M
+    def _map(
+        self, which: tuple[int, int], shape: tuple[int, ...], v: Array, words: str
+    ) -> tuple[Array, Array]:
+        """Return the two factors of what maps one input to one output."""
+        key = f"{self._name} {which} {shape} {v.shape} {words}"
+        if key not in self._maps:
+            rng = np.random.RandomState(zlib.crc32(key.encode()))
+            rows, rank = int(np.prod(shape)), 16
+            wide, narrow = rng.randn(rows, rank), rng.randn(rank, v.size)
+            self._maps[key] = wide / 4, narrow / np.sqrt(v.size)
+        return self._maps[key]
 
 
 @dataclass(frozen=True)

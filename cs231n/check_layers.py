@@ -71,9 +71,13 @@ class Pair:
 
         def shapes(*inputs: Array) -> list[tuple[int, ...]]:
             sizes: dict[str, int] = {}
-            for letters, value in zip(self.inputs.values(), inputs, strict=True):
-                for letter, size in zip(letters, value.shape, strict=True):
-                    sizes.setdefault(letter, size)
+            for (name, letters), value in zip(self.inputs.items(), inputs, strict=True):
+                sizes |= {c: n for c, n in zip(letters, value.shape) if c not in sizes}
+                if [sizes[c] for c in letters] != list(value.shape):
+                    raise ValueError(
+                        f"{self.name}_forward got {name} with shape {value.shape}, "
+                        "which does not fit its other arguments"
+                    )
             return [_shape(letters, sizes) for letters in self.outputs.values()]
 
         return StandIn(getattr(bench.module, f"{self.name}_forward"), shapes)
@@ -98,7 +102,7 @@ PAIRS = [
 
 
 def _shape(letters: str, sizes: dict[str, int]) -> tuple[int, ...]:
-    known = {"K": 4 * sizes["H"]} | sizes
+    known = {"K": 4 * sizes.get("H", 0)} | sizes
     return tuple(known[letter] for letter in letters)
 
 

@@ -10,14 +10,16 @@ from cs231n.check_layers import PAIRS
 from cs231n.check_marks import Array, Results
 
 MODEL = "cs231n.classifiers.rnn.CaptioningRNN"
-WORDS = ["<NULL>", "<START>", "<END>", *"abcdefgh"]
-N, T, D, W, H = 4, 6, 3, 5, 7
+WORDS = ["<NULL>", "<START>", "<END>", *"abcdefghijklmnopqrstuvwxyz"]
+N, T, D, W = 4, 6, 3, 5
 END = WORDS.index("<END>")
 
 
-def _model(bench: Bench, rng: np.random.RandomState, cell: str) -> Any:
+def _model(
+    bench: Bench, rng: np.random.RandomState, cell: str, V: int, H: int
+) -> Any:
     """Build a model whose parameters all matter, biases included."""
-    words = {word: index for index, word in enumerate(WORDS)}
+    words = {word: index for index, word in enumerate(WORDS[:V])}
     model = bench.module.CaptioningRNN(words, D, W, H, cell, np.float64)
     for name, w in model.params.items():
         model.params[name] = rng.randn(*w.shape)
@@ -38,9 +40,9 @@ def _stand_ins(bench: Bench, names: set[str]) -> AbstractContextManager[None]:
 def _loss(cell: str) -> Exercise:
     def run(bench: Bench, way: str) -> Results:
         rng = bench.rng()
-        model = _model(bench, rng, cell)
+        model = _model(bench, rng, cell, V=11, H=7)
         features = rng.randn(N, D)
-        captions = rng.randint(len(WORDS), size=(N, T))
+        captions = rng.randint(11, size=(N, T))
         captions[:, 0] = WORDS.index("<START>")
         captions[0, 3:] = captions[1, -1:] = WORDS.index("<NULL>")
         layers = {"word_embedding", "rnn", "lstm"} if way == "stand-in" else set()
@@ -64,11 +66,14 @@ def _loss(cell: str) -> Exercise:
 def _sample(cell: str) -> Exercise:
     def run(bench: Bench, way: str) -> Results:
         rng = bench.rng()
-        model = _model(bench, rng, cell)
-        features = rng.randn(12, D)
+        # Many words and units, and few ends, for captions that differ.
+        model = _model(bench, rng, cell, V=len(WORDS), H=24)
+        model.params["b_vocab"][END] -= 3
+        model.params["W_embed"] *= 3
+        features = rng.randn(40, D)
         step = way == "stand-in"
         with _stand_ins(bench, {"rnn_step", "lstm_step"}) if step else nullcontext():
-            captions = bench.call(model, features.copy(), 8)
+            captions = bench.call(model, features.copy(), 9)
         captions = as_array("captions", captions)
         return {"captions": _up_to_the_end(captions)}
 

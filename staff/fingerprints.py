@@ -23,7 +23,7 @@ from staff.questions import ROOT, questions
 from staff.writings import WritingError, answer, edited, rewritten, solved, split
 
 SEED = 231
-DIGITS = 1e-10  # two marks this close, relatively, are one
+READY = ("Q1", "Q2")
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def make(seed: int = SEED, only: str = "", watched: bool = True) -> Records:
     functions = [
         f
         for q in questions()
-        if all((ROOT / path).is_file() for path in q.modules) and q.modules
+        if q.id in READY
         for f in q.functions
         if f.key.startswith(only)
     ]
