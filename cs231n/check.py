@@ -1,9 +1,9 @@
 """What is done, what is wrong and what is not started: ``python -m cs231n.check``.
 
-Needs no network and no answers. It tries each function out on public inputs and compares
-with stored marks of the results, or with finite differences of the student's own forward
-pass. Each question is tried out in a process of its own, so nothing that a half-written
-function does can harm more than that.
+Needs no network and no answers. It tries each function out on public inputs and
+compares with stored marks of the results, or with finite differences of the student's
+own forward pass. Each question is tried out in a process of its own, so that nothing a
+half-written function does can harm more than that.
 """
 
 import argparse
@@ -142,10 +142,7 @@ def _lines(
     keys: list[str], without: list[str], limit: float
 ) -> Iterator[dict[str, Any]]:
     """Start a worker and pass on what it says; a last line tells why it stopped."""
-    threads = {
-        name: "1"
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    }
+    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "cs231n.check_worker"),
@@ -186,12 +183,16 @@ def _lines(
                 line = lines.get(timeout=patience)
             except queue.Empty:
                 yield {
-                    "stopped": f"Not finished after {patience:.0f} seconds: is there a loop that never ends?",
+                    "stopped": f"Not finished after {patience:g} seconds: is there a "
+                    "loop that never ends?",
                     "seconds": patience,
                 }
                 return
             if not line:
-                reason = f"It ended the Python process it ran in (exit status {process.wait()})."
+                status = process.wait()
+                reason = (
+                    f"It ended the Python process it ran in (exit status {status})."
+                )
                 reader.join(1)
                 said = b"".join(errors).decode(errors="replace").strip().splitlines()
                 yield {
