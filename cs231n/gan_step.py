@@ -75,7 +75,7 @@ class GANStep:
         if fresh:  # an optimizer's state lies in memory as its weights do
             self._put_channels_last()
         self._require_shapes()
-        self.together = not _looks_across_pictures(D) and self._accepts(4, D)
+        self.together = not _looks_across_pictures(D) and self._accepts(7, D)
 
     def train_discriminator(self, real: torch.Tensor) -> float:
         """Lower the discriminator's loss once; the generator's weights stay.
