@@ -22,11 +22,11 @@ from cs231n.progress import progress_bar
 FILE = "digit_classifier.npz"
 FEATURES = 64
 ENOUGH = 0.98  # of the held-out digits
-_EPOCHS, _BATCH, _RATE, _SEED = 20, 50, 2e-3, 231
+_EPOCHS, _BATCH, _RATE, _SEED = 20, 50, 4e-3, 231
 
 
 class DigitClassifier(nn.Module):
-    """Two strided convolutions and two affine layers; pixels go from 0 to 1.
+    """Two convolutions and two affine layers; pixels go from 0 to 1.
 
     Attributes:
         accuracy: Share of the held-out digits that it reads right.
@@ -35,16 +35,19 @@ class DigitClassifier(nn.Module):
     def __init__(self) -> None:
         """Draw its weights from torch's random numbers."""
         super().__init__()
-        self.first = nn.Conv2d(1, 32, 5, stride=2, padding=2)
-        self.second = nn.Conv2d(32, 64, 3, stride=2, padding=1)
-        self.hidden = nn.Linear(64 * 7 * 7, FEATURES)
+        self.first = nn.Conv2d(1, 16, 5, padding=2)
+        self.second = nn.Conv2d(16, 32, 3, padding=1)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(16), nn.BatchNorm2d(32)])
+        self.hidden = nn.Linear(32 * 7 * 7, FEATURES)
         self.scores = nn.Linear(FEATURES, 10)
         self.accuracy = float("nan")
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Return (N, D) features of pictures (N, 1, 28, 28) or (N, 784)."""
-        x = F.relu(self.first(x.reshape(-1, 1, 28, 28)))
-        x = F.relu(self.second(x)).flatten(1)
+        x = x.reshape(-1, 1, 28, 28)
+        # Pooling comes first where it changes nothing: ReLU keeps the order of numbers.
+        x = F.relu(F.max_pool2d(self.norms[0](self.first(x)), 2))
+        x = F.relu(F.max_pool2d(self.norms[1](self.second(x)), 2)).flatten(1)
         return F.relu(self.hidden(F.dropout(x, 0.3, self.training)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -105,9 +108,9 @@ def train_digit_classifier(
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = DigitClassifier()
+        model = DigitClassifier().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         solver = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=1e-2)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(solver, 2 * _RATE, steps)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(solver, _RATE, steps)
         with progress_bar(steps, "training a digit classifier", verbose) as bar:
             for _ in range(steps):
                 chosen = torch.from_numpy(rng.integers(len(labels), size=_BATCH))
