@@ -12,6 +12,7 @@ def main(argv: list[str] | None = None) -> int:
         "setup": "make the environment and install what is missing",
         "notebooks": "write the notebooks from their text sources",
         "run": "execute the notebooks and write the report",
+        "calibrate": "measure how often checks of training fail by chance",
     }
     parser = argparse.ArgumentParser(
         prog="python -m staff",
@@ -29,6 +30,10 @@ def main(argv: list[str] | None = None) -> int:
         from staff import notebooks
 
         return notebooks.main(args.arguments)
+    if args.verb == "calibrate":
+        from staff import calibrate
+
+        return calibrate.main(args.arguments)
     from staff import run
 
     return run.main(args.arguments)
