@@ -36,7 +36,9 @@ def networks(seed=231, normalized=False):
 
 
 def solvers(*models):
-    return [torch.optim.Adam(m.parameters(), lr=1e-3, betas=(0.5, 0.999)) for m in models]
+    return [
+        torch.optim.Adam(m.parameters(), lr=1e-3, betas=(0.5, 0.999)) for m in models
+    ]
 
 
 def pictures(rng, N=22):
@@ -314,7 +316,8 @@ def test_bad_loaders_stop_with_a_clear_word_and_move_nothing(
 
 
 @pytest.mark.parametrize(
-    "name", ["show_every", "batch_size", "noise_size", "critic_steps", "checkpoint_every"]
+    "name",
+    ["show_every", "batch_size", "noise_size", "critic_steps", "checkpoint_every"],
 )
 def test_counts_must_be_whole_and_positive(name, rng):
     for value in (0, -1, 2.5):

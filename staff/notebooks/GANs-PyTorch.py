@@ -530,7 +530,9 @@ lines = (1 - shares) * ends[0::2, None] + shares * ends[1::2, None]
 between = deprocess_img(draw(G_DC, lines.flatten(0, 1).to(device)))
 frames = [
     np.repeat(
-        tile(between.reshape(6, 12, 28, 28)[:, t], 6).repeat(3, 0).repeat(3, 1)[..., None],
+        tile(between.reshape(6, 12, 28, 28)[:, t], 6)
+        .repeat(3, 0)
+        .repeat(3, 1)[..., None],
         3,
         axis=2,
     )

@@ -46,9 +46,10 @@ class Adam:
 
 def log_loss(real, fake):
     """Lowered by the discriminator, out of probabilities."""
-    return -torch.log(torch.sigmoid(real)).mean() - torch.log(
-        1 - torch.sigmoid(fake)
-    ).mean()
+    return (
+        -torch.log(torch.sigmoid(real)).mean()
+        - torch.log(1 - torch.sigmoid(fake)).mean()
+    )
 
 
 def fool_loss(fake):
@@ -84,8 +85,12 @@ def test_steps_are_those_written_with_autograd_one_pass_at_a_time(rng):
     )
     assert step.together
     losses = [
-        f() for _ in range(3)
-        for f in (lambda: step.train_discriminator(real), lambda: step.train_generator(6))
+        f()
+        for _ in range(3)
+        for f in (
+            lambda: step.train_discriminator(real),
+            lambda: step.train_generator(6),
+        )
     ]
 
     slow_D, slow_G = small_networks()
@@ -297,7 +302,9 @@ def test_calibration_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
 
 def test_rates_of_failure():
     good = {"modes": 10, "frechet": 0.1}
-    other = {name: {"modes": 0, "frechet": 0.5} for name in ("vanilla", "least squares")}
+    other = {
+        name: {"modes": 0, "frechet": 0.5} for name in ("vanilla", "least squares")
+    }
     lines = [
         {"convolutional": convolutional, **other}
         for convolutional in (good, good | {"modes": 9}, good | {"frechet": 0.41})
