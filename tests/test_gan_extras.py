@@ -101,7 +101,7 @@ def test_the_penalty_looks_between_the_pictures():
     torch.testing.assert_close(penalty, expected, check_stride=False)
 
 
-def test_the_penalty_teaches_the_critic_and_not_the_generator(rng):
+def test_the_penalty_teaches_the_critic_and_not_the_generator():
     D = nn.Sequential(nn.Flatten(), nn.Linear(784, 3), nn.Tanh(), nn.Linear(3, 1))
     drawn = torch.rand(2, 1, 28, 28, requires_grad=True)
     gradient_penalty(D, torch.rand(2, 1, 28, 28), drawn).backward()

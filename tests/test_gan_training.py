@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from cs231n import gan_pytorch, gan_training
 from cs231n.gan_step import GANStep, evaluating, frozen
@@ -104,9 +104,14 @@ def test_the_generators_step_moves_no_weight_of_the_discriminator():
 def test_frozen_weights_thaw_even_after_an_error():
     D, _ = networks()
     D[1].bias.requires_grad_(False)
-    with pytest.raises(ZeroDivisionError), frozen(D):
-        assert not any(weight.requires_grad for weight in D.parameters())
-        raise ZeroDivisionError
+
+    def fail():
+        with frozen(D):
+            assert not any(weight.requires_grad for weight in D.parameters())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert [w.requires_grad for w in D.parameters()] == [True, False, True, True]
 
 
@@ -242,9 +247,7 @@ def test_the_generator_learns_in_every_nth_step(rng):
 
 def test_progress_is_printed_and_reported(rng, capsys):
     reports = []
-    history = train(
-        batches(rng), verbose=True, report=lambda t, images: reports.append(t)
-    )
+    history = train(batches(rng), verbose=True, report=lambda t, _: reports.append(t))
     lines = capsys.readouterr().out.splitlines()
     d, g = history.d_losses[3], history.g_losses[3]
     assert lines[1] == f"Iter: 3, D: {d:.4}, G:{g:.4}"
@@ -280,6 +283,14 @@ def test_loaders_of_every_kind(rng):
     assert len(first) == len(expected)
 
 
+def test_a_loader_need_not_know_its_length():
+    class Stream(IterableDataset):
+        def __iter__(self):
+            return iter(pictures(np.random.default_rng(5), 9))
+
+    assert len(train(DataLoader(Stream(), batch_size=4)).d_losses) == 4
+
+
 def test_a_short_last_batch_is_left_out(rng):
     x = pictures(rng, 10)
     history = train([x[:4], x[4:8], x[8:]])
@@ -289,7 +300,7 @@ def test_a_short_last_batch_is_left_out(rng):
 @pytest.mark.parametrize(
     ("make", "error", "complaint"),
     [
-        (lambda x: [], ValueError, "gave nothing, and not the batch_size of 4"),
+        (lambda _: [], ValueError, "gave nothing, and not the batch_size of 4"),
         (lambda x: [x[:3], x[:2]], ValueError, "gave 2 batches, all shorter than"),
         (lambda x: [x], ValueError, "holds 5 pictures, more than the batch_size"),
         (lambda x: [x[1:, ..., :14]], ValueError, r"came with shape \(1, 28, 14\)"),
@@ -298,7 +309,7 @@ def test_a_short_last_batch_is_left_out(rng):
         (lambda x: [255 * x[1:]], ValueError, "numbers from 0 to 1 are wanted"),
         (lambda x: [(255 * x[1:]).byte()], TypeError, "came as torch.uint8"),
         (lambda x: [x[1:] * torch.nan], ValueError, "lie between nan and nan"),
-        (lambda x: 100, TypeError, "such as show_every=100"),
+        (lambda _: 100, TypeError, "such as show_every=100"),
     ],
     ids=[
         *("empty", "short", "long", "narrow", "coloured", "scaled already"),
@@ -328,7 +339,7 @@ def test_counts_must_be_whole_and_positive(name, rng):
 # Checkpoints.
 
 
-class Stop(Exception):
+class StopError(Exception):
     """Somebody pulled the plug."""
 
 
@@ -341,7 +352,7 @@ def killed_after(loader, count):
         def __iter__(self):
             for batch in loader:
                 if not self.left:
-                    raise Stop
+                    raise StopError
                 self.left -= 1
                 yield batch
 
@@ -353,7 +364,7 @@ def test_a_killed_run_continues_with_the_same_numbers(killed, rng, tmp_path):
     loader, file = batches(rng), tmp_path / "gan.npz"
     whole = networks()
     straight = train(loader, whole, num_epochs=4)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         train(killed_after(loader, killed), num_epochs=4, checkpoint=file)
 
     torch.manual_seed(99)  # another process has other random numbers
@@ -476,17 +487,15 @@ def test_with_a_loader_it_returns_pictures(rng, capsys):
     assert "Iter: 4, D: " in capsys.readouterr().out
 
 
-def test_without_a_loader_it_takes_the_digits_and_shows_pictures(
-    rng, monkeypatch, capsys
-):
+def test_without_a_loader_it_takes_the_digits_and_shows_pictures(rng, monkeypatch):
     from cs231n import gan_figures
     from cs231n.datasets import digits
 
     x = pictures(rng, 9).numpy()
     few = digits.Digits(x, np.zeros(9, dtype=np.int64))
     shown = []
-    monkeypatch.setattr(digits, "load_digits", lambda verbose: (few, few))
-    monkeypatch.setattr(gan_figures, "show_digits", lambda t, x: shown.append(t))
+    monkeypatch.setattr(digits, "load_digits", lambda **_: (few, few))
+    monkeypatch.setattr(gan_figures, "show_digits", lambda t, _: shown.append(t))
     assert run(show_every=2, batch_size=3, num_epochs=1) is None
     assert shown == [0, 2]
 

@@ -77,20 +77,25 @@ def load_digit_classifier(
     file = datasets.find(FILE)
     model = _read(file) if file is not None else None
     if model is None:
-        train, held_out = load_digits(verbose=False)
-        for seed in range(_SEED, _SEED + _TRIES):
-            model = train_digit_classifier(train, held_out, seed, verbose)
-            if model.accuracy >= ENOUGH:
-                break
-        else:
-            raise RuntimeError(
-                f"The digit classifier reads {model.accuracy:.1%} of the held-out "
-                f"digits, less than {ENOUGH:.0%}; check the data and train it again."
-            )
+        model = _train_well(verbose)
         _write(model, datasets.cache_dir() / FILE)
     if verbose:
         print(f"A classifier that reads {model.accuracy:.1%} of digits it never saw.")
     return model.to(device)
+
+
+def _train_well(verbose: bool) -> DigitClassifier:
+    train, held_out = load_digits(verbose=False)
+    best = 0.0
+    for seed in range(_SEED, _SEED + _TRIES):
+        model = train_digit_classifier(train, held_out, seed, verbose)
+        if model.accuracy >= ENOUGH:
+            return model
+        best = max(best, model.accuracy)
+    raise RuntimeError(
+        f"The digit classifier reads {best:.1%} of the held-out digits, less than "
+        f"{ENOUGH:.0%}; check the data and train it again."
+    )
 
 
 def train_digit_classifier(
@@ -135,7 +140,7 @@ def train_digit_classifier(
 def _build() -> DigitClassifier:
     """Return a new classifier; its convolutions run faster with channels last."""
     model = DigitClassifier()
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(memory_format=torch.channels_last)
     return model
 
 

@@ -26,8 +26,6 @@ import numpy as np
 from cs231n.gradient_check import (
     check,
     check_below,
-    eval_numerical_gradient,
-    eval_numerical_gradient_array,
 )
 
 # %% tags=["parameters"]
@@ -196,7 +194,7 @@ check(
 )
 
 # %% [markdown]
-# Early in training scores can be far off. The loss must stay finite and its slope right.
+# Early in training scores can be far off. The loss must stay finite, its slope right.
 
 # %%
 far = torch.tensor([[-100.0]], requires_grad=True)
@@ -211,7 +209,8 @@ check(
 # %% [markdown]
 # ## Optimizer
 #
-# Write `get_optimizer`: Adam with a learning rate of `1e-3`, `beta1=0.5`, `beta2=0.999`.
+# Write `get_optimizer`: Adam with a learning rate of `1e-3` and betas of `0.5` and
+# `0.999`.
 
 # %%
 (settings,) = get_optimizer(discriminator()).param_groups
@@ -454,7 +453,7 @@ plot_training(
 # <!-- BEGIN SOLUTION -->
 # 1. No: the discriminator has won. It tells every drawn picture from real ones, its
 #    scores are far out where the losses' slopes in terms of the pictures carry little
-#    that helps, and the generator wanders about: pictures stay noisy, or all look alike.
+#    that helps, and the generator wanders about: pictures stay noisy or all alike.
 # 2. Not by itself. The loss only says how well the pictures of the moment fool the
 #    discriminator of the moment. A bad discriminator gives a small loss for bad
 #    pictures; as both get better, the loss may well rise.
@@ -636,8 +635,8 @@ print_quality(qualities)
 # and let it tell ten digits *and* real from drawn at once: drawn pictures are an
 # eleventh class, whose score is always zero ([Salimans et
 # al.](https://arxiv.org/abs/1606.03498)). With scores $l_k$, a picture is real with
-# probability $\sum_k e^{l_k} / (1 + \sum_k e^{l_k})$, and digits without labels teach it,
-# too. The generator is asked to match, on average, what the discriminator sees
+# probability $\sum_k e^{l_k} / (1 + \sum_k e^{l_k})$, and digits without labels teach
+# it, too. The generator is asked to match, on average, what the discriminator sees
 # (*feature matching*). Write `real_or_drawn_loss` and `feature_matching_loss`.
 
 # %%

@@ -81,7 +81,7 @@ def test_steps_are_those_written_with_autograd_one_pass_at_a_time(rng):
     step = GANStep(
         *(D, G, q5.get_optimizer(D), q5.get_optimizer(G)),
         *(q5.discriminator_loss, q5.generator_loss),
-        *(lambda N, dim: next(feed), 5),
+        *(lambda *_: next(feed), 5),
     )
     assert step.together
     losses = [
@@ -151,7 +151,7 @@ def test_the_gradient_of_the_largest_singular_value(rng):
     np.testing.assert_allclose(W.grad, np.outer(left[:, 0], right[0]), atol=1e-6)
 
 
-def test_a_normalized_discriminator_stretches_by_one_at_most(rng):
+def test_a_normalized_discriminator_stretches_by_one_at_most():
     torch.manual_seed(231)
     model = normalize_spectrally(q5.discriminator())
     for _ in range(60):
