@@ -12,12 +12,9 @@ def main(argv: list[str] | None = None) -> int:
         "setup": "make the environment and install what is missing",
         "notebooks": "write the notebooks from their text sources",
         "run": "execute the notebooks and write the report",
-<<<<<<< HEAD
         "table": "write what students' tools need of the question table",
         "fingerprints": "write what check knows results and mistakes by",
-=======
         "calibrate": "measure how often checks of training fail by chance",
->>>>>>> q5
     }
     parser = argparse.ArgumentParser(
         prog="python -m staff",
@@ -35,7 +32,6 @@ def main(argv: list[str] | None = None) -> int:
         from staff import notebooks
 
         return notebooks.main(args.arguments)
-<<<<<<< HEAD
     if args.verb == "table":
         from staff import questions
 
@@ -44,12 +40,10 @@ def main(argv: list[str] | None = None) -> int:
         from staff import fingerprints
 
         return fingerprints.main(args.arguments)
-=======
     if args.verb == "calibrate":
         from staff import calibrate
 
         return calibrate.main(args.arguments)
->>>>>>> q5
     from staff import run
 
     return run.main(args.arguments)
