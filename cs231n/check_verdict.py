@@ -128,7 +128,10 @@ def _problem(
     if check_marks.agree(found, wanted, 1e-6) and value.dtype == np.float32:
         return "is float32, though the inputs are float64"
     factor = check_marks.ratio(found, wanted, 1e-6)
-    if factor is not None and value.size > 1:
+    if factor is not None and value.size == 1:
+        number = float(value.reshape(()))
+        return f"is {number:.7g} instead of {number / factor:.7g}"
+    if factor is not None:
         return f"is {factor:.4g} times what it should be"
     gap = np.linalg.norm(np.subtract(found.along, wanted.along)) / max(
         wanted.size, 1e-12
@@ -208,22 +211,30 @@ def recognise(
 
     Returns:
         Mistakes whose every spoilt output came out just so, those that explain most
-        first; each explains something that the ones before it do not.
+        first, each for outputs of its own. If there is none, the one that explains
+        most of what it spoils: another mistake may have come on top.
     """
-    fitting = []
+    fitting: list[tuple[Mistake, set[str]]] = []
+    partly: list[tuple[float, Mistake]] = []
     for mistake in record.mistakes:
         spoilt = mistake.marks.get("stand-in" if way == "stand-in" else "own", {})
-        if spoilt and all(
-            name in problems and check_marks.agree(marks[name], wanted, within)
+        explained = {
+            name
             for name, wanted in spoilt.items()
-        ):
-            fitting.append((mistake, set(spoilt)))
+            if name in problems and check_marks.agree(marks[name], wanted, within)
+        }
+        if spoilt and len(explained) == len(spoilt):
+            fitting.append((mistake, explained))
+        elif len(explained) > max(1, len(spoilt) / 2):
+            partly.append((len(explained) / len(spoilt), mistake))
+    if not fitting:
+        return [max(partly, key=lambda pair: pair[0])[1]] if partly else []
     fitting.sort(key=lambda pair: -len(pair[1]))
-    named, explained = [], set[str]()
-    for mistake, spoilt_outputs in fitting:
-        if not spoilt_outputs & explained:
+    named, taken = [], set[str]()
+    for mistake, explained in fitting:
+        if not explained & taken:
             named.append(mistake)
-            explained |= spoilt_outputs
+            taken |= explained
     return named
 
 

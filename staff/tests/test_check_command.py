@@ -11,8 +11,11 @@ import pytest
 
 from cs231n import check_marks
 from cs231n.assignment import questions
+from cs231n.check_bench import Bench
 from cs231n.check_exercises import exercise
+from cs231n.check_layers import PAIRS
 from cs231n.check_verdict import judge
+from cs231n.gradient_check import assert_gradients_match
 from staff.questions import ROOT
 from staff.writings import answer, rewritten, solved, split, with_answer
 
@@ -329,3 +332,46 @@ def test_checks_are_quick(key):
     start = time.process_time()
     judge(FUNCTIONS[key], check_marks.records(), exercise(key))
     assert time.process_time() - start < 0.3
+
+
+@pytest.mark.parametrize(
+    "name", ["rnn_step", "rnn", "word_embedding", "lstm_step", "lstm"]
+)
+def test_made_up_layers_have_their_true_adjoints(name, rng):
+    pair = next(p for p in PAIRS if p.name == name)
+    function = FUNCTIONS[f"cs231n.rnn_layers.{name}_forward"]
+    bench = Bench(function, 231, check_marks.Record({}))
+    made_up = pair.stand_in(bench)
+    inputs, _ = pair.draw(bench, "")
+    assert_gradients_match(made_up.forward, made_up.backward, inputs, rng)
+    # They are nothing like the real ones.
+    real = getattr(bench.module, f"{name}_forward")(**inputs)[0]
+    assert made_up.forward(**inputs)[0].shape == real.shape
+    assert abs(made_up.forward(**inputs)[0] - real).max() > 0.1
+
+
+def test_made_up_layers_refuse_what_does_not_fit():
+    pair = next(p for p in PAIRS if p.name == "rnn")
+    bench = Bench(
+        FUNCTIONS["cs231n.rnn_layers.rnn_forward"], 231, check_marks.Record({})
+    )
+    inputs, _ = pair.draw(bench, "")
+    wrong = inputs | {"Wh": inputs["Wh"].repeat(4, axis=1)}
+    with pytest.raises(ValueError, match=r"rnn_forward got Wh with shape \(5, 20\)"):
+        pair.stand_in(bench).forward(**wrong)
+
+
+def test_what_was_replaced_is_put_back():
+    bench = Bench(
+        FUNCTIONS["cs231n.rnn_layers.rnn_forward"], 231, check_marks.Record({})
+    )
+    before = bench.module.rnn_step_forward
+
+    def fail_inside():
+        with bench.instead(rnn_step_forward=print):
+            assert bench.module.rnn_step_forward is print
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_inside()
+    assert bench.module.rnn_step_forward is before

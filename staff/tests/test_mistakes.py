@@ -155,6 +155,37 @@ def test_the_course_s_stored_losses_are_those_of_the_marks():
         assert check_marks.agree(stored.right["own"][output], wanted, 1e-9)
 
 
+def judged(name, edits):
+    body = edited(answer(solved("cs231n.rnn_layers"), name), edits)
+    key = f"cs231n.rnn_layers.{name}"
+    with rewritten({key: body}):
+        return judge(FUNCTIONS[key], check_marks.records(), exercise(key))
+
+
+def test_two_mistakes_in_different_results_are_both_named():
+    db = ["da.sum(axis=0)", "da.mean(axis=0)"]
+    dWh = ["prev_h.T @ da", "da.T @ prev_h"]
+    verdict = judged("rnn_step_backward", [db, dWh])
+    assert len(verdict.named) == 2
+    assert all(part in " ".join(verdict.named) for part in ("In db", "In dWh"))
+
+
+def test_a_mistake_is_named_though_another_one_came_on_top():
+    later = ["dh[:, t] + dh0  #", "dh[:, t]  #"]
+    dWx = ["xs.T @ da, ", "xs.T @ da / 7, "]
+    verdict = judged("rnn_backward", [later, dWx])
+    (said,) = verdict.named
+    assert "comes back from later timesteps" in said
+
+
+def test_what_nobody_foresaw_is_described_and_not_named():
+    verdict = judged("rnn_backward", [["dh[:, t] + dh0  #", "dh[:, t] + 1.1 * dh0  #"]])
+    assert (verdict.state, verdict.named) == ("wrong", [])
+    assert "off by" in verdict.message
+    verdict = judged("rnn_backward", [["da[t] *= dh[:, t]", "da[t] *= 2 * dh[:, t]"]])
+    assert "are 2 times what they should be" in verdict.message
+
+
 # The tools themselves
 
 
