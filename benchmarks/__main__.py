@@ -96,14 +96,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def _groups(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
     """Return what can be measured, by name."""
-    from benchmarks import captioning, convolution, visualization
+    from benchmarks import captioning, convolution, gans, visualization
 
     sizes = captioning.SMALL if quick else captioning.Sizes()
     return {
         **{name: partial(rows, sizes) for name, rows in captioning.GROUPS.items()},
         **{
             name: partial(rows, quick)
-            for module in (convolution, visualization)
+            for module in (convolution, gans, visualization)
             for name, rows in module.GROUPS.items()
         },
     }

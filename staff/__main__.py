@@ -12,11 +12,14 @@ def main(argv: list[str] | None = None) -> int:
         "setup": "make the environment and install what is missing",
         "notebooks": "write the notebooks from their text sources",
         "run": "execute the notebooks and write the report",
+        "table": "write what students' tools need of the question table",
+        "fingerprints": "write what check knows results and mistakes by",
+        "calibrate": "measure how often checks of training fail by chance",
     }
     parser = argparse.ArgumentParser(
         prog="python -m staff",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(f"{verb:<11}{what}" for verb, what in verbs.items()),
+        epilog="\n".join(f"{verb:<14}{what}" for verb, what in verbs.items()),
     )
     parser.add_argument("verb", choices=verbs, metavar="VERB", help="one of these:")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="see VERB --help")
@@ -29,6 +32,18 @@ def main(argv: list[str] | None = None) -> int:
         from staff import notebooks
 
         return notebooks.main(args.arguments)
+    if args.verb == "table":
+        from staff import questions
+
+        return questions.main(args.arguments)
+    if args.verb == "fingerprints":
+        from staff import fingerprints
+
+        return fingerprints.main(args.arguments)
+    if args.verb == "calibrate":
+        from staff import calibrate
+
+        return calibrate.main(args.arguments)
     from staff import run
 
     return run.main(args.arguments)
