@@ -105,7 +105,7 @@ direction = rng.normal(size=X.shape)
 def slope_along(direction, objective, X):
     """Return how fast an objective rises at X in a direction, by finite differences."""
     return eval_numerical_gradient(
-        lambda way: objective(X + way * direction), np.zeros(1), False, h=1e-3
+        lambda way: objective(X + way * direction), np.zeros(1), False
     )[0]
 
 
@@ -330,7 +330,6 @@ rise = eval_numerical_gradient_array(
     lambda way: precise.forward(X + way * direction, end=layer)[0],
     np.zeros(1),
     precise.forward(X, end=layer)[0],
-    h=1e-3,
 )
 along = {"step": (np.sum((step - X) * direction), rise[0])}
 check("deepdream", along, within=1e-4)
