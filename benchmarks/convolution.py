@@ -176,7 +176,7 @@ def convolution(convs: dict[str, Conv]) -> Iterator[Row]:
                 wrap(partial(conv_forward_fast, x, w, b, param)),
                 {
                     "torch no-grad": theirs_forward,
-                    "all columns": partial(conv_forward_strides, x, w, b, param),
+                    "all columns": wrap(partial(conv_forward_strides, x, w, b, param)),
                 },
                 targets(torch_no_grad=c.forward[k]),
                 agree,
@@ -184,7 +184,7 @@ def convolution(convs: dict[str, Conv]) -> Iterator[Row]:
             yield Row(
                 f"conv {size} forward+backward, {way}",
                 wrap(fast),
-                {"torch": theirs, "all columns": strides},
+                {"torch": theirs, "all columns": wrap(strides)},
                 targets(torch=c.both[k], all_columns=c.strides[k]),
                 agree,
             )

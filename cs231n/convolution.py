@@ -77,7 +77,7 @@ def convolve_backward(
     """
     dtype = np.result_type(dout, x, w)
     dout, x, w = (np.ascontiguousarray(a, dtype=dtype) for a in (dout, x, w))
-    dw, dx = np.zeros(w.shape, dtype=dtype), np.zeros(x.shape, dtype=dtype)
+    dw, dx = np.zeros(w.shape, dtype=dtype), np.empty(x.shape, dtype=dtype)
     k = kernels_for(dtype)
     if k is None:
         _numpy_backward(dout, x, w, dx, dw, stride, padding)
@@ -93,6 +93,7 @@ def convolve_backward(
         in_parts(work, len(x), _few_images(w, dout))
         dw = np.sum(shares, axis=0)
     else:
+        dx.fill(0)
         flat = dw.reshape(len(w), -1)
         rows = np.ascontiguousarray(w.reshape(len(w), -1).T)
         for images, columns in _gathered(k, x, w, dout, stride, padding):
@@ -121,12 +122,11 @@ def kernels_for(dtype: np.dtype[Any]) -> Any:
 def _tiles_pay(k: Any, w: Array, out: Array, stride: int) -> bool:
     """Tell whether sums in registers beat a copy of the patches and a product.
 
-    They compute places that hang over the edge, and BLAS is a little faster; the copy
-    takes the longer the fewer filters use it.
+    They compute places that hang over the right edge too: many, in small images.
     """
     out_h, out_w = out.shape[2:]
     hanging = (out_h - 1) * ((w.shape[3] - 1) // stride) / (out_h * out_w)
-    return bool(k.WIDEST > 0 and 1.15 * (1 + hanging) < 1.05 + 15 / len(w))
+    return bool(k.WIDEST > 0 and hanging < 0.15)
 
 
 def _few_images(w: Array, out: Array) -> int:

@@ -12,7 +12,6 @@ Letters in shapes: N images, C channels, H x W pixels, fh x fw pixels of a field
 out_h x out_w places where it fits.
 """
 
-from libc.math cimport sqrt, sqrtf
 from libc.string cimport memcpy
 
 import numpy as np
@@ -337,7 +336,7 @@ def col2im_6d_cython(
 
 cdef inline real _larger(real a, real b) noexcept nogil:
     """Return the larger number, or nan where there is one."""
-    return b if b > a or b != b else a
+    return b if (b > a) | (b != b) else a  # no branch, so no wrong guess
 
 
 def pool(
@@ -509,24 +508,18 @@ def adam(
         step: Learning rate, with the bias corrections.
         epsilon: Added to the root of v.
     """
-    cdef Py_ssize_t k, n = x.shape[0]
+    cdef Py_ssize_t n = x.shape[0]
     if dx.shape[0] != n or m.shape[0] != n or v.shape[0] != n:
         raise ValueError("x, dx, m and v do not all have the same length.")
-    cdef real keep1 = <real> beta1, take1 = <real> (1 - beta1)
-    cdef real keep2 = <real> beta2, take2 = <real> (1 - beta2)
-    cdef real rate = <real> step, floor = <real> epsilon
-    cdef real mean, square
+    if n == 0:
+        return
+    if WIDEST < 0:
+        raise NotImplementedError("This compiler built no Adam.")
     with nogil:
-        for k in range(n):
-            mean = m[k] * keep1 + dx[k] * take1
-            square = v[k] * keep2 + dx[k] * dx[k] * take2
-            m[k] = mean
-            v[k] = square
-            if real is float:
-                square = sqrtf(square)
-            else:
-                square = sqrt(square)
-            x[k] -= mean / (square + floor) * rate
+        if real is float:
+            adam_float(&x[0], &dx[0], &m[0], &v[0], n, beta1, beta2, step, epsilon)
+        else:
+            adam_double(&x[0], &dx[0], &m[0], &v[0], n, beta1, beta2, step, epsilon)
 
 
 cdef extern from "tiles.h":
@@ -559,6 +552,14 @@ cdef extern from "tiles.h":
     double softmax(
         const float* x, const Py_ssize_t* y, const float* weight, float* out,
         Py_ssize_t R, Py_ssize_t V,
+    ) noexcept nogil
+    void adam_float(
+        float* x, const float* dx, float* m, float* v, Py_ssize_t n,
+        double beta1, double beta2, double step, double epsilon,
+    ) noexcept nogil
+    void adam_double(
+        double* x, const double* dx, double* m, double* v, Py_ssize_t n,
+        double beta1, double beta2, double step, double epsilon,
     ) noexcept nogil
     int width
 

@@ -141,7 +141,7 @@ def adam(x: Array, dx: Array, config: Config | None = None) -> tuple[Array, Conf
 def _compiled_adam(arrays: tuple[Array, ...], *settings: float) -> bool:
     """Take Adam's step with the kernel, going over memory once; tell if it fits."""
     k, x = compiled.kernels(), arrays[0]
-    if k is None or x.dtype not in (np.float32, np.float64) or x.size == 0:
+    if k is None or k.WIDEST < 0 or x.dtype not in (np.float32, np.float64):
         return False
     for a in arrays:
         if a.dtype != x.dtype or a.shape != x.shape or not a.flags.c_contiguous:

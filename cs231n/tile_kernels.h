@@ -1,5 +1,5 @@
 /* Convolution of one number type for one kind of processor; tiles.h includes this file
- * once for each, with REAL, NAME, TARGET, BYTES (of a vector), ROWS (filters handled at
+ * once for each, with REAL, ROOT, NAME, TARGET, BYTES (of a vector), ROWS (filters handled at
  * a time), DROWS and DCOLS set.
  *
  * No patch is copied. Padded images lie in planes, one for each channel and, with a
@@ -93,6 +93,23 @@ TARGET static void NAME(inner)(const REAL *dout, ptrdiff_t pitch, ptrdiff_t F,
                         dw[(f + r) * K + k + c] += total;
                     }
             }
+    }
+}
+
+/* Take one step of Adam. */
+TARGET static void NAME(adam)(REAL *x, const REAL *dx, REAL *m, REAL *v, ptrdiff_t n,
+                              double beta1, double beta2, double step, double epsilon)
+{
+    const REAL keep = (REAL)beta1, take = (REAL)(1 - beta1);
+    const REAL keep2 = (REAL)beta2, take2 = (REAL)(1 - beta2);
+    const REAL rate = (REAL)step, floor = (REAL)epsilon;
+#pragma GCC ivdep
+    for (ptrdiff_t k = 0; k < n; k++) {
+        const REAL mean = m[k] * keep + dx[k] * take;
+        const REAL square = v[k] * keep2 + dx[k] * dx[k] * take2;
+        m[k] = mean;
+        v[k] = square;
+        x[k] -= mean / (ROOT(square) + floor) * rate;
     }
 }
 

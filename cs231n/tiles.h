@@ -78,15 +78,19 @@ static ptrdiff_t *offsets(const Conv *s, ptrdiff_t K)
 #define DROWS 3
 #define DCOLS 4
 #define REAL float
+#define ROOT sqrtf
 #define NAME(x) x##_float_plain
 #include "softmax_kernel.h"
 #include "tile_kernels.h"
 #undef REAL
+#undef ROOT
 #undef NAME
 #define REAL double
+#define ROOT sqrt
 #define NAME(x) x##_double_plain
 #include "tile_kernels.h"
 #undef REAL
+#undef ROOT
 #undef NAME
 #undef TARGET
 #undef BYTES
@@ -95,15 +99,19 @@ static ptrdiff_t *offsets(const Conv *s, ptrdiff_t K)
 #define TARGET __attribute__((target("avx2,fma")))
 #define BYTES 32
 #define REAL float
+#define ROOT sqrtf
 #define NAME(x) x##_float_avx2
 #include "softmax_kernel.h"
 #include "tile_kernels.h"
 #undef REAL
+#undef ROOT
 #undef NAME
 #define REAL double
+#define ROOT sqrt
 #define NAME(x) x##_double_avx2
 #include "tile_kernels.h"
 #undef REAL
+#undef ROOT
 #undef NAME
 #undef TARGET
 #undef BYTES
@@ -118,15 +126,19 @@ static ptrdiff_t *offsets(const Conv *s, ptrdiff_t K)
 #define DROWS 4
 #define DCOLS 6
 #define REAL float
+#define ROOT sqrtf
 #define NAME(x) x##_float_avx512
 #include "softmax_kernel.h"
 #include "tile_kernels.h"
 #undef REAL
+#undef ROOT
 #undef NAME
 #define REAL double
+#define ROOT sqrt
 #define NAME(x) x##_double_avx512
 #include "tile_kernels.h"
 #undef REAL
+#undef ROOT
 #undef NAME
 #endif
 
@@ -158,6 +170,18 @@ static double softmax(const float *x, const ptrdiff_t *y, const float *weight,
                       float *out, ptrdiff_t R, ptrdiff_t V)
 {
     return CHOOSE(softmax, float, x, y, weight, out, R, V);
+}
+
+static void adam_float(float *x, const float *dx, float *m, float *v, ptrdiff_t n,
+                       double beta1, double beta2, double step, double epsilon)
+{
+    CHOOSE(adam, float, x, dx, m, v, n, beta1, beta2, step, epsilon);
+}
+
+static void adam_double(double *x, const double *dx, double *m, double *v, ptrdiff_t n,
+                        double beta1, double beta2, double step, double epsilon)
+{
+    CHOOSE(adam, double, x, dx, m, v, n, beta1, beta2, step, epsilon);
 }
 
 static int tiles_forward_float(const float *x, const float *w, const float *b,
@@ -215,6 +239,20 @@ static double softmax(const float *x, const ptrdiff_t *y, const float *weight,
 {
     (void)x, (void)y, (void)weight, (void)out, (void)R, (void)V;
     return 0;
+}
+
+static void adam_float(float *x, const float *dx, float *m, float *v, ptrdiff_t n,
+                       double beta1, double beta2, double step, double epsilon)
+{
+    (void)x, (void)dx, (void)m, (void)v, (void)n;
+    (void)beta1, (void)beta2, (void)step, (void)epsilon;
+}
+
+static void adam_double(double *x, const double *dx, double *m, double *v, ptrdiff_t n,
+                        double beta1, double beta2, double step, double epsilon)
+{
+    (void)x, (void)dx, (void)m, (void)v, (void)n;
+    (void)beta1, (void)beta2, (void)step, (void)epsilon;
 }
 
 #define ABSENT(what, type)                                                             \

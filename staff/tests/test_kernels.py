@@ -221,7 +221,11 @@ def test_the_adam_kernel_gives_numpys_numbers(dtype, threads, rng):
     other = {"m": m.copy(), "v": v.copy(), "t": 5, "learning_rate": 1e-2}
     with compiled.only_numpy():
         theirs, wanted = optim.adam(w.copy(), dw, other)
-    limit = {"rtol": 1e-6, "atol": 1e-7} if dtype == np.float32 else {"rtol": 1e-13}
+    limit = (
+        {"rtol": 1e-6, "atol": 1e-7}
+        if dtype == np.float32
+        else {"rtol": 1e-12, "atol": 1e-15}
+    )
     np.testing.assert_allclose(mine, theirs, **limit)
     for name in ("m", "v"):
         np.testing.assert_allclose(state[name], wanted[name], **limit)
@@ -355,8 +359,13 @@ def test_kernels_of_another_version_are_not_taken(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="names of files differ")
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", [".", "cs231n"])
-def test_the_classic_command_builds_in_place(folder, tmp_path):
+@pytest.mark.parametrize("folder", [".", "cs231n", "without a compiler"])
+def test_the_classic_command_builds_in_place(folder, tmp_path, monkeypatch):
+    if compiler := folder != "without a compiler":
+        monkeypatch.delenv("CC", raising=False)
+    else:
+        monkeypatch.setenv("CC", "/bin/false")
+        folder = "."
     shutil.copy(ROOT / "setup.py", tmp_path)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copytree(
@@ -371,6 +380,6 @@ def test_the_classic_command_builds_in_place(folder, tmp_path):
         capture_output=True,
     )
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    assert (tmp_path / "cs231n" / f"im2col_cython{suffix}").exists()
-    code = "from cs231n import compiled; print(compiled.kernels().VERSION)"
-    assert run(code, tmp_path).stdout == "1\n"
+    assert (tmp_path / "cs231n" / f"im2col_cython{suffix}").exists() == compiler
+    code = "from cs231n import compiled; print(compiled.kernels() is not None)"
+    assert run(code, tmp_path).stdout == f"{compiler}\n"
