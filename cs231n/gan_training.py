@@ -126,7 +126,7 @@ def train_gan(
     same networks, optimizers and loader again, and call this again.
 
     Args:
-        D: Scaled pictures (N, 1, 28, 28) -> N scores. Convolutions' weights are put
+        D: Scaled pictures (N, 1, 28, 28) -> N scores. Its convolutions' weights are put
             channels last, and a new Adam is fused; neither changes results.
         G: Noise (N, noise_size) -> N * 784 scaled pixels.
         D_solver: Changes D's weights.
