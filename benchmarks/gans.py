@@ -107,8 +107,8 @@ def gan_step(N: int = 128) -> Iterator[Row]:
                 (_course_step, loader),
             ):
                 step = make(*fresh(), batches, _repeatable())
-                # Adam's first step takes the sign of each gradient, so rounding sets the
-                # two apart soon after; in float64 they are equal, and that is tested.
+                # Adam's first step takes each gradient's sign, so rounding sets the two
+                # apart soon after; in float64 they are equal, and that is tested.
                 pairs.append(step())
             np.testing.assert_allclose(*pairs, rtol=1e-3, err_msg="losses differ")
 

@@ -69,6 +69,7 @@ class GANStep:
         self.draw_noise, self.noise_size = draw_noise, noise_size
         self.penalty = penalty
         self.device = _only_device(D, G)
+        self.dtype = next(D.parameters()).dtype
         for solver in (D_solver, G_solver):
             _fuse(solver)
         fresh = not (D_solver.state or G_solver.state)
@@ -118,7 +119,7 @@ class GANStep:
             return _descend(loss, self.G_solver, "generator")
 
     def _draw(self, N: int) -> torch.Tensor:
-        noise = self.draw_noise(N, self.noise_size).to(self.device)
+        noise = self.draw_noise(N, self.noise_size).to(self.device, self.dtype)
         drawn: torch.Tensor = self.G(noise).reshape(N, *SHAPE)
         return drawn
 
@@ -153,8 +154,7 @@ class GANStep:
 
     def _blank(self, N: int, model: nn.Module) -> torch.Tensor:
         shape = (self.noise_size,) if model is self.G else SHAPE
-        dtype = next(model.parameters()).dtype
-        return torch.zeros(N, *shape, device=self.device, dtype=dtype)
+        return torch.zeros(N, *shape, device=self.device, dtype=self.dtype)
 
 
 @contextmanager

@@ -486,7 +486,7 @@ plot_quality(
 
 # %%
 # How often would luck alone fail this? It is not known well: the only other seed that
-# was trained to the end drew all ten digits and saved 0.83.
+# was trained to the end drew all ten digits and saved four fifths.
 if FULL:
     others = min(qualities[name].frechet for name in ("vanilla", "least squares"))
     check_at_least(
@@ -684,8 +684,8 @@ plot_study(
 )
 
 # %%
-# Measured with ten other seeds: of 10,000 studies of eight runs each, drawn from theirs,
-# none fails. Ten seeds bound the rate only loosely.
+# Measured with ten other seeds: of 10,000 studies of eight runs each, drawn from
+# theirs, none fails. Ten seeds bound the rate only loosely.
 if FULL:
     gaps = study.gap(GENERATOR_TOO, ALONE)
     check_at_least(
