@@ -684,8 +684,8 @@ plot_study(
 )
 
 # %%
-# Measured with ten other seeds: of 10,000 studies of eight runs each, drawn from
-# theirs, none fails. Ten seeds bound the rate only loosely.
+# Measured with twenty other seeds: of 10,000 studies of eight runs each, drawn
+# from theirs, none fails. Twenty seeds bound the rate only loosely.
 if FULL:
     gaps = study.gap(GENERATOR_TOO, ALONE)
     check_at_least(
