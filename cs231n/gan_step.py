@@ -1,9 +1,9 @@
 """One step of two networks that train one another (given), as fast as it goes.
 
 What makes it fast changes no result: real and drawn pictures go through the
-discriminator together; its weights are frozen while the generator learns; convolutions
-get their channels last; Adam does its work in one pass over memory; pictures are where
-the networks are.
+discriminator together; its weights are frozen while the generator learns; its
+convolutions get their channels last; Adam does its work in one pass over memory;
+pictures are where the networks are.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class GANStep:
         self.draw_noise, self.noise_size = draw_noise, noise_size
         self.penalty = penalty
         self.device = _only_device(D, G)
+        self.dtype = next(D.parameters()).dtype
         for solver in (D_solver, G_solver):
             _fuse(solver)
         fresh = not (D_solver.state or G_solver.state)
@@ -118,19 +119,21 @@ class GANStep:
             return _descend(loss, self.G_solver, "generator")
 
     def _draw(self, N: int) -> torch.Tensor:
-        noise = self.draw_noise(N, self.noise_size).to(self.device)
+        noise = self.draw_noise(N, self.noise_size).to(self.device, self.dtype)
         drawn: torch.Tensor = self.G(noise).reshape(N, *SHAPE)
         return drawn
 
     def _put_channels_last(self) -> None:
-        """Let convolutions read memory in the order they like, if the layers can."""
-        for model in (self.D, self.G):
-            if not any(weight.ndim == 4 for weight in model.parameters()):
-                continue
-            model.to(memory_format=torch.channels_last)
-            # A layer of a student's own may need a picture's numbers in a row.
-            if not self._accepts(2, model):
-                model.to(memory_format=torch.contiguous_format)
+        """Let D's convolutions read memory in the order they like, if its layers can.
+
+        G's maps come out of rows, and so in the other order: there it would cost time.
+        """
+        if not any(weight.ndim == 4 for weight in self.D.parameters()):
+            return
+        self.D.to(memory_format=torch.channels_last)
+        # A layer of a student's own may need a picture's numbers in a row.
+        if not self._accepts(2, self.D):
+            self.D.to(memory_format=torch.contiguous_format)
 
     def _require_shapes(self) -> None:
         with evaluating(self.G), evaluating(self.D), torch.no_grad():
@@ -151,8 +154,7 @@ class GANStep:
 
     def _blank(self, N: int, model: nn.Module) -> torch.Tensor:
         shape = (self.noise_size,) if model is self.G else SHAPE
-        dtype = next(model.parameters()).dtype
-        return torch.zeros(N, *shape, device=self.device, dtype=dtype)
+        return torch.zeros(N, *shape, device=self.device, dtype=self.dtype)
 
 
 @contextmanager

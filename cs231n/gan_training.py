@@ -126,7 +126,7 @@ def train_gan(
     same networks, optimizers and loader again, and call this again.
 
     Args:
-        D: Scaled pictures (N, 1, 28, 28) -> N scores. Convolutions' weights are put
+        D: Scaled pictures (N, 1, 28, 28) -> N scores. Its convolutions' weights are put
             channels last, and a new Adam is fused; neither changes results.
         G: Noise (N, noise_size) -> N * 784 scaled pixels.
         D_solver: Changes D's weights.
@@ -189,7 +189,7 @@ def train_gan(
                 f"Resuming after epoch {history.epochs} of {num_epochs} "
                 f"from {os.fspath(checkpoint)}."
             )
-    shown = _fixed_noise(noise_size).to(step.device)
+    shown = _fixed_noise(noise_size).to(step.device, step.dtype)
     for model in (D, G):
         model.train()
     began = time.perf_counter() - history.seconds
@@ -200,7 +200,7 @@ def train_gan(
         initial=len(history.d_losses),
     ) as bar:
         while history.epochs < num_epochs:
-            for real in _full_batches(loader, batch_size, step.device):
+            for real in _full_batches(loader, batch_size, step):
                 t = len(history.d_losses)
                 try:
                     d_loss = step.train_discriminator(real)
@@ -265,7 +265,7 @@ def _length(loader: Any) -> int:
 
 
 def _full_batches(
-    loader: Iterable[Any], batch_size: int, device: torch.device
+    loader: Iterable[Any], batch_size: int, step: GANStep
 ) -> Iterator[torch.Tensor]:
     """Go through an epoch's scaled pictures, and look at what comes."""
     full = short = 0
@@ -277,7 +277,8 @@ def _full_batches(
             continue
         require_pictures(x, batch_size)
         full += 1
-        yield 2 * x.to(device).reshape(batch_size, *SHAPE) - 1
+        x = x.to(step.device, step.dtype)
+        yield 2 * x.reshape(batch_size, *SHAPE) - 1
     if not full:
         came = f"{short} batches, all shorter than" if short else "nothing, and not"
         raise ValueError(

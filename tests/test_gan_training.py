@@ -283,6 +283,15 @@ def test_loaders_of_every_kind(rng):
     assert len(first) == len(expected)
 
 
+def test_pixels_and_networks_of_other_dtypes(rng):
+    x = pictures(rng, 8)
+    expected = train([x[:4], x[4:]]).d_losses
+    assert train([x[:4].double(), x[4:].double()]).d_losses == expected
+    D, G = networks()
+    in_double = train([x[:4], x[4:]], (D.double(), G.double()))
+    assert in_double.d_losses == pytest.approx(expected, rel=1e-3)
+
+
 def test_a_loader_need_not_know_its_length():
     class Stream(IterableDataset):
         def __iter__(self):

@@ -481,11 +481,12 @@ print_quality(qualities)
 plot_quality(
     qualities,
     alt="Five panels of bars for real digits and three GANs: the convolutional one is "
-    "nearest to the real digits in all of them.",
+    "nearest to the real digits in digits drawn, Fréchet distance and recall.",
 )
 
 # %%
-# THRESHOLDS
+# How often would luck alone fail this? It is not known well: the only other seed that
+# was trained to the end drew all ten digits and saved four fifths.
 if FULL:
     others = min(qualities[name].frechet for name in ("vanilla", "least squares"))
     check_at_least(
@@ -683,6 +684,8 @@ plot_study(
 )
 
 # %%
+# Measured with twenty other seeds: of 10,000 studies of eight runs each, drawn
+# from theirs, none fails. Twenty seeds bound the rate only loosely.
 if FULL:
     gaps = study.gap(GENERATOR_TOO, ALONE)
     check_at_least(

@@ -9,6 +9,7 @@ import torch
 from scipy import linalg
 from torch import nn
 
+from benchmarks import gans
 from cs231n import gan_pytorch as q5
 from cs231n.gan_extras import (
     SpectralNorm,
@@ -274,6 +275,18 @@ def test_precision_and_recall_by_loops(rng):
     assert precision == pytest.approx(inside(drawn, real))
     assert recall == pytest.approx(inside(real, drawn))
     assert 0 < precision < 1
+
+
+# Speed.
+
+
+def test_the_rivals_of_a_step_agree_before_they_are_timed(monkeypatch):
+    for row in gans.gan_step(4):
+        row.agree()
+        assert set(row.targets) <= set(row.peers)
+    monkeypatch.setattr(gans.GANStep, "train_generator", lambda *_: 1.0)
+    with pytest.raises(AssertionError, match="losses differ"):
+        next(gans.gan_step(4)).agree()
 
 
 # Calibration.
