@@ -12,6 +12,7 @@ def main(argv: list[str] | None = None) -> int:
         "setup": "make the environment and install what is missing",
         "notebooks": "write the notebooks from their text sources",
         "run": "execute the notebooks and write the report",
+        "table": "write what students' tools need of the question table",
         "handout": "make what students get, and check it",
     }
     parser = argparse.ArgumentParser(
@@ -30,6 +31,10 @@ def main(argv: list[str] | None = None) -> int:
         from staff import notebooks
 
         return notebooks.main(args.arguments)
+    if args.verb == "table":
+        from staff import questions
+
+        return questions.main(args.arguments)
     if args.verb == "handout":
         from staff import handout
 
