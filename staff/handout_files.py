@@ -182,7 +182,9 @@ def _fill_in(text: str, table: Sequence[Question]) -> str:
         for question in table:
             if points := question.points.get(wanted[1]):
                 names = ", ".join(f"`{name}`" for name in question.notebooks)
-                lines.append(f"| {question.id} | {question.title} | {points} | {names} |")
+                lines.append(
+                    f"| {question.id} | {question.title} | {points} | {names} |"
+                )
         return "\n".join(lines)
 
     return re.sub(r"\{\{questions (\w+)\}\}", rows, text)
