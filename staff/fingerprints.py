@@ -23,7 +23,7 @@ from staff.questions import ROOT, questions
 from staff.writings import WritingError, answer, edited, rewritten, solved, split
 
 SEED = 231
-READY = ("Q1", "Q2", "Q3", "Q4")
+READY = tuple(q.id for q in questions())
 
 
 @dataclass(frozen=True)
@@ -190,6 +190,8 @@ def _spoilt(
                 for name, wanted in right[way].items()
                 if not check_marks.agree(found[name], wanted, how.within)
             }
+            if telling := {n: m for n, m in spoilt[way].items() if n in how.telling}:
+                spoilt[way] = telling
     if not spoilt["own"]:
         raise WritingError(f"{slip.key}: nothing is wrong with: {slip.says}")
     return spoilt
