@@ -237,8 +237,13 @@ def _parts(tree: ast.AST | None) -> list[_Part]:
                     inside.append(f"{field}={item!r}")
         weight += isinstance(node, ast.BinOp)
         computes = computes or isinstance(node, _COMPUTING)
-        if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Constant):
-            computes = True
+        if isinstance(node, ast.Subscript):
+            # Not params["Wx"], nor a type such as tuple[int, str].
+            inner = [
+                part for part in ast.walk(node.slice) if isinstance(part, ast.Name)
+            ]
+            kind = isinstance(node.value, ast.Name) and node.value.id in _KINDS
+            computes = computes or bool(inner and not kind)
         text = f"{type(node).__name__}({','.join(inside)})"
         if computes and isinstance(node, ast.stmt | ast.expr):
             if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Expr):
@@ -251,6 +256,7 @@ def _parts(tree: ast.AST | None) -> list[_Part]:
 
 
 _SMALL = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+_KINDS = {"dict", "list", "set", "tuple", "type"}
 _COMPUTING = (ast.BinOp, ast.Call, ast.UnaryOp, ast.AugAssign)
 
 
