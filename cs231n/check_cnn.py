@@ -53,22 +53,22 @@ class Network:
             self.seen.append(X.copy())
         bent = 0.3 if mode == "train" else 0.0
         if end is None or end == 10:
-            hidden = np.tanh(X.reshape(len(X), -1) @ self._A + bent)
-            return hidden @ self._B, (None, X.shape, hidden)
+            a = X.reshape(len(X), -1) @ self._A + bent
+            return np.arctan(a) @ self._B, (None, X.shape, a)
         halved = X[:, :, ::2, ::2]
-        features = np.tanh(np.einsum("nchw,cf->nfhw", halved, self._mix[end]) + bent)
-        return features, (end, X.shape, features)
+        a = np.einsum("nchw,cf->nfhw", halved, self._mix[end]) + bent
+        return np.arctan(a), (end, X.shape, a)
 
     def backward(self, dout: Array, cache: Any) -> tuple[Array, dict[str, Array]]:
         """Return the gradient at the pictures, and none at the weights."""
-        end, shape, out = cache
-        if np.shape(dout) != ((len(out), C) if end is None else out.shape):
+        end, shape, a = cache
+        if np.shape(dout) != ((len(a), C) if end is None else a.shape):
             raise ValueError(f"backward() got a gradient of shape {np.shape(dout)}.")
         if end is None:
-            flat = (dout @ self._B.T * (1 - out**2)) @ self._A.T
+            flat = (dout @ self._B.T / (1 + a**2)) @ self._A.T
             return flat.reshape(shape), {}
         dX = np.zeros(shape)
-        da = dout * (1 - out**2)
+        da = dout / (1 + a**2)
         dX[:, :, ::2, ::2] = np.einsum("nfhw,cf->nchw", da, self._mix[end])
         return dX, {}
 

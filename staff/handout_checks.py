@@ -54,7 +54,7 @@ def proof(
 
     def tests(folder: Path) -> list[str]:
         same = {name: c for name in files if (c := _bytes(root / name)) is not None}
-        return handout_runs.testing_problems(folder, data, None if thorough else same)
+        return handout_runs.shelf_problems(folder, data, None if thorough else same)
 
     steps: list[tuple[str, Callable[[Path], list[str]]]] = [
         (

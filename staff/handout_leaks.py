@@ -245,9 +245,9 @@ def _parts(tree: ast.AST | None) -> list[_Part]:
             kind = isinstance(node.value, ast.Name) and node.value.id in _KINDS
             computes = computes or bool(inner and not kind)
         text = f"{type(node).__name__}({','.join(inside)})"
-        if computes and isinstance(node, ast.stmt | ast.expr):
-            if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Expr):
-                found.append(_Part(node, weight, text))
+        whole = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Expr)
+        if computes and isinstance(node, ast.stmt | ast.expr) and not whole:
+            found.append(_Part(node, weight, text))
         return weight, computes, text
 
     if tree is not None:

@@ -74,7 +74,7 @@ def import_problems(folder: Path, data: Path) -> list[str]:
     return done.stdout.strip().splitlines()
 
 
-def testing_problems(
+def shelf_problems(
     folder: Path, data: Path, solved: Mapping[str, bytes] | None = None
 ) -> list[str]:
     """Run the hand-out's tests and name those that do not end as they should.

@@ -1,4 +1,4 @@
-"""Answers that show in a hand-out are found, whatever they wear; innocent code is not."""
+"""Answers that show in a hand-out are found whatever they wear; nothing else is."""
 
 import json
 
@@ -90,7 +90,7 @@ def test_blemishes_are_named_with_their_line():
     files = {
         "a.py": b"x = 1\n# BEGIN SOLUTION\n",
         "b.py": b"'see staff/run.py'\nfrom staff import run\nimport benchmarks.x\n",
-        "c.md": "The staff are kind; benchmarks are fun. END SOLUTION?".encode(),
+        "c.md": b"The staff are kind; benchmarks are fun. END SOLUTION?",
         "d.ipynb": json.dumps({"cells": [cell, run]}).encode(),
         "e.ipynb": b"{",
         "f/__pycache__/x.pyc": b"",
