@@ -102,34 +102,56 @@ def run(
         The function, and "state", "message", "seconds" and "named" of its verdict.
     """
     waiting = {f.key: f for f in functions}
+    broken: list[str] = []
     while waiting:
         stuck = ""
-        for line in _lines(list(waiting), limit):
+        for line in _lines(list(waiting), broken, limit):
             if "end" in line:
                 yield waiting.pop(line["end"]), line
                 stuck = ""
             elif "begin" in line:
                 stuck = line["begin"]
             elif stuck:
-                yield waiting.pop(stuck), _wrong(line["stopped"], line["seconds"])
+                function = waiting.pop(stuck)
+                verdict = _alone(function, limit)
+                if verdict is None:  # it is the function itself
+                    broken.append(function.name)
+                    verdict = _wrong(line["stopped"], line["seconds"])
+                yield function, verdict
             else:  # not even imports came to an end
                 for function in waiting.values():
                     yield function, _wrong(f"Importing it: {line['stopped']}")
                 return
 
 
+def _alone(function: Function, limit: float) -> dict[str, Any] | None:
+    """Try a function without those that it may call; None if it gets stuck again."""
+    others = [f.name for q in questions() for f in q.functions]
+    without = sorted({name for name in others if name != function.name})
+    for line in _lines([function.key], without, limit):
+        if "end" in line:
+            return line
+    return None
+
+
 def _wrong(message: str, seconds: float = 0.0) -> dict[str, Any]:
     return {"state": "wrong", "message": message, "seconds": seconds, "named": []}
 
 
-def _lines(keys: list[str], limit: float) -> Iterator[dict[str, Any]]:
+def _lines(
+    keys: list[str], without: list[str], limit: float
+) -> Iterator[dict[str, Any]]:
     """Start a worker and pass on what it says; a last line tells why it stopped."""
     threads = {
         name: "1"
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "cs231n.check_worker", *keys],
+        [
+            *(sys.executable, "-m", "cs231n.check_worker"),
+            *(f"--without={name}" for name in without),
+            *keys,
+        ],
         cwd=ROOT,
         env={
             **threads,
@@ -205,7 +227,7 @@ def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, 
         "possible", "edition", and "absent", the questions that are not here.
     """
     found: dict[str, Any] = {}
-    absent = []
+    absent, score, possible = [], 0.0, 0.0
     for question, functions in chosen:
         here = [f for f in functions if is_there(f)]
         if show:
@@ -218,18 +240,20 @@ def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, 
             points = question.worth(function, edition)
             row = {
                 "state": verdict["state"],
-                "points": points,
-                "earned": points if verdict["state"] == "done" else 0.0,
+                "points": round(points, 2),
+                "earned": round(points, 2) if verdict["state"] == "done" else 0.0,
                 "seconds": round(verdict["seconds"], 3),
                 "message": verdict["message"],
             }
             found[function.key] = row
+            possible += points
+            score += points if verdict["state"] == "done" else 0.0
             if show:
                 _print_row(function, row)
     return {
         "functions": found,
-        "score": round(sum(row["earned"] for row in found.values()), 2),
-        "possible": round(sum(row["points"] for row in found.values()), 2),
+        "score": round(score, 2),
+        "possible": round(possible, 2),
         "edition": edition,
         "absent": absent,
     }

@@ -30,9 +30,7 @@ def verdicts(slips, records, writings):
         for writing in slip.edits:
             if writing in writings or (writing != "edit" and "others" in writings):
                 with rewritten(answers_with(slip, writing)):
-                    verdict = judge(
-                        FUNCTIONS[slip.key], records, exercise(slip.key)
-                    )
+                    verdict = judge(FUNCTIONS[slip.key], records, exercise(slip.key))
                 said[slip.key, writing, slip.says] = verdict
     return said
 
