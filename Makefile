@@ -36,7 +36,7 @@ lint: setup ## check style, types, spelling, scripts and notebooks
 	@$(RUN) -m staff notebooks --check
 	@echo "Nothing to complain of."
 
-handout: data ## make what students get, check it, write the zip
+handout: data ## write the tree that students get, checked, and its zip
 	@$(RUN) -m staff handout $(ARGS)
 
 bench: setup ## measure speed against torch, as ratios
