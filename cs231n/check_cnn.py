@@ -72,6 +72,12 @@ class Network:
         dX[:, :, ::2, ::2] = np.einsum("nfhw,cf->nchw", da, self._mix[end])
         return dX, {}
 
+    def slope(self, X: Array, label: int) -> Array:
+        """Return the gradient of one picture's score for a class, by its formula."""
+        a = X.reshape(1, -1) @ self._A
+        flat = (self._B[:, label] / (1 + a**2)) @ self._A.T
+        return flat.reshape(X.shape)
+
 
 def _picture(rng: np.random.RandomState, N: int = 1) -> Array:
     return 20 * rng.randn(N, 3, H, W)
@@ -109,11 +115,10 @@ def _fooling(bench: Bench, way: str) -> Results:
     path = [*model.seen, fooling]
     steps = [b - a for a, b in zip(path, path[1:], strict=False) if (a != b).any()]
     places = [a for a, b in zip(path, path[1:], strict=False) if (a != b).any()]
-    upward = np.eye(C)[[target]]
     agreement = [
         np.sum(step * g) / (np.linalg.norm(step) * np.linalg.norm(g))
         for place, step in zip(places, steps, strict=True)
-        for g in [model.backward(upward, model.forward(place)[1])[0]]
+        for g in [model.slope(place, target)]
     ]
     # How long a step is, is free; where it goes is not.
     first = steps[0] / np.linalg.norm(steps[0]) if steps else np.zeros_like(X)
