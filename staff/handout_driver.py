@@ -18,7 +18,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-_HEAVY = ("numpy", "scipy.sparse", "scipy.ndimage", "torch", "matplotlib", "PIL.Image")
+_HEAVY = (
+    *("numpy", "scipy.sparse", "scipy.ndimage", "torch", "matplotlib", "PIL.Image"),
+    "torch._dynamo",  # what the first optimizer imports
+)
 _WORKER = "cs231n.check_worker"
 _PATIENCE = 60  # seconds for a run, after which it counts as endless
 

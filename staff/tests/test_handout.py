@@ -142,7 +142,7 @@ def test_a_pyproject_that_lacks_something_is_named(text):
 def test_marker_slips_of_all_files_are_named_at_once(tree):
     for name in ("cs231n/tiny.py", "staff/notebooks/Tiny.py"):
         path = tree / name
-        path.write_text(path.read_text("utf-8").replace("# END", "# Ende", 1))
+        path.write_text(path.read_text("utf-8").replace("# END", "# ENDS", 1))
     (tree / "run.sh").write_text("# BEGIN SOLUTION\n")
     found = message(tree).splitlines()
 

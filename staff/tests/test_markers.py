@@ -139,7 +139,7 @@ SLIPS = {
     "prose's marks": (BEGIN, "# <!-- BEGIN SOLUTION -->", 4, "not the place"),
     "behind code": (f"    {BEGIN}", f"    x = x  {BEGIN}", 4, "line of its own"),
     "todo lower case": (ASK, "# todo(Q1): Double it.", 2, "looks like a marker"),
-    "todo typo": (ASK, "# TOOD(Q1): Double it.", 2, "looks like a marker"),
+    "todo typo": (ASK, "# TODOO(Q1): Double it.", 2, "looks like a marker"),
     "todo without id": (ASK, "# TODO: Double it.", 2, "looks like a marker"),
     "todo blank": (ASK, "# TODO (Q1): Double it.", 2, "looks like a marker"),
     "todo no colon": (ASK, "# TODO(Q1) Double it.", 2, "looks like a marker"),
