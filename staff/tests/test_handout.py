@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -114,6 +115,21 @@ def test_readme_tells_the_questions_and_names_what_is_there(real):
     for question in questions():
         for points in question.points.values():
             assert f"| {question.id} | {question.title} | {points} |" in text
+
+
+def test_every_command_of_readme_is_there(real):
+    text = real["README.md"].decode()
+    modules = re.findall(r"python -m (cs231n[\w.]*)", text)
+    assert len(modules) >= 2
+    for module in modules:
+        assert f"{module.replace('.', '/')}.py" in real
+    for script in re.findall(r"\./(\w+\.sh)", text):
+        assert script in real
+    marks = re.findall(r"pytest -m \"?(?:not )?(\w+)", text)
+    declared = tomllib.loads(real["pyproject.toml"].decode())["tool"]["pytest"][
+        "markers"
+    ]
+    assert set(marks) <= {mark.split(":")[0] for mark in declared}
 
 
 def test_the_short_pyproject_says_what_the_staffs_says(real):
