@@ -1,4 +1,4 @@
-"""Check and hint: names are found, marks know arrays again, ladders have three steps."""
+"""Check and hint: names, marks that know arrays again, ladders of three steps."""
 
 import json
 

@@ -5,11 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
-import numpy as np
 import pytest
 
-from cs231n import check, check_marks
+from cs231n import check_marks
 from cs231n.assignment import questions
 from cs231n.check_exercises import exercise
 from cs231n.check_verdict import judge
@@ -63,7 +63,8 @@ def test_one_answer_taken_away_costs_exactly_its_own_points(name):
 
 
 WRONG = {
-    "rnn_step_forward": "next_h = x @ Wx + prev_h @ Wh + b\ncache = (x, prev_h, Wx, Wh, next_h)\n",
+    "rnn_step_forward": "next_h = x @ Wx + prev_h @ Wh + b\n"
+    "cache = (x, prev_h, Wx, Wh, next_h)\n",
     "lstm_forward": "h, cache = np.zeros((len(x), x.shape[1], h0.shape[1])), None\n",
     "word_embedding_forward": "out, cache = W[x] * 2, (x, W.shape)\n",
     "rnn_backward": "dx, dh0, dWx, dWh, db = [np.ones(3)] * 5\n",
@@ -81,7 +82,8 @@ def test_a_backward_pass_may_agree_with_a_wrong_forward_pass():
     forward = "cs231n.rnn_layers.rnn_step_forward"
     backward = "cs231n.rnn_layers.rnn_step_backward"
     linear = {
-        forward: "next_h = np.sin(x @ Wx + prev_h @ Wh + b)\ncache = (x, prev_h, Wx, Wh, np.cos(x @ Wx + prev_h @ Wh + b))\n",
+        forward: "a = x @ Wx + prev_h @ Wh + b\n"
+        "next_h, cache = np.sin(a), (x, prev_h, Wx, Wh, np.cos(a))\n",
         backward: answer(solved("cs231n.rnn_layers"), "rnn_step_backward").replace(
             "(1 - next_h**2)", "next_h"
         ),
@@ -94,7 +96,8 @@ def test_a_backward_pass_may_agree_with_a_wrong_forward_pass():
     # But zeros all over agree with nothing.
     zeros = {
         forward: "next_h, cache = np.zeros_like(prev_h), (x, prev_h, Wx, Wh)\n",
-        backward: "dx, dprev_h, dWx, dWh = (np.zeros_like(v) for v in cache)\ndb = dWh[0]\n",
+        backward: "dx, dprev_h, dWx, dWh = (np.zeros_like(v) for v in cache)\n"
+        "db = dWh[0]\n",
     }
     assert states(zeros, [forward, backward]) == {forward: "wrong", backward: "wrong"}
 
@@ -254,11 +257,13 @@ def test_code_that_misbehaves_harms_nothing_but_itself(tree):
         + answer(solved("cs231n.rnn_layers"), "rnn_step_backward"),
         "rnn_backward": "import sys\nsys.exit()\n",
         "word_embedding_forward": "import os\nos._exit(3)\n",
-        "word_embedding_backward": "input('how now? ')\n",
-        "lstm_step_forward": "raise ValueError('gr\u00fc\u00dfe\\n' * 999)\n",
+        "lstm_step_forward": "input('how now? ')\n",
+        "lstm_forward": "raise ValueError('gr\u00fc\u00dfe\\n' * 999)\n",
     }
     fill(tree, {f"cs231n.rnn_layers.{k}": v for k, v in answers.items()})
-    done = run(tree, "--json", "--limit", "2", "Q1", "lstm_step_forward")
+    done = run(
+        tree, "--json", "--limit", "2", "Q1", "lstm_step_forward", "lstm_forward"
+    )
     found = {
         k.rpartition(".")[2]: row
         for k, row in json.loads(done.stdout)["functions"].items()
@@ -269,9 +274,10 @@ def test_code_that_misbehaves_harms_nothing_but_itself(tree):
     assert found["rnn_forward"]["state"] == "done"
     assert "SystemExit" in said["rnn_backward"]
     assert "ended the Python process" in said["word_embedding_forward"]
-    assert "EOFError" in said["word_embedding_backward"]
-    assert "ValueError: gr\u00fc\u00dfe" in said["lstm_step_forward"]
-    assert len(said["lstm_step_forward"]) < 300
+    assert found["word_embedding_backward"]["state"] == "done"
+    assert "EOFError" in said["lstm_step_forward"]
+    assert "ValueError: gr\u00fc\u00dfe" in said["lstm_forward"]
+    assert len(said["lstm_forward"]) < 300
     # The endless loop and the sudden end are others' business, not these two's.
     assert found["loss"]["state"] == found["sample"]["state"] == "done"
 
@@ -316,15 +322,10 @@ def test_a_mistake_is_named_and_a_hint_offered(tree):
     assert "Graders try other inputs too" in said
 
 
-@pytest.mark.parametrize("edition", ["2017", "2016"])
-def test_checks_are_quick(edition):
-    """Seconds of each check, on a machine that may be busy."""
-    _, chosen = check.select([], edition)
-    found = check.report(edition, chosen, check.LIMIT, show=False)
-    assert found["score"] == found["possible"]
-    slow = {"cs231n.gan_pytorch.": 3.0}
-    for key, row in found["functions"].items():
-        limit = next((s for start, s in slow.items() if key.startswith(start)), 0.3)
-        limit = 1.0 if "pytorch" in key and limit < 1 else limit
-        assert row["seconds"] < limit, key
-    assert np.sum([row["seconds"] for row in found["functions"].values()]) < 10
+@pytest.mark.parametrize("key", [k for k in FUNCTIONS if "pytorch" not in k])
+def test_checks_are_quick(key):
+    """Seconds of the processor, as the machine may be busy."""
+    judge(FUNCTIONS[key], check_marks.records(), exercise(key))  # imports
+    start = time.process_time()
+    judge(FUNCTIONS[key], check_marks.records(), exercise(key))
+    assert time.process_time() - start < 0.3
