@@ -119,7 +119,6 @@ OTHERWISE = [
         "[NotImplementedError(), KeyError(1)])\n",
         "raises KeyError",
     ),
-    ("import nowhere\n", "No module named 'nowhere'"),
     (
         "@pytest.fixture\ndef broken():\n    return 1 / 0\n\n\n@q1\n"
         "def test_new(broken):\n    pass\n",
@@ -139,6 +138,12 @@ def test_tests_that_end_otherwise_are_named(folder):
     for k, (_, words) in enumerate(OTHERWISE):
         (problem,) = [p for p in found if p.startswith(f"tests/test_other_{k}.py")]
         assert words in problem
+
+
+def test_a_test_file_that_cannot_be_read_is_named(folder):
+    (folder / "tests" / "test_broken.py").write_text("import nowhere\n")
+    found = shelf_problems(folder, folder)
+    assert any("No module named 'nowhere'" in problem for problem in found), found
 
 
 def test_a_handout_without_graded_tests_is_suspicious(folder):
