@@ -77,7 +77,8 @@ class Network:
         """Return the gradient of one picture's score for a class, by its formula."""
         a = X.reshape(1, -1) @ self._A
         flat = (self._B[:, label] / (1 + a**2)) @ self._A.T
-        return flat.reshape(X.shape)
+        slope: Array = flat.reshape(X.shape)
+        return slope
 
 
 def _picture(rng: np.random.RandomState, N: int = 1) -> Array:

@@ -299,8 +299,8 @@ plot_orbit(
 # %% [markdown] tags=["answer"] id="q5-two-players"
 # ### A question to answer in writing
 #
-# **TODO(Q5):** Begin at $x_0 = y_0 = 1$ with steps of $h = 1$, and write down $y_1, x_1,
-# y_2, x_2, \ldots$ up to $x_6$. Does this find the point where both slopes are zero?
+# **TODO(Q5):** Begin at $x_0 = y_0 = 1$ with steps of $h = 1$, and write down $y_1,
+# x_1, y_2, x_2, \ldots$ up to $x_6$. Does this find the point where both slopes are zero?
 # What does that say of two networks whose losses stay about the same for a long time?
 #
 # *Your answer:*
@@ -504,9 +504,9 @@ if FULL:
 # %% [markdown] tags=["answer"] id="q5-three-gans"
 # ### A question to answer in writing
 #
-# **TODO(Q5):** Compare the three GANs by their pictures and by the numbers. Which number
-# shows best what you see, and could a generator have a high precision and still be
-# useless?
+# **TODO(Q5):** Compare the three GANs by their pictures and by the numbers. Which
+# number shows best what you see, and could a generator have a high precision and still
+# be useless?
 #
 # *Your answer:*
 #

@@ -341,9 +341,9 @@ small_lstm_solver = CaptioningSolver(
     batch_size=25,
     print_every=10,
 )
-small_lstm_solver.train()
 
 # %%
+small_lstm_solver.train()
 plot_losses(
     {"minibatch loss": small_lstm_solver.loss_history},
     "Overfitting 50 captions with an LSTM",
@@ -466,9 +466,9 @@ solver = CaptioningSolver(
     val_every=150,
     checkpoint=CHECKPOINT,
 )
-solver.train()
 
 # %%
+solver.train()
 plot_losses(
     {
         "minibatch of training captions": solver.loss_history,

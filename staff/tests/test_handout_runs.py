@@ -128,7 +128,7 @@ OTHERWISE = [
 
 
 def test_tests_that_end_otherwise_are_named(folder):
-    head = TESTS.split("@q1")[0]
+    head = TESTS.split("@q1", maxsplit=1)[0]
     for k, (text, _) in enumerate(OTHERWISE):
         path = folder / "tests" / f"test_other_{k}.py"
         path.write_text(f"{head}\n\n{text}")
