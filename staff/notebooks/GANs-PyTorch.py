@@ -300,8 +300,9 @@ plot_orbit(
 # ### A question to answer in writing
 #
 # **TODO(Q5):** Begin at $x_0 = y_0 = 1$ with steps of $h = 1$, and write down $y_1,
-# x_1, y_2, x_2, \ldots$ up to $x_6$. Does this find the point where both slopes are zero?
-# What does that say of two networks whose losses stay about the same for a long time?
+# x_1, y_2, x_2, \ldots$ up to $x_6$. Does this find the point where both slopes are
+# zero? What does that say of two networks whose losses stay about the same for a long
+# time?
 #
 # *Your answer:*
 #
