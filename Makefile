@@ -10,7 +10,7 @@ RUN := $(BIN)/python
 SCRIPTS = $(shell find . \( -name '.?*' -o -name build -o -path './$(VENV)' \) -prune -o -name '*.sh' -print) .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench data scenes lab notebooks clean setup
+.PHONY: help run test lint handout bench data scenes lab notebooks clean setup
 
 help: ## print this
 	@echo "CS231n Assignment 3. Say make and one of these:"
@@ -35,6 +35,9 @@ lint: setup ## check style, types, spelling, scripts and notebooks
 	@$(BIN)/shellcheck $(SCRIPTS)
 	@$(RUN) -m staff notebooks --check
 	@echo "Nothing to complain of."
+
+handout: data ## write the tree that students get, checked, and its zip
+	@$(RUN) -m staff handout $(ARGS)
 
 bench: setup ## measure speed against torch, as ratios
 	@$(RUN) -m benchmarks $(ARGS)

@@ -27,6 +27,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 (the name that everybody knows)
 
 from cs231n.datasets.digits import Digits
+from cs231n.gan_pytorch import sample_noise
 from cs231n.gan_step import frozen
 from cs231n.progress import progress_bar
 
@@ -94,7 +95,8 @@ class ManyLinear(nn.Module):
         """Draw the weights from torch's random numbers."""
         super().__init__()
         limit = math.sqrt(3 / inputs)
-        self.weight = nn.Parameter(limit * (2 * torch.rand(M, inputs, outputs) - 1))
+        weight = torch.empty(M, inputs, outputs)
+        self.weight = nn.Parameter(nn.init.uniform_(weight, -limit, limit))
         self.bias = nn.Parameter(torch.zeros(M, 1, outputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -364,7 +366,7 @@ def _unlabelled_loss(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 
 
 def _noise(M: int) -> torch.Tensor:
-    return 2 * torch.rand(M, UNLABELLED, NOISE) - 1
+    return sample_noise(M * UNLABELLED, NOISE).view(M, UNLABELLED, NOISE)
 
 
 def _descend(loss: torch.Tensor, solver: torch.optim.Optimizer) -> None:

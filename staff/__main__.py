@@ -13,6 +13,7 @@ def main(argv: list[str] | None = None) -> int:
         "notebooks": "write the notebooks from their text sources",
         "run": "execute the notebooks and write the report",
         "table": "write what students' tools need of the question table",
+        "handout": "make what students get, and check it",
         "fingerprints": "write what check knows results and mistakes by",
         "calibrate": "measure how often checks of training fail by chance",
     }
@@ -36,6 +37,10 @@ def main(argv: list[str] | None = None) -> int:
         from staff import questions
 
         return questions.main(args.arguments)
+    if args.verb == "handout":
+        from staff import handout
+
+        return handout.main(args.arguments)
     if args.verb == "fingerprints":
         from staff import fingerprints
 

@@ -299,9 +299,10 @@ plot_orbit(
 # %% [markdown] tags=["answer"] id="q5-two-players"
 # ### A question to answer in writing
 #
-# Begin at $x_0 = y_0 = 1$ with steps of $h = 1$, and write down $y_1, x_1, y_2, x_2,
-# \ldots$ up to $x_6$. Does this find the point where both slopes are zero? What does
-# that say of two networks whose losses stay about the same for a long time?
+# **TODO(Q5):** Begin at $x_0 = y_0 = 1$ with steps of $h = 1$, and write down $y_1,
+# x_1, y_2, x_2, \ldots$ up to $x_6$. Does this find the point where both slopes are
+# zero? What does that say of two networks whose losses stay about the same for a long
+# time?
 #
 # *Your answer:*
 #
@@ -443,6 +444,8 @@ plot_training(
 # %% [markdown] tags=["answer"] id="q5-losses"
 # ### Questions to answer in writing
 #
+# **TODO(Q5):** Answer both, with a reason.
+#
 # 1. The discriminator's loss would be $2 \log 2 \approx 1.39$ if it could only guess.
 #    Suppose that it falls to nearly zero and the generator's rises and rises. Is that a
 #    good sign? What would you see?
@@ -503,8 +506,9 @@ if FULL:
 # %% [markdown] tags=["answer"] id="q5-three-gans"
 # ### A question to answer in writing
 #
-# Compare the three GANs by their pictures and by the numbers. Which number shows best
-# what you see, and could a generator have a high precision and still be useless?
+# **TODO(Q5):** Compare the three GANs by their pictures and by the numbers. Which
+# number shows best what you see, and could a generator have a high precision and still
+# be useless?
 #
 # *Your answer:*
 #
@@ -696,8 +700,8 @@ if FULL:
 # %% [markdown] tags=["answer"] id="q5-what-helped"
 # ### A question to answer in writing
 #
-# What did the unlabelled digits do for the classifier, and what did the generator do?
-# Look at all three lines before you answer.
+# **TODO(Q5):** What did the unlabelled digits do for the classifier, and what did the
+# generator do? Look at all three lines before you answer.
 #
 # *Your answer:*
 #

@@ -347,9 +347,9 @@ small_lstm_solver = CaptioningSolver(
     batch_size=25,
     print_every=10,
 )
-small_lstm_solver.train()
 
 # %%
+small_lstm_solver.train()
 plot_losses(
     {"minibatch loss": small_lstm_solver.loss_history},
     "Overfitting 50 captions with an LSTM",
@@ -399,6 +399,8 @@ for Model in (CaptioningRNN, FastCaptioningRNN):
         loss, grads = contender.loss(features, captions)
         words = contender.sample(features)
     except NotImplementedError as not_yet:
+        if Model is CaptioningRNN:
+            raise
         print(not_yet)
         continue
     seconds = []
@@ -431,7 +433,7 @@ CHECKPOINT = None
 epochs = 8 if PROFILE == "full" else 1
 
 np.random.seed(SEED)
-model = BestModel(
+captioner = BestModel(
     word_to_idx=data["word_to_idx"],
     input_dim=data["train_features"].shape[1],
     hidden_dim=512,
@@ -440,7 +442,7 @@ model = BestModel(
     dtype=np.float32,
 )
 solver = CaptioningSolver(
-    model,
+    captioner,
     data,
     update_rule="adam",
     optim_config={"learning_rate": 1.5e-3},
@@ -451,9 +453,9 @@ solver = CaptioningSolver(
     val_every=150,
     checkpoint=CHECKPOINT,
 )
-solver.train()
 
 # %%
+solver.train()
 plot_losses(
     {
         "minibatch of training captions": solver.loss_history,
@@ -489,10 +491,10 @@ def plain_text(captions):
 
 references = [plain_text(data["val_captions"][rows_of[image]]) for image in val_images]
 features = data["val_features"][val_images]
-written = {"greedy": plain_text(model.sample(features))}
+written = {"greedy": plain_text(captioner.sample(features))}
 try:
     # Captions of one picture are about equally long: no need to weigh their length.
-    beams = model.sample(features, beam_width=5, length_power=0)
+    beams = captioner.sample(features, beam_width=5, length_power=0)
     written["beam of 5"] = plain_text(beams)
 except NotImplementedError as not_yet:
     print(not_yet)
@@ -555,7 +557,7 @@ show_pictures(
 # %%
 n = int(max(chosen, key=lambda n: len(written["greedy"][n].split())))
 words = ["<START>", *written["greedy"][n].split()]
-gates = measure_gates(model, features[n], [data["word_to_idx"][w] for w in words])
+gates = measure_gates(captioner, features[n], [data["word_to_idx"][w] for w in words])
 plot_gates(
     gates,
     words,
@@ -583,7 +585,7 @@ if are_drawn:
     from cs231n.datasets.scene_captions import photo_features
 
     photo = load_image(PHOTO)
-    caption = plain_text(model.sample(photo_features(photo)))[0]
+    caption = plain_text(captioner.sample(photo_features(photo)))[0]
     show_pictures(
         [photo],
         [caption],

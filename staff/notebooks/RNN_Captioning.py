@@ -456,9 +456,9 @@ small_rnn_solver = CaptioningSolver(
     batch_size=25,
     print_every=10,
 )
-small_rnn_solver.train()
 
 # %%
+small_rnn_solver.train()
 plot_losses(
     {"minibatch loss": small_rnn_solver.loss_history},
     "Overfitting 50 captions with an RNN",
