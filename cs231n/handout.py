@@ -6,15 +6,20 @@ file, the given part of a module, a cell of a notebook. It holds hashes only.
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cs231n import regions
 
 STAMP = "cs231n/handout.json"
 FORMAT = 1
+LARGEST = 200 << 20  # bytes that a hand-out may unpack to
 
 
 class StampError(ValueError):
@@ -119,3 +124,106 @@ def read(content: bytes) -> Stamp:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StampError(f"{STAMP} is damaged: {error!r}.") from None
+
+
+def load(path: Path) -> tuple[Stamp, dict[str, bytes]]:
+    """Read a hand-out, whole and unchanged, from its zip or from the unpacked folder.
+
+    Args:
+        path: The zip, or the folder that ``cs231n`` lies in.
+
+    Returns:
+        The stamp, and path from the hand-out's root -> content.
+
+    Raises:
+        StampError: If it is no hand-out, is damaged, or was changed since it was made.
+        OSError: If it cannot be read.
+    """
+    if path.is_dir():
+        return _verified(path.name, lambda name: _from_folder(path, name))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = _names(archive, path.name)
+            found = [name for name in names if f"/{name}".endswith(f"/{STAMP}")]
+            if len(found) != 1:
+                raise StampError(
+                    f"{path.name} is no hand-out: {STAMP} is in it {len(found)} times; "
+                    "give the zip as you downloaded it."
+                )
+            prefix = found[0].removesuffix(STAMP)
+            return _verified(path.name, lambda name: _from_zip(archive, prefix + name))
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise StampError(
+            f"{path.name} is no whole zip file ({error}); download it again."
+        ) from None
+    except RuntimeError:  # what zipfile raises for a password
+        raise StampError(
+            f"{path.name} is encrypted; give the hand-out's zip."
+        ) from None
+
+
+def _verified(
+    called: str, read_file: Callable[[str], bytes | None]
+) -> tuple[Stamp, dict[str, bytes]]:
+    content = read_file(STAMP)
+    if content is None:
+        raise StampError(
+            f"{called} is no hand-out: it has no {STAMP}; give the new hand-out's zip, "
+            "or the folder it was unpacked to."
+        )
+    stamp = read(content)
+    files = {STAMP: content}
+    for name, wanted in stamp.files.items():
+        if not _travels(name):
+            raise StampError(f"{called} has a file whose name leads astray: {name!r}.")
+        found = read_file(name)
+        if found is None or fingerprint(found) != wanted:
+            state = "is missing from" if found is None else "has been changed in"
+            raise StampError(
+                f"{name} {state} {called}; give the hand-out as it was made, best its "
+                "zip."
+            )
+        files[name] = found
+    return stamp, files
+
+
+def _names(archive: zipfile.ZipFile, called: str) -> list[str]:
+    """Return the names in a zip, none of which leads out of the folder."""
+    infos = archive.infolist()
+    names = [info.filename for info in infos if not info.is_dir()]
+    for info in infos:
+        link = stat.S_ISLNK(info.external_attr >> 16)
+        if link or not _travels(info.filename.rstrip("/")):
+            what = "a link" if link else "a file whose name leads astray"
+            raise StampError(f"{called} has {what} in it: {info.filename!r}.")
+    if len({name.casefold() for name in names}) != len(names):
+        raise StampError(f"{called} has a name in it twice; download it again.")
+    if sum(info.file_size for info in infos) > LARGEST:
+        raise StampError(
+            f"{called} would unpack to more than {LARGEST >> 20} MB, which no hand-out "
+            "does."
+        )
+    return names
+
+
+def _travels(name: str) -> bool:
+    """Tell whether a name is relative, stays inside, and means the same everywhere."""
+    return all(
+        part not in {"", ".", ".."} and not re.search(r'[\x00-\x1f\\:*?"<>|]', part)
+        for part in name.split("/")
+    )
+
+
+def _from_zip(archive: zipfile.ZipFile, name: str) -> bytes | None:
+    try:
+        with archive.open(name) as file:
+            return file.read(LARGEST)
+    except KeyError:
+        return None
+
+
+def _from_folder(folder: Path, name: str) -> bytes | None:
+    try:
+        return (folder / name).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None

@@ -10,9 +10,9 @@ A region is three things, one below the other, all at one indentation::
     #                                 END OF YOUR CODE                                 #
     ####################################################################################
 
-The boxes are drawn and recognised here and nowhere else, at one width. What stands
-between them belongs to the student, everything else to the course. A region is known
-by the function it stands in and by its number there, so a prompt may change its words.
+The staff's builder draws the boxes; all that reads them asks here. What stands between
+them belongs to the student, everything else to the course. A region is known by the
+function it stands in and by its number there, so that a prompt may change its words.
 Only the standard library is needed: this also serves those whose set-up is broken.
 """
 
@@ -22,11 +22,10 @@ import io
 import re
 import textwrap
 import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-WIDTH = 88
 END_OF_CODE = "END OF YOUR CODE"
 Key: TypeAlias = tuple[str, int]
 
@@ -76,41 +75,6 @@ class Region:
         """What to call it when speaking to people."""
         owner = self.owner or "the module"
         return owner if self.number == 0 else f"{owner} (part {self.number + 1})"
-
-
-def room(indent: int) -> int:
-    """Return how many characters fit into one line of a box."""
-    return WIDTH - indent - 4
-
-
-def draw_prompt(lines: Sequence[str], indent: int) -> str:
-    """Draw the box above a region.
-
-    Args:
-        lines: What it says, from ``TODO(Qn): `` on; none is longer than ``room``.
-        indent: Columns before the box.
-
-    Raises:
-        ValueError: If a line is too long or the first one is no TODO.
-    """
-    if not lines or not _PROMPT.match(f"# {lines[0]}"):
-        raise ValueError("a box begins with TODO(Qn): and a prompt")
-    for line in lines:
-        if len(line) > room(indent):
-            raise ValueError(
-                f"a line of a box holds {room(indent)} characters: {line!r}"
-            )
-    return _box([f"# {line:<{room(indent)}} #" for line in lines], indent)
-
-
-def draw_end(indent: int) -> str:
-    """Draw the box below a region."""
-    return _box([f"# {END_OF_CODE:^{room(indent)}} #"], indent)
-
-
-def _box(lines: list[str], indent: int) -> str:
-    bar = "#" * (WIDTH - indent)
-    return textwrap.indent("\n".join([bar, *lines, bar]) + "\n", " " * indent)
 
 
 def find(source: str, name: str) -> list[Region]:
