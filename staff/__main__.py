@@ -12,6 +12,7 @@ def main(argv: list[str] | None = None) -> int:
         "setup": "make the environment and install what is missing",
         "notebooks": "write the notebooks from their text sources",
         "run": "execute the notebooks and write the report",
+        "table": "write what students' tools need of the question table",
     }
     parser = argparse.ArgumentParser(
         prog="python -m staff",
@@ -29,6 +30,10 @@ def main(argv: list[str] | None = None) -> int:
         from staff import notebooks
 
         return notebooks.main(args.arguments)
+    if args.verb == "table":
+        from staff import questions
+
+        return questions.main(args.arguments)
     from staff import run
 
     return run.main(args.arguments)

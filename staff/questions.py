@@ -1,54 +1,24 @@
-"""The question table, read from ``questions.toml``."""
+"""The question table, read from ``questions.toml``; what students' tools need of it."""
 
+import argparse
+import json
+import sys
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from cs231n import assignment
+from cs231n.assignment import Question as Question  # noqa: PLC0414 (a re-export)
+from cs231n.files import replacing
+
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@dataclass(frozen=True)
-class Question:
-    """One row of the table.
-
-    Attributes:
-        id: What markers call it, such as ``Q1``.
-        title: What it is about, in a few words.
-        points: What it is worth in each set that has it.
-        notebooks: Names of its notebooks, without the extension.
-        modules: Files that a student edits for it, from the project's root.
-        extra: Files of exercises that are worth no points.
-    """
-
-    id: str
-    title: str
-    points: dict[str, int]
-    notebooks: tuple[str, ...]
-    modules: tuple[str, ...]
-    extra: tuple[str, ...]
+TABLE = ROOT / "staff" / "questions.toml"
 
 
 @cache
 def questions() -> tuple[Question, ...]:
     """Return every question of every set, in the order of the table."""
-    with (ROOT / "staff" / "questions.toml").open("rb") as file:
-        table = tomllib.load(file)
-    return tuple(
-        Question(
-            id=row["id"],
-            title=row["title"],
-            points={
-                chosen["name"]: chosen["points"][row["id"]]
-                for chosen in table["sets"]
-                if row["id"] in chosen["points"]
-            },
-            notebooks=tuple(row["notebooks"]),
-            modules=tuple(row["modules"]),
-            extra=tuple(row.get("extra", ())),
-        )
-        for row in table["questions"]
-    )
+    return assignment.parse(tomllib.loads(TABLE.read_text("utf-8")))
 
 
 def notebook_names() -> list[str]:
@@ -59,3 +29,30 @@ def notebook_names() -> list[str]:
 def question_of(notebook: str) -> Question | None:
     """Return the question that a notebook belongs to, or None for a stranger."""
     return next((q for q in questions() if notebook in q.notebooks), None)
+
+
+def table_for_students() -> str:
+    """Return what ``cs231n/assignment.json`` has to hold: the table, nothing else."""
+    table = tomllib.loads(TABLE.read_text("utf-8"))
+    return json.dumps(table, indent=1, ensure_ascii=False) + "\n"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``python -m staff table``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m staff table",
+        description="Write what students' tools need of the question table.",
+    )
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    args = parser.parse_args(argv)
+
+    wanted, file = table_for_students(), assignment.FILE
+    if args.check:
+        if file.is_file() and file.read_text("utf-8") == wanted:
+            return 0
+        print(f"{file} is out of date; run: python -m staff table", file=sys.stderr)
+        return 1
+    with replacing(file) as draft:
+        draft.write_bytes(wanted.encode())
+    print(file)
+    return 0
