@@ -13,6 +13,7 @@ def main(argv: list[str] | None = None) -> int:
         "notebooks": "write the notebooks from their text sources",
         "run": "execute the notebooks and write the report",
         "table": "write what students' tools need of the question table",
+        "handout": "make what students get, and check it",
     }
     parser = argparse.ArgumentParser(
         prog="python -m staff",
@@ -34,6 +35,10 @@ def main(argv: list[str] | None = None) -> int:
         from staff import questions
 
         return questions.main(args.arguments)
+    if args.verb == "handout":
+        from staff import handout
+
+        return handout.main(args.arguments)
     from staff import run
 
     return run.main(args.arguments)
