@@ -2,13 +2,13 @@
 
 A region is three things, one below the other, all at one indentation::
 
-    ####################################################################################
-    # TODO(Q1): What to do, in one line or several.                                    #
-    ####################################################################################
+    ##########  …  ##########
+    # TODO(Q1): What to do. #
+    ##########  …  ##########
     raise NotImplementedError("rnn_step_forward: …")
-    ####################################################################################
-    #                                 END OF YOUR CODE                                 #
-    ####################################################################################
+    ##########  …  ##########
+    #   END OF YOUR CODE    #
+    ##########  …  ##########
 
 The staff's builder draws the boxes; all that reads them asks here. What stands between
 them belongs to the student, everything else to the course. A region is known by the

@@ -343,8 +343,8 @@ def _update(root: Path, source: Path, began_with: Path | None, dry_run: bool) ->
         raise UpdateError(
             "Nothing was changed, as an update would lose something:\n"
             + "\n".join(f"  {problem}" for problem in made.problems)
-            + "\nMend this, or keep a copy of the answer elsewhere and put the raise that "
-            "was there in its place. Then start the update again."
+            + "\nMend this, or move the answer elsewhere and put the raise that was "
+            "there in its place. Then start the update again."
         )
     summary = summarise(made, old, new)
     if not made.writes and not made.removes:

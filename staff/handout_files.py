@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from cs231n import handout as stamp
 from staff import markers, notebooks
 from staff.questions import Question
 
@@ -92,6 +93,8 @@ def collect(root: Path, table: Sequence[Question], keep: str = "") -> dict[str, 
         problems.append(f"{kept_in} is not in the hand-out, so {kept} cannot stay.")
     if problems:
         raise HandoutError("\n".join(problems))
+    version = tomllib.loads(files["pyproject.toml"].decode())["project"]["version"]
+    files[stamp.STAMP] = stamp.write(stamp.take(version, files))
     return dict(sorted(files.items()))
 
 
@@ -182,7 +185,9 @@ def _fill_in(text: str, table: Sequence[Question]) -> str:
         for question in table:
             if points := question.points.get(wanted[1]):
                 names = ", ".join(f"`{name}`" for name in question.notebooks)
-                lines.append(f"| {question.id} | {question.title} | {points} | {names} |")
+                lines.append(
+                    f"| {question.id} | {question.title} | {points} | {names} |"
+                )
         return "\n".join(lines)
 
     return re.sub(r"\{\{questions (\w+)\}\}", rows, text)
