@@ -1,8 +1,8 @@
 """What goes into a hand-in: the folder's own work, and nothing generated or private.
 
 In are notebooks, ``cs231n`` and whatever else lies in the folder. Out are data sets,
-environments, caches and checkpoints, whatever is hidden, such as ``.git`` and the drafts
-of ``cs231n.files``, links that lead elsewhere, and large files.
+environments, caches and checkpoints, whatever is hidden, such as ``.git`` and drafts of
+``cs231n.files``, links that lead elsewhere, and large files.
 """
 
 import difflib
@@ -17,7 +17,8 @@ from cs231n.assignment import Question
 from cs231n.merge import MergeError, parse_notebook
 
 MANIFEST = "MANIFEST.json"
-LIMIT = 20 << 20  # bytes of one file
+LIMIT = 20_000_000  # bytes of one file
+WHOLE = 100_000_000  # bytes of all; some sites refuse more
 
 # What the course's script has always left out, and what is nobody's work.
 _NEVER = {"README.md", "collectSubmission.sh", "requirements.txt", MANIFEST}
@@ -56,6 +57,7 @@ def gather(root: Path) -> Gathered:
         found.left_out[_printable(path)] = f"it cannot be read ({error.strerror})"
 
     data = os.environ.get("CS231N_DATA_DIR")
+    candidates = []
     for folder, folders, names in os.walk(root, onerror=complain):
         here = Path(folder)
         for name in sorted(folders):
@@ -66,23 +68,30 @@ def gather(root: Path) -> Gathered:
             elif path.is_symlink():
                 folders.remove(name)
                 found.left_out[_printable(where)] = "it is a link to a folder"
-        folders.sort()
-        for name in names:
-            where = (here / name).relative_to(root).as_posix()
-            if (
+        candidates += [
+            (here / name).relative_to(root).as_posix()
+            for name in names
+            if not (
                 name in _NEVER
                 or _JUNK.fullmatch(name)
                 or (name.startswith(".") and name != ".gitignore")
                 or (here == root and name.endswith(".zip"))
-            ):
-                continue
-            try:
-                found.files[_travelling(where)] = _read(here / name, root)
-            except OSError as error:
-                reason = f"it cannot be read ({error.strerror or error})"
-                found.left_out[_printable(where)] = reason
-            except ValueError as error:
-                found.left_out[_printable(where)] = str(error)
+            )
+        ]
+    left = WHOLE
+    # What is graded comes first, should there be too much, and then what is small.
+    for where in sorted(candidates, key=lambda where: _rank(root, where)):
+        try:
+            content = _read(root / where, root)
+            if len(content) > left:
+                raise ValueError(f"without it there are {size(WHOLE)} already")
+            found.files[_travelling(where)] = content
+            left -= len(content)
+        except OSError as error:
+            reason = f"it cannot be read ({error.strerror or error})"
+            found.left_out[_printable(where)] = reason
+        except ValueError as error:
+            found.left_out[_printable(where)] = str(error)
     found.files = dict(sorted(found.files.items()))
     found.left_out = dict(sorted(found.left_out.items()))
     return found
@@ -97,6 +106,14 @@ def _stays_out(path: Path, where: str) -> bool:
         or (path / "pyvenv.cfg").exists()
         or (path / "conda-meta").exists()
     )
+
+
+def _rank(root: Path, where: str) -> tuple[bool, int, str]:
+    try:
+        weight = (root / where).lstat().st_size
+    except OSError:
+        weight = 0
+    return not where.endswith((".ipynb", ".py")), weight, where
 
 
 def _travelling(where: str) -> str:
@@ -145,10 +162,10 @@ def _printable(where: str) -> str:
 def size(count: float) -> str:
     """Return a number of bytes as people say it."""
     for unit in ("bytes", "KB", "MB"):
-        if count < 1000:
-            break
-        count /= 1000 if unit != "bytes" else 1024
-    return f"{count:.3g} {unit}"
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
 
 
 def required(questions: Sequence[Question]) -> list[str]:
