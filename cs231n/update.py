@@ -10,8 +10,6 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,7 +79,7 @@ def plan(
     ):
         if (stamp := _read(root, handout.STAMP)) is not None:
             made.before[handout.STAMP] = stamp
-        made.writes[handout.STAMP] = files[handout.STAMP]  # last, when all is done
+        made.writes[handout.STAMP] = files[handout.STAMP]
     for path in (*made.writes, *made.removes):
         if link := _link_outside(root, path):
             made.problems.append(
@@ -199,22 +197,28 @@ def carry_out(made: Plan, root: Path, summary: str) -> str:
     finally:
         if draft is not None:
             shutil.rmtree(draft, ignore_errors=True)
-    staged = folder / "new"
+    existed = {path for path in made.writes if (root / path).exists()}
     try:
-        with _put_back_on_failure(made, root):
-            for path in made.writes:
-                target = root / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                (staged / path).replace(target)
-            for path in made.removes:
-                (root / path).unlink(missing_ok=True)
-    except OSError as error:
+        for path in made.removes:
+            (root / path).unlink(missing_ok=True)
+        for path in made.writes:  # the stamp comes last: then all is done
+            target = root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (folder / "new" / path).replace(target)
+    except BaseException as error:
+        if lost := _put_back(made, root, existed):
+            raise UpdateError(
+                f"The update failed ({error}), and {', '.join(lost)} could not be put "
+                f"back; unpack {folder.name}/{BACKUP} over this folder."
+            ) from None
         shutil.rmtree(folder, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
         raise UpdateError(
             f"{error.filename or 'A file'} cannot be replaced ({error.strerror}); "
             "everything is as it was. Close Jupyter and your editor, and try again."
         ) from None
-    shutil.rmtree(staged, ignore_errors=True)
+    shutil.rmtree(folder / "new", ignore_errors=True)
     return folder.name
 
 
@@ -251,19 +255,19 @@ def _numbered(draft: Path, root: Path) -> Path:
         number += 1
 
 
-@contextmanager
-def _put_back_on_failure(made: Plan, root: Path) -> Iterator[None]:
-    existed = {path for path in made.writes if (root / path).exists()}
-    try:
-        yield
-    except BaseException:
-        for path in (*made.writes, *made.removes):
+def _put_back(made: Plan, root: Path, existed: set[str]) -> list[str]:
+    """Undo what was done so far; return the paths with which that failed."""
+    failed = []
+    for path in (*made.writes, *made.removes):
+        try:
             if path in made.before and _read(root, path) != made.before[path]:
                 with replacing(root / path) as draft:
                     draft.write_bytes(made.before[path])
             elif path in made.writes and path not in existed:
                 (root / path).unlink(missing_ok=True)
-        raise
+        except OSError:
+            failed.append(path)
+    return failed
 
 
 def summarise(made: Plan, old: handout.Stamp, new: handout.Stamp) -> str:
@@ -319,6 +323,8 @@ def main(argv: list[str] | None = None) -> int:
             "was changed.",
             file=sys.stderr,
         )
+    except KeyboardInterrupt:
+        print("\nInterrupted; nothing was changed.", file=sys.stderr)
     return 1
 
 

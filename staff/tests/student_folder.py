@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cs231n import assignment
 from cs231n.collecting import required
-from staff import handout
+from staff import handout, markers
 from staff.handout_files import collect
 from staff.questions import ROOT, questions
 
@@ -50,3 +50,26 @@ def code(text, count=None, outputs=(), **more):
 def prose(text, **more):
     """Return a Markdown cell."""
     return {"cell_type": "markdown", "metadata": {}, "source": text, **more}
+
+
+def solved_module(path):
+    """Return a module as a student would have it who wrote what the solved tree has."""
+    source = (ROOT / path).read_text("utf-8")
+    ids = [question.id for question in questions()]
+    functions = [region.function for region in markers.regions(source, path, ids)]
+    return markers.redact(source, path, ids, keep=functions)
+
+
+def read_notebook(path):
+    """Return a notebook and its cells by id."""
+    whole = json.loads(path.read_bytes())
+    return whole, {cell["id"]: cell for cell in whole["cells"]}
+
+
+def tree(folder):
+    """Return every file below a folder, by path."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
