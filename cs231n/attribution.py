@@ -113,7 +113,8 @@ def completeness_gap(
     """
     start = torch.zeros_like(X) if baseline is None else baseline.expand_as(X)
     with torch.no_grad():
-        gain = (model(X) - model(start)).gather(1, y.view(-1, 1)).flatten()
+        scores = model(X) - model(start)
+    gain = torch.stack([row[label] for row, label in zip(scores, y, strict=True)])
     gap: torch.Tensor = (shares.flatten(1).sum(dim=1) - gain).abs() / gain.abs()
     return gap
 

@@ -128,22 +128,27 @@ def measure_gates(
         the number written to it, the share of it that is shown.
     """
     from cs231n.layers import affine_forward
-    from cs231n.rnn_layers import lstm_step_forward
+    from cs231n.rnn_layers import (
+        lstm_forward,
+        lstm_step_forward,
+        word_embedding_forward,
+    )
 
     p = {name: w.astype(np.float64) for name, w in model.params.items()}
     weights = p["Wx"], p["Wh"], p["b"]
-    h, _ = affine_forward(features[None].astype(np.float64), p["W_proj"], p["b_proj"])
-    c = np.zeros_like(h)
-    gates: dict[str, list[Array]] = {"kept": [], "written": [], "shown": []}
-    for word in words:
-        x = p["W_embed"][[word]]
-        _, written, _ = lstm_step_forward(x, h, np.zeros_like(c), *weights)
-        _, raised, _ = lstm_step_forward(x, h, np.ones_like(c), *weights)
-        shown, _, _ = lstm_step_forward(x, h, np.full_like(c, 1e9), *weights)
-        h, c, _ = lstm_step_forward(x, h, c, *weights)
-        for name, value in zip(gates, (raised - written, written, shown), strict=True):
-            gates[name].append(value[0])
-    return {name: np.array(values) for name, values in gates.items()}
+    start, _ = affine_forward(features[None].astype(float), p["W_proj"], p["b_proj"])
+    x, _ = word_embedding_forward(np.array([words]), p["W_embed"])
+    h, _ = lstm_forward(x, start, *weights)
+    # What is measured does not depend on the cell, so all timesteps are one batch.
+    x, before = x[0], np.concatenate([start, h[0, :-1]])
+    fill = {"written": 0.0, "raised": 1.0, "shown": 1e9}
+    found = {
+        name: lstm_step_forward(x, before, np.full_like(before, cell), *weights)
+        for name, cell in fill.items()
+    }
+    written = found["written"][1]
+    kept, shown = found["raised"][1] - written, found["shown"][0]
+    return {"kept": kept, "written": written, "shown": shown}
 
 
 def plot_gates(gates: Mapping[str, Array], words: Sequence[str], alt: str) -> None:

@@ -130,7 +130,9 @@ def regions(source: str, name: str, questions: Collection[str]) -> list[Region]:
                 problems[line] = "this END SOLUTION closes nothing."
                 continue
             if comment.column != opened.column:
-                problems[line] = f"this is not indented like its BEGIN at {opened.line}."
+                problems[line] = (
+                    f"this is not indented like its BEGIN at {opened.line}."
+                )
             elif comment.cell != opened.cell:
                 problems[opened.line] = "this solution does not end in its own cell."
             elif not any(

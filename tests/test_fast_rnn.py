@@ -9,6 +9,8 @@ from cs231n.classifiers.fast_rnn import FastCaptioningRNN
 from cs231n.classifiers.rnn import CaptioningRNN
 from tests.strategies import LAYOUTS, laid_out, seeds
 
+pytestmark = pytest.mark.extra
+
 each_cell = pytest.mark.parametrize("cell", ["rnn", "lstm"])
 WORDS = ("<NULL>", "<START>", "<END>", "a", "red", "boat", "sails", "by", "two", "of")
 NULL, START, END = 0, 1, 2

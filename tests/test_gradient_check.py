@@ -227,15 +227,12 @@ def test_a_forward_pass_that_is_not_finite_never_passes(bad, rng):
 
 def test_integers_have_no_gradient_and_one_gradient_may_come_bare(rng):
     def forward(x, k):
-        return x[k], (k, x.shape)
+        return x * k, k
 
-    def backward(dout, cache):
-        k, shape = cache
-        dx = np.zeros(shape)
-        np.add.at(dx, k, dout)
-        return dx
+    def backward(dout, k):
+        return dout * k
 
-    inputs = {"x": rng.normal(size=4), "k": np.array([1, 1, 3])}
+    inputs = {"x": rng.normal(size=3), "k": np.array([1, 2, 3])}
     assert_gradients_match(forward, backward, inputs, rng)
     x = {"x": rng.normal(size=(3, 4)) + 3}
     assert_gradients_match(relu_forward, relu_backward, x, rng)

@@ -13,6 +13,8 @@ from cs231n.style_extras import (
 )
 from cs231n.style_painting import LIMIT
 
+pytestmark = pytest.mark.extra
+
 
 def pictures(rng, *sizes):
     return [torch.from_numpy(rng.normal(size=(1, 3, *size))).float() for size in sizes]

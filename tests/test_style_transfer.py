@@ -205,6 +205,7 @@ def test_tv_loss_does_not_care_for_mirrors_and_brightness(rng):
 
 @pytest.mark.points(1)
 def test_tv_loss_has_no_loop():
+    tv_loss(torch.zeros(1, 3, 2, 2), 1.0)  # or one that is not written would have none
     source, _ = inspect.getsourcelines(tv_loss)
     assert not [line for line in source if re.search(r"for \S* in", line)]
     assert not [line for line in source if re.match(r"\s*while\b", line)]

@@ -444,9 +444,9 @@ cam = attempt(attribution.grad_cam, X_tensor, y_tensor, model)
 
 maps = {"gradient": compute_saliency_maps(X_tensor.clone(), y_tensor, model)}
 if smooth is not None:
-    maps["SmoothGrad"] = smooth.abs().amax(dim=1).cpu()
+    maps["SmoothGrad"] = smooth.norm(dim=1).cpu()
 if shares is not None:
-    maps["integrated\ngradients"] = shares.abs().amax(dim=1).cpu()
+    maps["integrated\ngradients"] = shares.norm(dim=1).cpu()
 if cam is not None:
     maps["Grad-CAM"] = cam.cpu()
 

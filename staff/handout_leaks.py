@@ -1,0 +1,309 @@
+"""Whether a hand-out gives something away: an answer, a marker, what staff keep.
+
+Answers are compared twice. By text: no line of an answer occurs in any file. By syntax
+tree: no statement or expression of an answer occurs in any code, however it is laid out,
+nor with other names for its variables. What computes nothing (``else:``, ``N, D =
+x.shape``) is no answer, and neither is a call of a function that students know, with
+plain names as its arguments. What remains and is harmless stands, with a reason, in
+``staff/student/harmless.toml``.
+"""
+
+import ast
+import io
+import json
+import re
+import tokenize
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from staff import markers
+
+HARMLESS = "staff/student/harmless.toml"
+_LEAST_TOKENS = 8  # in a line that says something
+_LEAST_NODES = 7  # in an expression that does, names included
+_LEAST_RENAMED = 8  # the same when names do not count
+_FEWEST_WORDS = 6  # in a sentence that does
+_COMPILED = {".pyc", ".pyo", ".so", ".pyd", ".o", ".c", ".cpp", ".dll", ".dylib"}
+_STAFF = re.compile(
+    r"\bstaff[/.](?:\w|$)|\bstaff import\b|\bbenchmarks[/.]\w|from benchmarks"
+)
+_MARK = re.compile(r"(?:BEGIN|END)[ _]SOLUTION")
+_OPERATORS = {"+", "-", "*", "/", "//", "@", "**", "%"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of the solved tree: where it is, and its text."""
+
+    file: str
+    line: int
+    function: str
+    prose: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What a hand-out says, in forms that answers can be looked up in; -> where."""
+
+    lines: dict[str, str]
+    trees: dict[str, str]
+    renamed: dict[str, str]
+    prose: dict[str, str]
+    functions: set[str]
+
+
+def answers(root: Path, names: Sequence[str], questions: Sequence[str]) -> list[Answer]:
+    """Return every answer of a solved tree.
+
+    Args:
+        root: The tree.
+        names: Its modules and notebooks' text sources that are handed out.
+        questions: Ids that a TODO may name.
+    """
+    found = []
+    for name in names:
+        source = (root / name).read_text("utf-8")
+        lines = source.splitlines()
+        for region in markers.regions(source, name, questions):
+            text = "\n".join(lines[region.begin : region.end - 1])
+            found.append(
+                Answer(name, region.begin + 1, region.function, region.prose, text)
+            )
+    return found
+
+
+def leaks(
+    given: Mapping[str, bytes], secrets: Sequence[Answer], harmless: set[str]
+) -> list[str]:
+    """Name every answer that a hand-out contains.
+
+    Args:
+        given: Path -> content of the hand-out.
+        secrets: The answers.
+        harmless: Lines and expressions that may occur in both.
+    """
+    index = _index(given)
+    allowed = {_squeezed(text) for text in harmless}
+    allowed |= {ast.dump(tree) for text in harmless if (tree := _parsed(text))}
+    allowed |= {
+        _renamed(ast.dump(tree)) for text in harmless if (tree := _parsed(text))
+    }
+    problems: dict[str, None] = {}
+    for secret in secrets:
+        for offset, words, where in _occurrences(secret, index, allowed):
+            at = f"{secret.file}:{secret.line + offset}"
+            problems[
+                f"{at}: this part of an answer also stands in {where}: {words}"
+            ] = None
+    return list(problems)
+
+
+def blemishes(given: Mapping[str, bytes]) -> list[str]:
+    """Name markers, staff's paths, notebook outputs and compiled files in a hand-out."""
+    problems = []
+    for name, content in given.items():
+        if PurePosixPath(name).suffix in _COMPILED or "__pycache__" in name:
+            problems.append(f"{name}: a compiled file.")
+            continue
+        if name.startswith(("staff/", "benchmarks/")):
+            problems.append(f"{name}: only staff get this.")
+        try:
+            text = content.decode()
+        except UnicodeDecodeError:
+            problems.append(f"{name}: this is no text.")
+            continue
+        for number, line in enumerate(text.splitlines(), start=1):
+            if _MARK.search(line):
+                problems.append(f"{name}:{number}: a marker is left.")
+            if found := _STAFF.search(line):
+                problems.append(f"{name}:{number}: {found[0]!r} names what staff keep.")
+        if name.endswith(".ipynb"):
+            problems += _outputs(name, text)
+    return problems
+
+
+def harmless(root: Path) -> set[str]:
+    """Read the list of what may stand both in an answer and elsewhere."""
+    path = root / HARMLESS
+    if not path.exists():
+        return set()
+    table = tomllib.loads(path.read_text("utf-8"))
+    return {text for entry in table["harmless"] for text in entry["lines"]}
+
+
+def _outputs(name: str, text: str) -> Iterator[str]:
+    try:
+        cells = json.loads(text)["cells"]
+    except (ValueError, KeyError, TypeError):
+        yield f"{name}: this is no notebook."
+        return
+    for number, cell in enumerate(cells, start=1):
+        if cell.get("outputs") or cell.get("execution_count") is not None:
+            yield f"{name}: cell {number} has outputs, or was run."
+
+
+def _index(given: Mapping[str, bytes]) -> _Given:
+    index = _Given({}, {}, {}, {}, set())
+    for name, content in given.items():
+        text = content.decode(errors="replace")
+        code = ""
+        if name.endswith(".ipynb"):
+            cells = json.loads(text)["cells"]
+            sources = [(c["cell_type"], "".join(c["source"])) for c in cells]
+            code = "\n".join(_plain(s) for kind, s in sources if kind == "code")
+            text = "\n".join(s for _, s in sources)
+        elif name.endswith((".py", ".pyx")):
+            code = text
+        for number, line in enumerate(text.splitlines(), start=1):
+            index.lines.setdefault(_squeezed(line), f"{name}:{number}")
+        for sentence in _sentences(text):
+            index.prose.setdefault(sentence, name)
+        if code and (tree := _parsed(code)):
+            index.functions.update(
+                part.name
+                for part in ast.walk(tree)
+                if isinstance(part, ast.FunctionDef)
+            )
+            for node in _nodes(tree):
+                where = f"{name}:{getattr(node, 'lineno', '?')}"
+                weight = _weight(node)
+                if weight >= _LEAST_NODES:
+                    index.trees.setdefault(ast.dump(node), where)
+                if weight >= _LEAST_RENAMED:
+                    index.renamed.setdefault(_renamed(ast.dump(node)), where)
+    return index
+
+
+def _occurrences(
+    secret: Answer, index: _Given, allowed: set[str]
+) -> Iterator[tuple[int, str, str]]:
+    """Yield offset, words and place of all that an answer shares with a hand-out."""
+    if secret.prose:
+        for sentence in _sentences(re.sub(r"^# ?", "", secret.text, flags=re.M)):
+            if where := index.prose.get(sentence):
+                yield 0, sentence, where
+        return
+    seen: set[int] = set()
+    for offset, line in enumerate(secret.text.splitlines()):
+        plain = _squeezed(line)
+        where = index.lines.get(plain)
+        tree = _parsed(line.strip())
+        if tree and _plain_call(tree, index.functions):
+            continue
+        if where and plain not in allowed and _says_something(line):
+            seen.add(offset)
+            yield offset, line.strip(), where
+    tree = _parsed(_dedented(secret.text))
+    for node in _nodes(tree) if tree else ():
+        offset, weight = getattr(node, "lineno", 1) - 1, _weight(node)
+        plain = ast.dump(node)
+        for known, form, least in (
+            (index.trees, plain, _LEAST_NODES),
+            (index.renamed, _renamed(plain), _LEAST_RENAMED),
+        ):
+            where = known.get(form) if weight >= least else None
+            if _plain_call(node, index.functions):
+                continue
+            if where and form not in allowed and offset not in seen:
+                seen.add(offset)
+                yield offset, ast.unparse(node), where
+
+
+def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield statements and expressions that compute something, the large ones first."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt | ast.expr) and not isinstance(
+            node,
+            ast.FunctionDef | ast.ClassDef | ast.Expr | ast.Constant,
+        ):
+            kinds = ast.BinOp | ast.Call | ast.UnaryOp | ast.AugAssign
+            if any(isinstance(part, kinds) for part in ast.walk(node)):
+                yield node
+
+
+def _plain_call(node: ast.AST, functions: set[str]) -> bool:
+    """Tell whether known functions are called with names and numbers, no more."""
+    return all(
+        (isinstance(part.func, ast.Name) and part.func.id in functions)
+        if isinstance(part, ast.Call)
+        else not isinstance(part, ast.BinOp | ast.UnaryOp | ast.AugAssign)
+        for part in ast.walk(node)
+    )
+
+
+def _weight(node: ast.AST) -> int:
+    """Count what a tree consists of: names, numbers, operations."""
+    small = ast.expr_context | ast.operator | ast.unaryop | ast.cmpop | ast.boolop
+    return sum(not isinstance(part, small) for part in ast.walk(node))
+
+
+def _renamed(dump: str) -> str:
+    """Call the variables of a dumped tree by the order in which they come."""
+    names: dict[str, str] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return f"{names.setdefault(found[0], str(len(names)))}'"
+
+    return re.sub(r"(?<!func=)Name\(id='\w+'", number, dump)
+
+
+def _parsed(text: str) -> ast.AST | None:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return None
+    if len(tree.body) == 1:
+        only = tree.body[0]
+        return only.value if isinstance(only, ast.Expr) else only
+    return tree
+
+
+def _dedented(text: str) -> str:
+    """Return an answer as code of its own; its comments may be indented anyhow."""
+    lines = text.splitlines()
+    margin = min(
+        (
+            len(line) - len(line.lstrip())
+            for line in lines
+            if line.strip() and not line.lstrip().startswith("#")
+        ),
+        default=0,
+    )
+    return "\n".join(line[margin:] for line in lines)
+
+
+def _plain(source: str) -> str:
+    """Take IPython's own commands out of a cell."""
+    return re.sub(r"^(\s*)[%!].*", r"\1pass", source, flags=re.MULTILINE)
+
+
+def _squeezed(line: str) -> str:
+    """Return a line without its comment, blanks and final comma or colon."""
+    return re.sub(r"\s+", "", re.sub(r"\s+#.*", "", line)).rstrip(",:")
+
+
+def _says_something(line: str) -> bool:
+    """Tell whether a line of an answer computes something, and is not a trifle."""
+    tokens: list[str] = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(line.strip()).readline):
+            if token.type in (tokenize.NAME, tokenize.OP, tokenize.NUMBER):
+                tokens.append(token.string)
+    except tokenize.TokenError:
+        pass  # the rest of the statement is on other lines
+    calls = any(
+        after == "(" and before.isidentifier()
+        for before, after in zip(tokens, tokens[1:], strict=False)
+    )
+    return len(tokens) >= _LEAST_TOKENS and (calls or bool(_OPERATORS & {*tokens}))
+
+
+def _sentences(text: str) -> Iterator[str]:
+    """Yield sentences that say something, blanks and marks squeezed out."""
+    for sentence in re.split(r"[.?!:;]\s", re.sub(r"\s+", " ", text)):
+        words = re.findall(r"\w+", sentence.lower())
+        if len(words) >= _FEWEST_WORDS:
+            yield " ".join(words)
