@@ -363,7 +363,8 @@ def _update(root: Path, source: Path, began_with: Path | None, dry_run: bool) ->
     folder = carry_out(made, root, summary)
     print(
         f"\nDone. {folder}/{REPORT} says this again. {folder}/{BACKUP} holds the old "
-        f"files; to go back: python -m zipfile -e {folder}/{BACKUP} ."
+        f"files; to go back: python -m zipfile -e {folder}/{BACKUP} .\n"
+        "Reload the notebooks that are open in Jupyter before you save them."
     )
     return 0
 

@@ -21,13 +21,18 @@ def unpack(folder: Path) -> Path:
     """Write the hand-out to a folder, and what it still lacks of what is required."""
     folder.mkdir(parents=True)
     handout.write(handout_files(), folder)
+    stand_ins(folder)
+    return folder
+
+
+def stand_ins(folder: Path) -> None:
+    """Write files that say nothing where questions are still to come."""
     for name in required(assignment.questions()):
         path = folder / name
         if not path.exists() and name.endswith(".ipynb"):
             path.write_text(json.dumps(notebook([])))
         elif not path.exists():
             path.write_text('"""Still to come."""\n')
-    return folder
 
 
 def notebook(cells):
