@@ -14,11 +14,12 @@ def main(argv: list[str] | None = None) -> int:
         "run": "execute the notebooks and write the report",
         "table": "write what students' tools need of the question table",
         "handout": "make what students get, and check it",
+        "fingerprints": "write what check knows results and mistakes by",
     }
     parser = argparse.ArgumentParser(
         prog="python -m staff",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(f"{verb:<11}{what}" for verb, what in verbs.items()),
+        epilog="\n".join(f"{verb:<14}{what}" for verb, what in verbs.items()),
     )
     parser.add_argument("verb", choices=verbs, metavar="VERB", help="one of these:")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="see VERB --help")
@@ -39,6 +40,10 @@ def main(argv: list[str] | None = None) -> int:
         from staff import handout
 
         return handout.main(args.arguments)
+    if args.verb == "fingerprints":
+        from staff import fingerprints
+
+        return fingerprints.main(args.arguments)
     from staff import run
 
     return run.main(args.arguments)

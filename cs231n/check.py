@@ -1,0 +1,292 @@
+"""What is done, what is wrong and what is not started: ``python -m cs231n.check``.
+
+Needs no network and no answers. It tries each function out on public inputs and compares
+with stored marks of the results, or with finite differences of the student's own forward
+pass. Each question is tried out in a process of its own, so nothing that a half-written
+function does can harm more than that.
+"""
+
+import argparse
+import difflib
+import json
+import os
+import queue
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from cs231n.assignment import Function, Question, editions, questions
+
+ROOT = Path(__file__).resolve().parents[1]
+LIMIT = 10.0  # seconds for a function that should take a fraction of one
+STATES = ("done", "wrong", "not started")
+
+
+class UnknownNameError(ValueError):
+    """A question or function was asked for that does not exist."""
+
+
+Chosen: TypeAlias = list[tuple[Question, list[Function]]]
+
+
+def select(names: list[str], edition: str | None = None) -> tuple[str, Chosen]:
+    """Find what is asked for.
+
+    Args:
+        names: Questions such as ``Q1``, functions by their short or dotted names; all
+            of the edition if empty.
+        edition: Name of a set of questions; the first that has all names if None.
+
+    Returns:
+        edition: The set that was picked.
+        chosen: Questions with functions of theirs, in the order of the table.
+
+    Raises:
+        UnknownNameError: If no set has them all, naming what is alike.
+    """
+    wanted = {name.lower() for name in names}
+    for candidate in [edition] if edition else editions():
+        chosen, called = [], set[str]()
+        for question in questions():
+            if candidate not in question.points:
+                continue
+            known = {f: {question.id.lower(), *_names(f)} for f in question.functions}
+            called |= set().union(*known.values())
+            functions = [f for f in known if not wanted or known[f] & wanted]
+            if functions:
+                chosen.append((question, functions))
+        missing = [name for name in names if name.lower() not in called]
+        if not missing:
+            return candidate, chosen
+    every = [q.id for q in questions()]
+    every += [f.short for q in questions() for f in q.functions]
+    alike = difflib.get_close_matches(missing[0], dict.fromkeys(every), cutoff=0.4)
+    raise UnknownNameError(
+        f"There is no question or function {missing[0]!r}"
+        + (f" in the set of {edition}" if edition else "")
+        + (f"; did you mean {' or '.join(alike)}?" if alike else ".")
+    )
+
+
+def _names(function: Function) -> set[str]:
+    plain = function.short.partition(":")[0]
+    last = plain.rpartition(".")[2]
+    names = {function.key, function.name, function.short, plain, last}
+    return {name.lower() for name in names}
+
+
+def is_there(function: Function) -> bool:
+    """Tell whether the file that a function belongs in is part of this package."""
+    parts = function.name.split(".")[:-1]
+    return ROOT.joinpath(*(p for p in parts if p[:1].islower())).with_suffix(
+        ".py"
+    ).is_file()
+
+
+def run(functions: list[Function], limit: float = LIMIT) -> Iterator[tuple[Function, dict[str, Any]]]:
+    """Try functions out in a process of their own.
+
+    Args:
+        functions: What to try, in this order.
+        limit: Seconds after which a function counts as endless.
+
+    Yields:
+        The function, and "state", "message", "seconds" and "named" of its verdict.
+    """
+    waiting = {f.key: f for f in functions}
+    while waiting:
+        stuck = ""
+        for line in _lines(list(waiting), limit):
+            if "end" in line:
+                yield waiting.pop(line["end"]), line
+                stuck = ""
+            elif "begin" in line:
+                stuck = line["begin"]
+            elif stuck:
+                yield waiting.pop(stuck), _wrong(line["stopped"], line["seconds"])
+            else:  # not even imports came to an end
+                for function in waiting.values():
+                    yield function, _wrong(f"Importing it: {line['stopped']}")
+                return
+
+
+def _wrong(message: str, seconds: float = 0.0) -> dict[str, Any]:
+    return {"state": "wrong", "message": message, "seconds": seconds, "named": []}
+
+
+def _lines(keys: list[str], limit: float) -> Iterator[dict[str, Any]]:
+    """Start a worker and pass on what it says; a last line tells why it stopped."""
+    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cs231n.check_worker", *keys],
+        cwd=ROOT,
+        env={**threads, **os.environ, "PYTHONPATH": os.pathsep.join(_path()), "MPLBACKEND": "Agg"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    lines: queue.Queue[bytes] = queue.Queue()
+
+    def listen(stream: Any) -> None:
+        for line in stream:
+            lines.put(line)
+        lines.put(b"")
+
+    threading.Thread(target=listen, args=(process.stdout,), daemon=True).start()
+    errors: list[bytes] = []
+    assert process.stderr is not None
+    reader = threading.Thread(target=lambda s: errors.append(s.read()), args=(process.stderr,), daemon=True)
+    reader.start()
+    left, begun = len(keys), False
+    try:
+        while left:
+            patience = limit if begun else 6 * limit + 30 * (limit >= LIMIT)
+            try:
+                line = lines.get(timeout=patience)
+            except queue.Empty:
+                yield {
+                    "stopped": f"Not finished after {patience:.0f} seconds: is there a loop that never ends?",
+                    "seconds": patience,
+                }
+                return
+            if not line:
+                reason = f"It ended the Python process it ran in (exit status {process.wait()})."
+                reader.join(1)
+                said = b"".join(errors).decode(errors="replace").strip().splitlines()
+                yield {"stopped": said[-1] if said and not begun else reason, "seconds": 0.0}
+                return
+            message = json.loads(line)
+            begun, left = True, left - ("end" in message)
+            yield message
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def _path() -> list[str]:
+    rest = os.environ.get("PYTHONPATH", "")
+    return [str(ROOT), *([rest] if rest else [])]
+
+
+def report(
+    edition: str, chosen: Chosen, limit: float, show: bool
+) -> dict[str, Any]:
+    """Try everything out that is chosen.
+
+    Args:
+        edition: Name of the set that decides the points.
+        chosen: Questions, with functions of theirs.
+        limit: Seconds for each function.
+        show: Whether to print a table as it grows.
+
+    Returns:
+        "functions": dotted name -> state, points, earned, seconds, message; "score",
+        "possible", "edition", and "absent", the questions that are not here.
+    """
+    found: dict[str, Any] = {}
+    absent = []
+    for question, functions in chosen:
+        here = [f for f in functions if is_there(f)]
+        if show:
+            print(f"\n{question.id}  {question.title}")
+        if not here:
+            absent.append(question.id)
+            if show:
+                print("  not in this package")
+        for function, verdict in run(here, limit):
+            points = question.worth(function, edition)
+            row = {
+                "state": verdict["state"],
+                "points": points,
+                "earned": points if verdict["state"] == "done" else 0.0,
+                "seconds": round(verdict["seconds"], 3),
+                "message": verdict["message"],
+            }
+            found[function.key] = row
+            if show:
+                _print_row(function, row)
+    return {
+        "functions": found,
+        "score": round(sum(row["earned"] for row in found.values()), 2),
+        "possible": round(sum(row["points"] for row in found.values()), 2),
+        "edition": edition,
+        "absent": absent,
+    }
+
+
+def _print_row(function: Function, row: dict[str, Any]) -> None:
+    time = "" if row["state"] == "not started" else f"{row['seconds']:6.2f} s"
+    points = f"{row['earned']:g} / {row['points']:g}"
+    print(f"  {row['state']:<11}  {function.short:<31}  {points:>10}  {time}".rstrip())
+    if row["message"]:
+        print(textwrap.fill(row["message"], 86, initial_indent=" " * 15, subsequent_indent=" " * 15))
+    sys.stdout.flush()
+
+
+def _print_summary(result: dict[str, Any]) -> None:
+    reach = {
+        state: sum(r["points"] for r in result["functions"].values() if r["state"] == state)
+        for state in STATES
+    }
+    print(f"\n{result['score']:g} of {result['possible']:g} points.", end="")
+    if rest := [
+        f"{reach['wrong']:g} in what is wrong" if reach["wrong"] else "",
+        f"{reach['not started']:g} in what is not started"
+        if reach["not started"]
+        else "",
+    ]:
+        words = " and ".join(part for part in rest if part)
+        print(f" Within reach: {words}." if words else " All done.")
+    begun = [k for k, r in result["functions"].items() if r["state"] == "wrong"]
+    if begun:
+        (function,) = [f for q in questions() for f in q.functions if f.key == begun[0]]
+        print(f"A hint: python -m cs231n.hint {function.short}")
+    print("Graders try other inputs too, and read your notebooks: this is a forecast.")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``python -m cs231n.check``.
+
+    Returns:
+        0 if all is done, 1 if something is not, 2 if nothing of that name exists.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m cs231n.check",
+        description="Say which functions are done, wrong or not started, and why.",
+        epilog="Exit status: 0 if all that was asked for is done, 1 if not.",
+    )
+    parser.add_argument(
+        "names", nargs="*", help="questions (Q1) or functions (rnn_step_forward)"
+    )
+    parser.add_argument("--edition", choices=editions(), help="which set of questions")
+    parser.add_argument("--json", action="store_true", help="print JSON, no table")
+    parser.add_argument(
+        "--limit", type=float, default=LIMIT, help="seconds for each function"
+    )
+    args = parser.parse_args(argv)
+    if isinstance(sys.stdout, __import__("io").TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        edition, chosen = select(args.names, args.edition)
+    except UnknownNameError as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        result = report(edition, chosen, args.limit, show=not args.json)
+    except KeyboardInterrupt:
+        return 130
+    if args.json:
+        print(json.dumps(result, indent=1))
+    else:
+        _print_summary(result)
+    return 0 if result["score"] == result["possible"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

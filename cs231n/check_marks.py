@@ -1,0 +1,221 @@
+"""Marks of arrays: a shape and a few random projections, enough to know them again.
+
+``fingerprints.json`` holds the marks of right results and of typical mistakes on the
+public inputs, made by ``python -m staff fingerprints``. Four sums of random multiples
+tell arrays apart but say nothing about how they came to be, so no answer is in them.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+Results: TypeAlias = dict[str, Array]
+
+FILE = Path(__file__).with_name("fingerprints.json")
+PROJECTIONS = 4
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is kept of an array.
+
+    Attributes:
+        shape: Its shape.
+        along: Its projections on fixed random directions, each the sum over all
+            elements times standard normal numbers.
+    """
+
+    shape: tuple[int, ...]
+    along: tuple[float, ...]
+
+    @property
+    def size(self) -> float:
+        """How large the projections are, as a yardstick for differences."""
+        return float(np.linalg.norm(self.along))
+
+
+def mark(name: str, array: Array) -> Mark:
+    """Return the mark of an array.
+
+    Args:
+        name: What the array is called; every name has directions of its own.
+        array: Any shape, real numbers.
+    """
+    seed = zlib.crc32(f"{name} {array.shape}".encode())
+    # The legacy stream is frozen for good; the newer generators may change.
+    directions = np.random.RandomState(seed).randn(PROJECTIONS, array.size)
+    with np.errstate(all="ignore"):
+        along = directions @ array.astype(np.float64).reshape(-1)
+    return Mark(array.shape, tuple(along.tolist()))
+
+
+def agree(one: Mark, other: Mark, within: float) -> bool:
+    """Tell whether two marks are those of the same array, but for rounding.
+
+    Args:
+        one: A mark.
+        other: The mark it should be.
+        within: Largest difference, relative to the projections' size.
+    """
+    if one.shape != other.shape:
+        return False
+    gap = np.abs(np.subtract(one.along, other.along)).max(initial=0)
+    return bool(gap <= within * max(other.size, 1e-12))
+
+
+def ratio(one: Mark, other: Mark, within: float) -> float | None:
+    """Return the number by which one array is a multiple of another, if it is."""
+    if one.shape != other.shape or not np.isfinite(one.along).all() or not other.size:
+        return None
+    factor = float(np.dot(one.along, other.along)) / other.size**2
+    scaled = Mark(other.shape, tuple(factor * p for p in other.along))
+    return factor if factor and agree(one, scaled, within) else None
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A typical mistake.
+
+    Attributes:
+        says: One sentence that names it.
+        marks: Way of looking -> output -> mark, of those outputs that it spoils.
+    """
+
+    says: str
+    marks: Mapping[str, Mapping[str, Mark]]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is stored for one function.
+
+    Attributes:
+        right: Way of looking -> output -> mark.
+        mistakes: Those that are known.
+        cache: An example of what the function reads, for when the one that makes it
+            is missing.
+    """
+
+    right: Mapping[str, Mapping[str, Mark]]
+    mistakes: tuple[Mistake, ...] = ()
+    cache: Any = None
+
+
+@dataclass(frozen=True)
+class Records:
+    """All that is stored.
+
+    Attributes:
+        seed: Draws the public inputs.
+        functions: Function's key -> record.
+    """
+
+    seed: int
+    functions: dict[str, Record] = field(default_factory=dict)
+
+
+@cache
+def records() -> Records:
+    """Return what ``fingerprints.json`` holds."""
+    return loads(FILE.read_text("utf-8"))
+
+
+def loads(text: str) -> Records:
+    """Read records from JSON.
+
+    Args:
+        text: What ``dumps`` wrote.
+    """
+    stored = json.loads(text)
+    return Records(
+        stored["seed"],
+        {
+            key: Record(
+                right=_read_marks(row["right"]),
+                mistakes=tuple(
+                    Mistake(m["says"], _read_marks(m["marks"])) for m in row["mistakes"]
+                ),
+                cache=_decode(row["cache"]) if "cache" in row else None,
+            )
+            for key, row in stored["functions"].items()
+        },
+    )
+
+
+def dumps(made: Records) -> str:
+    """Write records as JSON, a line for each mistake.
+
+    Args:
+        made: What to write; numbers are rounded to 12 digits.
+    """
+    rows = []
+    for key, record in made.functions.items():
+        row = f'  {json.dumps(key)}: {{"right": {_write_marks(record.right)}'
+        if record.cache is not None:
+            row += f',\n   "cache": {json.dumps(_encode(record.cache))}'
+        mistakes = [
+            f'    {{"says": {json.dumps(m.says)}, "marks": {_write_marks(m.marks)}}}'
+            for m in record.mistakes
+        ]
+        rows.append(row + ',\n   "mistakes": [\n' + ",\n".join(mistakes) + "]}")
+    functions = ",\n".join(rows)
+    return f'{{"seed": {made.seed}, "functions": {{\n{functions}}}}}\n'
+
+
+def _read_marks(stored: Any) -> dict[str, dict[str, Mark]]:
+    return {
+        way: {
+            name: Mark(tuple(shape), tuple(float(p) for p in along))
+            for name, (shape, along) in outputs.items()
+        }
+        for way, outputs in stored.items()
+    }
+
+
+def _write_marks(marks: Mapping[str, Mapping[str, Mark]]) -> str:
+    def number(p: float) -> float | str:
+        return float(f"{p:.12g}") if np.isfinite(p) else str(p)
+
+    return json.dumps(
+        {
+            way: {
+                name: [list(m.shape), [number(p) for p in m.along]]
+                for name, m in outputs.items()
+            }
+            for way, outputs in marks.items()
+        }
+    )
+
+
+def _encode(value: Any) -> str:
+    """Pack nested tuples of arrays and plain numbers into one line of text."""
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, np.ndarray):
+            data = base64.b64encode(np.ascontiguousarray(part).tobytes()).decode()
+            return {"array": [part.dtype.str, list(part.shape), data]}
+        if isinstance(part, tuple | list):
+            return [plain(p) for p in part]
+        return part
+
+    packed = zlib.compress(json.dumps(plain(value)).encode(), 9)
+    return base64.b64encode(packed).decode()
+
+
+def _decode(text: str) -> Any:
+    def rich(part: Any) -> Any:
+        if isinstance(part, dict):
+            dtype, shape, data = part["array"]
+            return np.frombuffer(base64.b64decode(data), dtype).reshape(shape).copy()
+        return tuple(rich(p) for p in part) if isinstance(part, list) else part
+
+    return rich(json.loads(zlib.decompress(base64.b64decode(text))))
