@@ -1,7 +1,6 @@
-"""Make the hand-out: the solved tree without its answers, checked, as folder and zip."""
+"""Make the hand-out: the solved tree without its answers, checked, folder and zip."""
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -132,32 +131,40 @@ def main(argv: list[str] | None = None) -> int:
         "--checks",
         choices=["all", "quick", "none"],
         default="all",
-        help="all (the default) runs the notebooks too, which takes minutes; quick does "
-        "without; none only writes",
+        help="quick leaves out the notebooks, and tests of files that are as in the "
+        "solved tree; none only writes (%(default)s)",
+    )
+    parser.add_argument(
+        "--update-goldens",
+        action="store_true",
+        help="write the golden copy of the tiny tree's hand-out anew, and stop",
     )
     args = parser.parse_args(argv)
 
+    from staff import handout_checks, handout_golden
+
     began = time.monotonic()
     try:
+        if args.update_goldens:
+            handout_golden.update()
+            print(handout_golden.GOLDEN)
+            return 0
         files = collect(ROOT, questions())
         if args.checks == "none":
-            check = None
+            build(files, args.out, args.zip)
         else:
-            from staff import handout_checks
-
-            check = handout_checks.proof(
-                ROOT, files, with_notebooks=args.checks == "all"
-            )
-        build(files, args.out, args.zip, *([check] if check else []))
+            thorough = args.checks == "all"
+            check = handout_checks.proof(ROOT, files, thorough=thorough)
+            build(files, args.out, args.zip, check)
     except HandoutError as error:
         print(error, file=sys.stderr)
         print("\nNo hand-out was made.", file=sys.stderr)
         return 1
-    size = os.path.getsize(args.zip)
+    size = args.zip.stat().st_size
+    checked = f"checked in {time.monotonic() - began:.0f} s"
     print(
-        f"{args.out}: {len(files)} files, checked in {time.monotonic() - began:.0f} s. "
+        f"{args.out}: {len(files)} files, "
+        f"{checked if args.checks != 'none' else 'not checked'}.\n"
         f"{args.zip}: {size / 1e6:.1f} MB."
-        if check
-        else f"{args.out}: {len(files)} files, not checked. {args.zip}: {size / 1e6:.1f} MB."
     )
     return 0

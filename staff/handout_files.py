@@ -206,17 +206,14 @@ def student_pyproject(text: str) -> str:
             for need in whole["dependency-groups"]["test"]
             if re.split(r"[^\w-]", need)[0] in _TEST_NEEDS
         ]
+        setup = whole["tool"]["setuptools"]
         settings = whole["tool"]["pytest"] | {"testpaths": ["tests"]}
         tables: dict[str, dict[str, Any]] = {
             "build-system": whole["build-system"],
             "project": whole["project"],
             "dependency-groups": {"test": needs},
-            "tool.setuptools": {
-                key: value
-                for key, value in whole["tool"]["setuptools"].items()
-                if not isinstance(value, dict)
-            },
-            "tool.setuptools.dynamic": whole["tool"]["setuptools"]["dynamic"],
+            "tool.setuptools": {k: v for k, v in setup.items() if not _is_table(v)},
+            **{f"tool.setuptools.{k}": v for k, v in setup.items() if _is_table(v)},
             "tool.pytest": settings,
         }
     except tomllib.TOMLDecodeError as error:
@@ -227,9 +224,14 @@ def student_pyproject(text: str) -> str:
         f"[{name}]\n" + "".join(f"{k} = {_toml(v)}\n" for k, v in table.items())
         for name, table in tables.items()
     )
-    if tomllib.loads(written)["project"] != whole["project"]:
+    again = tomllib.loads(written)
+    if again["project"] != whole["project"] or again["tool"]["setuptools"] != setup:
         raise HandoutError("pyproject.toml holds values that cannot be written again.")
     return written
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
 
 
 def _toml(value: Any) -> str:

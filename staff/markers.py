@@ -14,6 +14,7 @@ prompt is a paragraph ``**TODO(Q1):** …`` above them in the same cell.
 import ast
 import difflib
 import io
+import itertools
 import re
 import textwrap
 import tokenize
@@ -30,6 +31,7 @@ _MARKS = {
     "# <!-- BEGIN SOLUTION -->": ("prose", "begin"),
     "# <!-- END SOLUTION -->": ("prose", "end"),
 }
+_FILLERS = {"A", "MY", "OF", "OUR", "THE", "YOUR"}
 _CELL = re.compile(r"# %%(?P<prose> \[markdown\])?(?P<rest>.*)")
 _CELL_ID = re.compile(r'\bid="([\w-]+)"')
 
@@ -298,17 +300,18 @@ def _is_todo(word: str, next_one: str) -> bool:
 
 def _slip(words: list[str]) -> str:
     """Return the mark that some first words of a comment were perhaps meant to be."""
-    first = [word.upper() for word in words[:4]]
+    upper = [word.upper() for word in words[:6]]
+    first = [word for word in upper if word not in _FILLERS][:3]
     for mark in ("BEGIN SOLUTION", "END SOLUTION"):
         if any(_alike(word, mark.replace(" ", ""), 0.85) for word in first):
             return mark
-    if not any(_alike(word, "SOLUTION", 0.75) for word in first):
-        return ""
-    for word in first:
-        if word in {"START", "OPEN"} or _alike(word, "BEGIN", 0.79):
-            return "BEGIN SOLUTION"
-        if word in {"STOP", "CLOSE"} or _alike(word, "END", 0.79):
-            return "END SOLUTION"
+    for pair in itertools.pairwise(first):
+        for word, other in (pair, pair[::-1]):
+            if _alike(other, "SOLUTION", 0.75):
+                if word in {"START", "OPEN"} or _alike(word, "BEGIN", 0.79):
+                    return "BEGIN SOLUTION"
+                if word in {"STOP", "CLOSE"} or _alike(word, "END", 0.79):
+                    return "END SOLUTION"
     return ""
 
 

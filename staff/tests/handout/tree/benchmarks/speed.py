@@ -1,0 +1,1 @@
+"""Staff time things here."""
