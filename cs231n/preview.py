@@ -1,7 +1,9 @@
 """What a grader will see in a hand-in, told before it is handed in."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -167,11 +169,12 @@ def changed_given_files(root: Path, stamp: handout.Stamp) -> list[str]:
     return changed
 
 
-def run_checks(root: Path, seconds: float) -> dict[str, Any]:
+def run_checks(root: Path, edition: str, seconds: float) -> dict[str, Any]:
     """Run ``python -m cs231n.check --json`` and return what it says.
 
     Args:
         root: The folder that ``cs231n`` lies in.
+        edition: The set of questions.
         seconds: How long it may take.
 
     Raises:
@@ -179,23 +182,27 @@ def run_checks(root: Path, seconds: float) -> dict[str, Any]:
     """
     if not (root / "cs231n" / "check.py").is_file():
         raise ValueError("cs231n/check.py is not here")
-    command = [sys.executable, "-m", "cs231n.check", "--json"]
+    command = [sys.executable, "-m", "cs231n.check", "--json", "--edition", edition]
     # Files and not pipes: whatever a student's code has started cannot hold them open.
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaints:
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 command,
                 cwd=root,
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=complaints,
-                timeout=seconds,
-                check=False,
+                start_new_session=True,
             )
-        except subprocess.TimeoutExpired:
-            raise ValueError(f"they took longer than {seconds:g} s") from None
         except OSError as error:
             raise ValueError(f"they did not start ({error})") from None
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise ValueError(f"they took longer than {seconds:g} s") from None
+        finally:
+            if process.poll() is None:
+                _end(process)
         said.seek(0)
         complaints.seek(0)
         text = said.read().decode("utf-8", "replace")
@@ -205,9 +212,17 @@ def run_checks(root: Path, seconds: float) -> dict[str, Any]:
         for entry in facts["functions"].values():
             float(entry["points"]), float(entry["earned"]), str(entry["state"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        why = last[0] if last else f"exit status {done.returncode}"
+        why = last[0] if last else f"exit status {status}"
         raise ValueError(f"they ended without a result ({why})") from None
     return dict(facts)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program and, where the system can, whatever it has started."""
+    if os.name == "posix":
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
 
 
 def check_remarks(facts: dict[str, Any], questions: list[Question]) -> list[str]:

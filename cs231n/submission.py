@@ -127,6 +127,7 @@ def main(argv: list[str] | None = None) -> int:
     editions = assignment.editions()
     parser.add_argument(
         "--set",
+        "--edition",
         dest="edition",
         choices=editions,
         default=editions[0],
@@ -188,7 +189,9 @@ def main(argv: list[str] | None = None) -> int:
         )
         return 1
     try:
-        _show_preview(root, found, questions, 0 if args.no_checks else args.seconds)
+        _show_notebooks(root, found, questions)
+        if not args.no_checks:
+            _show_checks(root, args.edition, questions, args.seconds)
     except KeyboardInterrupt:
         print("\nThe preview was interrupted.")
     if args.preview:
@@ -224,11 +227,8 @@ def _refuse(complaints: list[str], target: Path, *, incomplete: bool) -> None:
     _say(said, sys.stderr)
 
 
-def _show_preview(
-    root: Path,
-    found: Gathered,
-    questions: list[assignment.Question],
-    seconds: float,
+def _show_notebooks(
+    root: Path, found: Gathered, questions: list[assignment.Question]
 ) -> None:
     print("\nWhat a grader will see")
     quiet = True
@@ -240,13 +240,18 @@ def _show_preview(
                 _say(remark, indent="  ")
     if quiet:
         print("\nNotebooks: all cells were run, in order and without an error.")
-    print()
-    if not seconds:
-        print("Public checks: not run, as you asked.")
-        return
-    print("Public checks, which may take a minute …", flush=True)
+    print(flush=True)
+
+
+def _show_checks(
+    root: Path,
+    edition: str,
+    questions: list[assignment.Question],
+    seconds: float,
+) -> None:
+    print("Public checks, which may take a minute", flush=True)
     try:
-        facts = preview.run_checks(root, seconds)
+        facts = preview.run_checks(root, edition, seconds)
     except ValueError as error:
         _say(f"They say nothing: {error}.", indent="  ")
         return

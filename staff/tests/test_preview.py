@@ -1,8 +1,10 @@
 """The preview tells what a grader will stumble over, and does not cry wolf."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -138,7 +140,7 @@ FACTS = {
 
 def checks(folder, source):
     (folder / "cs231n" / "check.py").write_text(source, "utf-8")
-    return preview.run_checks(folder, 20)
+    return preview.run_checks(folder, "2017", 20)
 
 
 @pytest.fixture
@@ -174,13 +176,18 @@ def test_checks_that_end_without_a_result_say_why(package, source, wanted):
 
 def test_checks_that_hang_are_ended_with_all_they_hold_open(package):
     source = (
-        "import subprocess, sys, time\n"
-        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(5)'])\n"
+        "import pathlib, subprocess, sys, time\n"
+        'late = \'import time; time.sleep(3); open("late", "w")\'\n'
+        "subprocess.Popen([sys.executable, '-c', late])\n"
+        "pathlib.Path('begun').touch()\n"
         "time.sleep(60)\n"
     )
     (package / "cs231n" / "check.py").write_text(source)
-    with pytest.raises(ValueError, match="longer than 1 s"):
-        preview.run_checks(package, 1)
+    with pytest.raises(ValueError, match=r"longer than 1\.5 s"):
+        preview.run_checks(package, "2017", 1.5)
+    assert (package / "begun").exists()
+    time.sleep(3)
+    assert not (package / "late").exists() or os.name == "nt"
 
 
 def test_without_checks_the_zip_is_made_and_the_preview_says_so(tmp_path, capsys):
@@ -196,12 +203,13 @@ def test_without_checks_the_zip_is_made_and_the_preview_says_so(tmp_path, capsys
 def test_a_preview_alone_makes_no_zip(tmp_path, capsys):
     folder = unpack(tmp_path / "a")
     (folder / "GANs-PyTorch.ipynb").unlink()
-    arguments = ["--root", str(folder), "--preview", "--seconds", "0"]
+    arguments = ["--root", str(folder), "--preview", "--seconds", "0.01"]
 
     assert submission.main(arguments) == 0
     said = capsys.readouterr().out
     assert "GANs-PyTorch.ipynb is missing." in said
     assert "It has not been run" in said
+    assert "they took longer than 0.01 s" in said
     assert not (folder / "assignment3.zip").exists()
 
 
