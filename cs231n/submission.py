@@ -141,11 +141,10 @@ def main(argv: list[str] | None = None) -> int:
         action="store_true",
         help="make the zip though something is missing or broken",
     )
-    look = parser.add_mutually_exclusive_group()
-    look.add_argument(
+    parser.add_argument(
         "--no-checks", action="store_true", help="do not run the public checks"
     )
-    look.add_argument(
+    parser.add_argument(
         "--preview", action="store_true", help="say what a grader will see; no zip"
     )
     parser.add_argument(
