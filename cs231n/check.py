@@ -82,12 +82,16 @@ def _names(function: Function) -> set[str]:
 def is_there(function: Function) -> bool:
     """Tell whether the file that a function belongs in is part of this package."""
     parts = function.name.split(".")[:-1]
-    return ROOT.joinpath(*(p for p in parts if p[:1].islower())).with_suffix(
-        ".py"
-    ).is_file()
+    return (
+        ROOT.joinpath(*(p for p in parts if p[:1].islower()))
+        .with_suffix(".py")
+        .is_file()
+    )
 
 
-def run(functions: list[Function], limit: float = LIMIT) -> Iterator[tuple[Function, dict[str, Any]]]:
+def run(
+    functions: list[Function], limit: float = LIMIT
+) -> Iterator[tuple[Function, dict[str, Any]]]:
     """Try functions out in a process of their own.
 
     Args:
@@ -120,11 +124,19 @@ def _wrong(message: str, seconds: float = 0.0) -> dict[str, Any]:
 
 def _lines(keys: list[str], limit: float) -> Iterator[dict[str, Any]]:
     """Start a worker and pass on what it says; a last line tells why it stopped."""
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    threads = {
+        name: "1"
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "cs231n.check_worker", *keys],
         cwd=ROOT,
-        env={**threads, **os.environ, "PYTHONPATH": os.pathsep.join(_path()), "MPLBACKEND": "Agg"},
+        env={
+            **threads,
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(_path()),
+            "MPLBACKEND": "Agg",
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -140,7 +152,9 @@ def _lines(keys: list[str], limit: float) -> Iterator[dict[str, Any]]:
     threading.Thread(target=listen, args=(process.stdout,), daemon=True).start()
     errors: list[bytes] = []
     assert process.stderr is not None
-    reader = threading.Thread(target=lambda s: errors.append(s.read()), args=(process.stderr,), daemon=True)
+    reader = threading.Thread(
+        target=lambda s: errors.append(s.read()), args=(process.stderr,), daemon=True
+    )
     reader.start()
     left, begun = len(keys), False
     try:
@@ -158,7 +172,10 @@ def _lines(keys: list[str], limit: float) -> Iterator[dict[str, Any]]:
                 reason = f"It ended the Python process it ran in (exit status {process.wait()})."
                 reader.join(1)
                 said = b"".join(errors).decode(errors="replace").strip().splitlines()
-                yield {"stopped": said[-1] if said and not begun else reason, "seconds": 0.0}
+                yield {
+                    "stopped": said[-1] if said and not begun else reason,
+                    "seconds": 0.0,
+                }
                 return
             message = json.loads(line)
             begun, left = True, left - ("end" in message)
@@ -174,9 +191,7 @@ def _path() -> list[str]:
     return [str(ROOT), *([rest] if rest else [])]
 
 
-def report(
-    edition: str, chosen: Chosen, limit: float, show: bool
-) -> dict[str, Any]:
+def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, Any]:
     """Try everything out that is chosen.
 
     Args:
@@ -225,13 +240,19 @@ def _print_row(function: Function, row: dict[str, Any]) -> None:
     points = f"{row['earned']:g} / {row['points']:g}"
     print(f"  {row['state']:<11}  {function.short:<31}  {points:>10}  {time}".rstrip())
     if row["message"]:
-        print(textwrap.fill(row["message"], 86, initial_indent=" " * 15, subsequent_indent=" " * 15))
+        print(
+            textwrap.fill(
+                row["message"], 86, initial_indent=" " * 15, subsequent_indent=" " * 15
+            )
+        )
     sys.stdout.flush()
 
 
 def _print_summary(result: dict[str, Any]) -> None:
     reach = {
-        state: sum(r["points"] for r in result["functions"].values() if r["state"] == state)
+        state: sum(
+            r["points"] for r in result["functions"].values() if r["state"] == state
+        )
         for state in STATES
     }
     print(f"\n{result['score']:g} of {result['possible']:g} points.", end="")

@@ -67,7 +67,9 @@ class Bench:
             **layers: Name -> what is called instead.
         """
         students = [
-            m for n, m in sys.modules.items() if n.startswith("cs231n.") and m is not None
+            m
+            for n, m in sys.modules.items()
+            if n.startswith("cs231n.") and m is not None
         ]
         places = [(m, name) for m in students for name in layers if name in vars(m)]
         before = [(m, name, vars(m)[name]) for m, name in places]

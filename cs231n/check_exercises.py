@@ -7,6 +7,8 @@ from cs231n.check_bench import Exercise
 _MODULES = {
     "cs231n.rnn_layers.": "check_layers",
     "cs231n.classifiers.rnn.": "check_model",
+    "cs231n.net_visualization_pytorch.": "check_pictures",
+    "cs231n.style_transfer_pytorch.": "check_pictures",
 }
 
 

@@ -181,7 +181,9 @@ def _backward(pair: Pair) -> Exercise:
 
         def objective(_: Array) -> Any:
             found, _ = _students_forward(pair, bench, inputs)
-            return sum(np.sum(o * d) for o, d in zip(found.values(), douts, strict=True))
+            return sum(
+                np.sum(o * d) for o, d in zip(found.values(), douts, strict=True)
+            )
 
         return {
             f"d{name}": (

@@ -15,9 +15,7 @@ N, T, D, W = 4, 6, 3, 5
 END = WORDS.index("<END>")
 
 
-def _model(
-    bench: Bench, rng: np.random.RandomState, cell: str, V: int, H: int
-) -> Any:
+def _model(bench: Bench, rng: np.random.RandomState, cell: str, V: int, H: int) -> Any:
     """Build a model whose parameters all matter, biases included."""
     words = {word: index for index, word in enumerate(WORDS[:V])}
     model = bench.module.CaptioningRNN(words, D, W, H, cell, np.float64)

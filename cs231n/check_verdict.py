@@ -18,7 +18,6 @@ from cs231n.assignment import Function
 from cs231n.check_bench import Bench, Exercise, UnfitError, WaitingError
 from cs231n.check_marks import Mark, Mistake, Record, Records, Results, mark
 
-NAMED_WITHIN = 1e-6  # relative, for results that match a known mistake's
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -91,7 +90,7 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
             "Agrees with finite differences of your forward pass, which is itself "
             "still wrong.",
         )
-    return _explain(looks, bench)
+    return _explain(looks, bench, exercise)
 
 
 def _look(bench: Bench, exercise: Exercise, way: str) -> _Look:
@@ -179,10 +178,11 @@ def _confirmed(exercise: Exercise, bench: Bench) -> bool:
     )
 
 
-def _explain(looks: list[_Look], bench: Bench) -> Verdict:
+def _explain(looks: list[_Look], bench: Bench, exercise: Exercise) -> Verdict:
     whole = [look for look in looks if look.error is None]
+    within = max(exercise.within, 1e-6)
     for look in whole:
-        named = recognise(look.marks, look.problems, bench.record, look.way)
+        named = recognise(look.marks, look.problems, bench.record, look.way, within)
         if named:
             says = [m.says for m in named]
             return Verdict("wrong", f"{_facts(look)} {' '.join(says)}", named=says)
@@ -192,7 +192,11 @@ def _explain(looks: list[_Look], bench: Bench) -> Verdict:
 
 
 def recognise(
-    marks: Mapping[str, Mark], problems: Mapping[str, str], record: Record, way: str
+    marks: Mapping[str, Mark],
+    problems: Mapping[str, str],
+    record: Record,
+    way: str,
+    within: float,
 ) -> list[Mistake]:
     """Find the known mistakes that explain what is wrong.
 
@@ -201,6 +205,7 @@ def recognise(
         problems: Output -> what is wrong, of those that are.
         record: What is stored for the function.
         way: How it was looked at.
+        within: Largest relative difference from a known mistake's marks.
 
     Returns:
         Mistakes whose every spoilt output came out just so, those that explain most
@@ -210,7 +215,7 @@ def recognise(
     for mistake in record.mistakes:
         spoilt = mistake.marks.get("stand-in" if way == "stand-in" else "own", {})
         if spoilt and all(
-            name in problems and check_marks.agree(marks[name], wanted, NAMED_WITHIN)
+            name in problems and check_marks.agree(marks[name], wanted, within)
             for name, wanted in spoilt.items()
         ):
             fitting.append((mistake, set(spoilt)))
@@ -290,7 +295,9 @@ def broken_module(error: BaseException) -> str:
         return f"{name} cannot be read: line {error.lineno}: {error.msg}."
     tb = traceback.extract_tb(error.__traceback__)
     own = [
-        f for f in tb if "cs231n" in f.filename and not Path(f.filename).name.startswith("check_")
+        f
+        for f in tb
+        if "cs231n" in f.filename and not Path(f.filename).name.startswith("check_")
     ]
     place = f" at line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""
     return f"The file cannot be imported: {_what(error)}{place}."

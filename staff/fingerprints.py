@@ -23,7 +23,7 @@ from staff.questions import ROOT, questions
 from staff.writings import WritingError, answer, edited, rewritten, solved, split
 
 SEED = 231
-READY = ("Q1", "Q2")
+READY = ("Q1", "Q2", "Q3", "Q4")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,9 @@ def answers_of(name: str, writing: str) -> dict[str, str]:
     return {n: bodies[n] for n in names if n == name or part in {"forward", "backward"}}
 
 
-def observe(function: Function, seed: int, way: str, cache: Any = None) -> dict[str, Mark]:
+def observe(
+    function: Function, seed: int, way: str, cache: Any = None
+) -> dict[str, Mark]:
     """Return the marks of what a function gives, as the modules stand now.
 
     Args:
@@ -208,7 +210,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.check:
         if file.is_file() and same(check_marks.loads(file.read_text("utf-8")), made):
             return 0
-        print(f"{file} is out of date; run: python -m staff fingerprints", file=sys.stderr)
+        print(
+            f"{file} is out of date; run: python -m staff fingerprints", file=sys.stderr
+        )
         return 1
     with replacing(file) as draft:
         draft.write_text(check_marks.dumps(made), "utf-8", newline="\n")
@@ -224,15 +228,24 @@ def same(one: Records, other: Records, within: float = 1e-6) -> bool:
         other: Records.
         within: Largest relative difference of a mark.
     """
-    return one.seed == other.seed and _shape(one) == _shape(other) and all(
-        check_marks.agree(a, b, within) for a, b in zip(_marks(one), _marks(other), strict=True)
+    return (
+        one.seed == other.seed
+        and _shape(one) == _shape(other)
+        and all(
+            check_marks.agree(a, b, within)
+            for a, b in zip(_marks(one), _marks(other), strict=True)
+        )
     )
 
 
 def _shape(made: Records) -> list[Any]:
     """Everything but numbers."""
     return [
-        (key, r.cache is None, [(m.says, [(w, list(o)) for w, o in m.marks.items()]) for m in r.mistakes])
+        (
+            key,
+            r.cache is None,
+            [(m.says, [(w, list(o)) for w, o in m.marks.items()]) for m in r.mistakes],
+        )
         for key, r in made.functions.items()
     ]
 

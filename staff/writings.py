@@ -45,7 +45,11 @@ def region(source: str, name: str) -> tuple[int, int]:
         (node,) = found
     assert isinstance(node, ast.FunctionDef)
     lines = source.splitlines()
-    inside = range(node.lineno, node.end_lineno or 0)
+    end = node.end_lineno or node.lineno
+    # Comments at the end belong to the function as well, but not to its node.
+    while end < len(lines) and lines[end].strip().startswith("#"):
+        end += 1
+    inside = range(node.lineno, end)
     begins = [i for i in inside if lines[i].strip() == BEGIN]
     ends = [i for i in inside if lines[i].strip() == END]
     if len(begins) != 1 or len(ends) != 1:
@@ -154,7 +158,12 @@ def _run(name: str, text: str) -> types.ModuleType:
     module = types.ModuleType(name)
     module.__file__ = _file(name)
     module.__package__ = name.rpartition(".")[0]
-    linecache.cache[module.__file__] = (len(text), None, text.splitlines(True), _file(name))
+    linecache.cache[module.__file__] = (
+        len(text),
+        None,
+        text.splitlines(True),
+        _file(name),
+    )
     sys.modules[name] = module
     exec(compile(text, module.__file__, "exec"), module.__dict__)
     return module

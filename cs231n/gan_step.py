@@ -1,0 +1,225 @@
+"""One step of two networks that train one another (given), as fast as it goes.
+
+What makes it fast changes no result: real and drawn pictures go through the
+discriminator together; its weights are frozen while the generator learns; convolutions
+get their channels last; Adam does its work in one pass over memory; pictures are where
+the networks are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+Loss: TypeAlias = Callable[..., torch.Tensor]
+# Discriminator, real pictures, drawn pictures -> what is added to the loss.
+Penalty: TypeAlias = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
+# Rows, numbers in a row -> noise.
+DrawNoise: TypeAlias = Callable[[int, int], torch.Tensor]
+
+SHAPE = (1, 28, 28)
+PIXELS = math.prod(SHAPE)
+
+
+class GANStep:
+    """Takes steps of the discriminator and of the generator, one at a time.
+
+    Attributes:
+        together: Whether D sees real and drawn pictures in one pass.
+    """
+
+    def __init__(
+        self,
+        D: nn.Module,
+        G: nn.Module,
+        D_solver: torch.optim.Optimizer,
+        G_solver: torch.optim.Optimizer,
+        discriminator_loss: Loss,
+        generator_loss: Loss,
+        draw_noise: DrawNoise,
+        noise_size: int = 96,
+        penalty: Penalty | None = None,
+    ) -> None:
+        """Put the parts together and make them fast.
+
+        Args:
+            D: Scaled pictures (N, 1, 28, 28) -> N scores.
+            G: Noise (N, noise_size) -> N * 784 scaled pixels; on D's device.
+            D_solver: Changes D's weights.
+            G_solver: Changes G's weights.
+            discriminator_loss: Scores of real and drawn pictures -> loss.
+            generator_loss: Scores of drawn pictures -> loss.
+            draw_noise: Draws noise, on the CPU.
+            noise_size: Numbers in a row of noise.
+            penalty: What is added to the discriminator's loss.
+
+        Raises:
+            ValueError: If the networks lie on two devices, or shapes are wrong.
+        """
+        self.D, self.G = D, G
+        self.D_solver, self.G_solver = D_solver, G_solver
+        self.discriminator_loss = discriminator_loss
+        self.generator_loss = generator_loss
+        self.draw_noise, self.noise_size = draw_noise, noise_size
+        self.penalty = penalty
+        self.device = _only_device(D, G)
+        for solver in (D_solver, G_solver):
+            _fuse(solver)
+        fresh = not (D_solver.state or G_solver.state)
+        if fresh:  # an optimizer's state lies in memory as its weights do
+            self._put_channels_last()
+        self._require_shapes()
+        self.together = not _looks_across_pictures(D) and self._accepts(4, D)
+
+    def train_discriminator(self, real: torch.Tensor) -> float:
+        """Lower the discriminator's loss once; the generator's weights stay.
+
+        Args:
+            real: (N, 1, 28, 28) scaled pictures on the networks' device.
+
+        Returns:
+            The loss, before the step.
+
+        Raises:
+            FloatingPointError: If it is not finite; no weight has changed then.
+        """
+        N = len(real)
+        with torch.no_grad():
+            fake = self._draw(N)
+        if self.together:
+            scores = self.D(torch.cat([real, fake]))
+            loss = self.discriminator_loss(scores[:N], scores[N:])
+        else:
+            loss = self.discriminator_loss(self.D(real), self.D(fake))
+        if self.penalty is not None:
+            loss = loss + self.penalty(self.D, real, fake)
+        return _descend(loss, self.D_solver, "discriminator")
+
+    def train_generator(self, N: int) -> float:
+        """Lower the generator's loss once; the discriminator's weights stay.
+
+        Args:
+            N: How many pictures to draw.
+
+        Returns:
+            The loss, before the step.
+
+        Raises:
+            FloatingPointError: If it is not finite; no weight has changed then.
+        """
+        with frozen(self.D):
+            loss = self.generator_loss(self.D(self._draw(N)))
+            return _descend(loss, self.G_solver, "generator")
+
+    def _draw(self, N: int) -> torch.Tensor:
+        noise = self.draw_noise(N, self.noise_size).to(self.device)
+        return self.G(noise).reshape(N, *SHAPE)
+
+    def _put_channels_last(self) -> None:
+        """Let convolutions read memory in the order they like, if the layers can."""
+        for model in (self.D, self.G):
+            if not any(weight.ndim == 4 for weight in model.parameters()):
+                continue
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            # A layer of a student's own may need a picture's numbers in a row.
+            if not self._accepts(2, model):
+                model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+
+    def _require_shapes(self) -> None:
+        with evaluating(self.G), evaluating(self.D), torch.no_grad():
+            drawn = self.G(self._blank(2, self.G))
+            if len(drawn) != 2 or drawn.numel() != 2 * PIXELS:
+                raise ValueError(
+                    f"The generator made {tuple(drawn.shape)} of 2 rows of noise; "
+                    f"(2, {PIXELS}) is wanted, a picture of 28 x 28 for each row."
+                )
+
+    def _accepts(self, N: int, model: nn.Module) -> bool:
+        """Tell whether a model takes N rows and gives N; leaves it as it was."""
+        with evaluating(model), torch.no_grad():
+            try:
+                return len(model(self._blank(N, model))) == N
+            except (RuntimeError, ValueError):
+                return False
+
+    def _blank(self, N: int, model: nn.Module) -> torch.Tensor:
+        shape = (self.noise_size,) if model is self.G else SHAPE
+        dtype = next(model.parameters()).dtype
+        return torch.zeros(N, *shape, device=self.device, dtype=dtype)
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[None]:
+    """Let gradients flow through a model, but not into its weights."""
+    learning = [weight for weight in model.parameters() if weight.requires_grad]
+    for weight in learning:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in learning:
+            weight.requires_grad_(True)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode for a while, so that running it changes it not.
+
+    Args:
+        model: Each of its layers gets its own mode back.
+    """
+    learning = [layer for layer in model.modules() if layer.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for layer in learning:
+            layer.training = True
+
+
+def _descend(loss: torch.Tensor, solver: torch.optim.Optimizer, who: str) -> float:
+    value = loss.item()
+    if not math.isfinite(value):
+        raise FloatingPointError(f"The {who}'s loss became {value}")
+    solver.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    solver.step()
+    return value
+
+
+def _only_device(D: nn.Module, G: nn.Module) -> torch.device:
+    devices = {weight.device for model in (D, G) for weight in model.parameters()}
+    if len(devices) != 1:
+        places = " and ".join(sorted(map(str, devices))) or "no device at all"
+        raise ValueError(
+            f"The networks' weights lie on {places}; move both with .to(device)."
+        )
+    return devices.pop()
+
+
+def _fuse(solver: torch.optim.Optimizer) -> None:
+    """Choose Adam's fast form, if the optimizer is new and nobody chose another."""
+    if type(solver) not in {torch.optim.Adam, torch.optim.AdamW} or solver.state:
+        return
+    for group in solver.param_groups:
+        chosen = any(
+            group.get(name)
+            for name in ("foreach", "capturable", "differentiable", "amsgrad")
+        )
+        plain = all(
+            weight.is_floating_point() and weight.device.type in {"cpu", "cuda"}
+            for weight in group["params"]
+        )
+        if plain and not chosen and group.get("fused") is None:
+            group["fused"] = True
+
+
+def _looks_across_pictures(model: nn.Module) -> bool:
+    """Tell whether a picture's score depends on the others of its batch."""
+    return any(isinstance(layer, _BatchNorm) for layer in model.modules())
