@@ -20,7 +20,7 @@ from staff.questions import ROOT, Question
 
 MUTANTS = "staff/mutants.toml"
 _DRIVER = ROOT / "staff" / "handout_driver.py"
-_CLOSE = 1e-9  # points are sums of hundredths
+_CLOSE = 0.05  # points are rounded to hundredths before they are added up
 
 
 @dataclass(frozen=True)
@@ -102,30 +102,68 @@ def solved_files(root: Path, names: Iterable[str]) -> dict[str, bytes]:
     }
 
 
-def scores(
-    files: Mapping[str, bytes],
-    changes: Sequence[Mapping[str, str]],
-    data: Path,
-    arguments: Sequence[Sequence[str]] | None = None,
-    description: str = "",
-) -> list[Score]:
-    """Run the check on a tree, once for each set of changes.
+def score(files: Mapping[str, bytes], data: Path, edition: str) -> Score:
+    """Run the student's check on a tree, as a student would.
 
     Args:
         files: The tree.
-        changes: For each run, path -> text of the files that are changed.
         data: The data folder.
-        arguments: For each run, what is checked: questions, functions; [] is all.
-        description: What the progress bar says, if there shall be one.
+        edition: Which set of questions.
 
     Raises:
         HandoutError: If the check does not come back with a score.
     """
+    command = [sys.executable, "-m", "cs231n.check", "--json", "--edition", edition]
+    with copied(files) as tree:
+        done = subprocess.run(
+            command,
+            cwd=tree,
+            env=environment(data),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+    try:
+        table: dict[str, dict[str, Any]] = json.loads(done.stdout)["functions"]
+        return Score(
+            {key: str(row["state"]) for key, row in table.items()},
+            {key: float(row["earned"]) for key, row in table.items()},
+            {key: float(row["points"]) for key, row in table.items()},
+        )
+    except (ValueError, KeyError, TypeError):
+        said = (done.stdout + done.stderr).strip().splitlines() or ["nothing"]
+        raise HandoutError(
+            f"python -m cs231n.check --json gave no score but: {said[-1][:300]}"
+        ) from None
+
+
+def states(
+    files: Mapping[str, bytes],
+    changes: Sequence[Mapping[str, str]],
+    keys: Sequence[Sequence[str]],
+    data: Path,
+    description: str = "",
+) -> list[dict[str, str]]:
+    """Let the check's worker judge functions, once for each set of changes to a tree.
+
+    Args:
+        files: The tree.
+        changes: For each run, path -> text of the files that are changed.
+        keys: For each run, the functions.
+        data: The data folder.
+        description: What the progress bar says, if there shall be one.
+
+    Returns:
+        For each run, key -> "done", "wrong" or "not started".
+
+    Raises:
+        HandoutError: If the worker cannot be run.
+    """
     found = []
     with copied(files) as tree:
-        command = [sys.executable, str(_DRIVER)]
         process = subprocess.Popen(
-            command,
+            [sys.executable, str(_DRIVER)],
             cwd=tree,
             env=environment(data),
             stdin=subprocess.PIPE,
@@ -136,31 +174,17 @@ def scores(
         with process, progress_bar(len(changes), description, bool(description)) as bar:
             assert process.stdin is not None
             assert process.stdout is not None
-            for k, changed in enumerate(changes):
-                asked = [*(arguments[k] if arguments else ()), "--json"]
-                job = {"files": changed, "arguments": asked}
+            for changed, asked in zip(changes, keys, strict=True):
+                job = {"files": changed, "keys": asked}
                 process.stdin.write(json.dumps(job) + "\n")
                 process.stdin.flush()
                 answer = process.stdout.readline()
-                found.append(_score(json.loads(answer) if answer else "nothing"))
+                if not answer:
+                    raise HandoutError("The check's worker could not be run.")
+                found.append(json.loads(answer))
                 bar.update()
             process.stdin.close()
     return found
-
-
-def _score(printed: str) -> Score:
-    try:
-        table: dict[str, dict[str, Any]] = json.loads(printed)["functions"]
-        return Score(
-            {key: str(row["state"]) for key, row in table.items()},
-            {key: float(row["earned"]) for key, row in table.items()},
-            {key: float(row["points"]) for key, row in table.items()},
-        )
-    except (ValueError, KeyError, TypeError):
-        last = printed.strip().splitlines()[-1:] or ["nothing"]
-        raise HandoutError(
-            f"python -m cs231n.check --json gave no score but: {last[0][:300]}"
-        ) from None
 
 
 def keys_of(table: Sequence[Question], files: Mapping[str, bytes]) -> dict[str, str]:
@@ -183,24 +207,22 @@ def score_problems(
     data: Path,
 ) -> list[str]:
     """Say where the hand-out earns a point, or the solved tree lacks one."""
-    keys = keys_of(table, solved)
-    (nothing,) = scores(handed_out, [{}], data)
-    (everything,) = scores(solved, [{}], data)
-    problems = [
-        f"the check calls {key} {nothing.states.get(key, 'unknown')} in the hand-out, "
-        "where it is not started."
-        for key in keys
-        if nothing.states.get(key) != "not started"
-    ]
-    if nothing.total:
-        problems.append(f"the hand-out earns {nothing.total:g} points.")
-    problems += [
-        f"the check calls {key} {everything.states.get(key, 'unknown')} in the solved "
-        "tree."
-        for key in keys
-        if everything.states.get(key) != "done"
-        or abs(everything.earned[key] - everything.possible[key]) > _CLOSE
-    ]
+    problems = []
+    for edition in dict.fromkeys(name for q in table for name in q.points):
+        asked = [q for q in table if edition in q.points]
+        keys = keys_of(asked, solved)
+        nothing = score(handed_out, data, edition)
+        everything = score(solved, data, edition)
+        if nothing.total:
+            problems.append(f"{edition}: the hand-out earns {nothing.total:g} points.")
+        for key in keys:
+            if (state := nothing.states.get(key, "unknown")) != "not started":
+                problems.append(f"{edition}: the check calls {key} {state} when it is not.")
+            if (state := everything.states.get(key, "unknown")) != "done":
+                problems.append(f"{edition}: the check calls {key} {state}, but it is done.")
+        whole = {*keys} == {f.key for q in asked for f in q.functions}
+        if whole and abs(everything.total - 100) > _CLOSE:
+            problems.append(f"{edition}: the solution earns {everything.total:g} points.")
     return problems
 
 
@@ -266,26 +288,18 @@ def mutant_problems(
     ids = [question.id for question in table]
     keys = keys_of(table, solved)
     text = {name: c.decode() for name, c in solved.items() if name.endswith(".py")}
+    reached: dict[str, set[str]] = {}
     changes, asked = [], []
     for mutant in bank:
-        changed = mutate(text[mutant.file], mutant, ids)
-        changes.append({mutant.file: changed})
-        reached = importers(text, mutant.file)
-        asked.append(
-            [
-                q.id
-                for q in table
-                if q.modules and reached & {*q.modules} and q.id in {*keys.values()}
-            ]
-        )
+        changes.append({mutant.file: mutate(text[mutant.file], mutant, ids)})
+        if mutant.file not in reached:
+            reached[mutant.file] = importers(text, mutant.file)
+        near = {q.id for q in table if reached[mutant.file] & {*q.modules}}
+        asked.append([key for key, question in keys.items() if question in near])
     problems = []
-    found = scores(solved, changes, data, asked, description)
-    for mutant, score in zip(bank, found, strict=True):
-        lost = {
-            keys[key]
-            for key, possible in score.possible.items()
-            if key in keys and possible - score.earned[key] > _CLOSE
-        }
+    found = states(solved, changes, asked, data, description)
+    for mutant, judged in zip(bank, found, strict=True):
+        lost = {keys[key] for key, state in judged.items() if state != "done"}
         what = f"the mutant {mutant.function}: {mutant.old!r} -> {mutant.new!r}"
         if missing := set(mutant.questions) - lost:
             problems.append(f"{what} loses no points on {', '.join(sorted(missing))}.")
