@@ -113,7 +113,8 @@ def _rank(root: Path, where: str) -> tuple[bool, int, str]:
         weight = (root / where).lstat().st_size
     except OSError:
         weight = 0
-    return not where.endswith((".ipynb", ".py")), weight, where
+    graded = where.endswith(".ipynb") or where.startswith("cs231n/")
+    return not graded, weight, where
 
 
 def _travelling(where: str) -> str:
