@@ -80,10 +80,12 @@ def merge_module(yours: bytes, new: bytes, old_given: str, path: str) -> Merged:
         where = f"{path}:{region.first + 1}: your answer in {region.name}"
         if place is None:
             problems.append(f"{where} has no place in the new version.")
-        elif count[region.owner] != counted[region.owner]:
+        elif count[region.owner] != counted[region.owner] or (
+            count[region.owner] > 1 and place.prompt != region.prompt
+        ):
             problems.append(
-                f"{where} cannot be placed, as there are now {counted[region.owner]} "
-                f"places to write in that function instead of {count[region.owner]}."
+                f"{where} cannot be placed, as that function has other places to write "
+                "in now."
             )
         elif place.indent != region.indent:
             problems.append(

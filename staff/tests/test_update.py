@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cs231n import handout as stamp
-from cs231n import regions, update
+from cs231n import merge, regions, update
 from staff import handout
 from staff.tests.student_folder import (
     code,
@@ -165,7 +165,7 @@ def without(function):
         ({RNN: None}, "there is no cs231n/rnn_layers.py in it"),
         (
             {RNN: lambda text: text + "\n\n" + indented(text)},
-            "cannot be placed, as there are now 2 places to write in that function",
+            "cannot be placed, as that function has other places to write in now",
         ),
         ({RNN: lambda text: text.replace("\n    ", "\n      ")}, "columns in"),
     ],
@@ -197,6 +197,27 @@ def test_an_answer_without_a_place_stops_the_update(
 def indented(text):
     start = text.index("def rnn_backward")
     return text[start : text.index("\n\n\n", start)] + "\n"
+
+
+def two_places(*prompts, bodies=("    pass\n", "    pass\n")):
+    """Return a function with two boxes."""
+    bar, end = "    " + "#" * 84 + "\n", "    # END OF YOUR CODE #\n"
+    boxes = [
+        f"{bar}    # TODO(Q1): {prompt} #\n{bar}{body}{bar}{end}{bar}"
+        for prompt, body in zip(prompts, bodies, strict=True)
+    ]
+    return f"def f():\n{''.join(boxes)}"
+
+
+def test_of_two_places_each_answer_finds_its_own_or_none():
+    yours = two_places("a", "b", bodies=("    x = 1\n", "    x = 2\n"))
+    again = two_places("a", "b") + "\n\ndef g(): ...\n"
+    merged = merge.merge_module(yours.encode(), again.encode(), "", "m.py")
+    assert merged.content.decode() == f"{yours}\n\ndef g(): ...\n"
+
+    swapped = two_places("b", "a").encode()
+    with pytest.raises(merge.MergeError, match=r"(?s)m\.py:5: .*m\.py:12: "):
+        merge.merge_module(yours.encode(), swapped, "", "m.py")
 
 
 def test_a_region_that_is_gone_is_no_matter_while_nothing_is_in_it(student, release):
