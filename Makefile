@@ -10,7 +10,7 @@ RUN := $(BIN)/python
 SCRIPTS = $(shell find . \( -name '.?*' -o -name build -o -path './$(VENV)' \) -prune -o -name '*.sh' -print) .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench data lab notebooks clean setup
+.PHONY: help run test lint bench data scenes lab notebooks clean setup
 
 help: ## print this
 	@echo "CS231n Assignment 3. Say make and one of these:"
@@ -24,7 +24,7 @@ help: ## print this
 run: data ## execute the notebooks, write build/report/index.html
 	@$(RUN) -m staff run --profile $(PROFILE) $(ARGS)
 
-test: data ## run all tests, the notebooks' quick profile among them
+test: scenes ## run all tests, the notebooks' quick profile among them
 	@$(RUN) -m pytest $(ARGS)
 
 lint: setup ## check style, types, spelling, scripts and notebooks
@@ -39,7 +39,11 @@ lint: setup ## check style, types, spelling, scripts and notebooks
 bench: setup ## measure speed against torch, as ratios
 	@$(RUN) -m benchmarks $(ARGS)
 
-data: setup ## prepare the embedded data; quick when that is done
+data: scenes ## prepare the embedded data; quick when that is done
+	@$(if $(filter full,$(PROFILE)),$(RUN) -m cs231n.datasets.tiny_model)
+
+# All that the tests need; the quick profile trains a small network of its own.
+scenes: setup
 	@$(RUN) -m cs231n.datasets.scene_captions
 
 lab: setup ## open JupyterLab

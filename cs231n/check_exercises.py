@@ -9,6 +9,9 @@ _MODULES = {
     "cs231n.classifiers.rnn.": "check_model",
     "cs231n.net_visualization_pytorch.": "check_pictures",
     "cs231n.style_transfer_pytorch.": "check_pictures",
+    "cs231n.gan_pytorch.": "check_gan",
+    "cs231n.image_gradients.": "check_cnn",
+    "cs231n.image_generation.": "check_cnn",
 }
 
 

@@ -1,11 +1,11 @@
 """Sandwiches: layers that often follow one another, fused for convenience (given).
 
-Each returns ``(out, cache)``, the cache being the tuple of its layers' caches. Those
-with a convolution join them together with ``cs231n.fast_layers``.
+Each returns ``(out, cache)``, the cache being the tuple of its layers' caches.
 """
 
 from typing import Any
 
+from cs231n.fast_layers import *
 from cs231n.layers import *
 
 
@@ -86,3 +86,135 @@ def affine_bn_relu_backward(
     da, dgamma, dbeta = batchnorm_backward(dnormed, bn_cache)
     dx, dw, db = affine_backward(da, affine_cache)
     return dx, dw, db, dgamma, dbeta
+
+
+def conv_relu_forward(
+    x: Array, w: Array, b: Array, conv_param: dict[str, Any]
+) -> tuple[Array, Any]:
+    """Apply a convolution, then a ReLU.
+
+    Args:
+        x: (N, C, H, W) images.
+        w: (F, C, HH, WW) filters.
+        b: (F,) biases.
+        conv_param: ``stride`` and ``pad``.
+
+    Returns:
+        out: (N, F, out_h, out_w) outputs.
+        cache: For conv_relu_backward.
+    """
+    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
+    out, relu_cache = relu_forward(a)
+    return out, (conv_cache, relu_cache)
+
+
+def conv_relu_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
+    """Backpropagate through conv_relu_forward.
+
+    Args:
+        dout: (N, F, out_h, out_w) gradient at the outputs.
+        cache: Second result of conv_relu_forward.
+
+    Returns:
+        dx: (N, C, H, W) gradient at x.
+        dw: (F, C, HH, WW) gradient at w.
+        db: (F,) gradient at b.
+    """
+    conv_cache, relu_cache = cache
+    return conv_backward_fast(relu_backward(dout, relu_cache), conv_cache)
+
+
+def conv_bn_relu_forward(
+    x: Array,
+    w: Array,
+    b: Array,
+    gamma: Array,
+    beta: Array,
+    conv_param: dict[str, Any],
+    bn_param: dict[str, Any],
+) -> tuple[Array, Any]:
+    """Apply a convolution, spatial batch normalization, then a ReLU.
+
+    Args:
+        x: (N, C, H, W) images.
+        w: (F, C, HH, WW) filters.
+        b: (F,) biases.
+        gamma: (F,) scale of the normalized values.
+        beta: (F,) shift of the normalized values.
+        conv_param: ``stride`` and ``pad``.
+        bn_param: As in batchnorm_forward.
+
+    Returns:
+        out: (N, F, out_h, out_w) outputs.
+        cache: For conv_bn_relu_backward.
+    """
+    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
+    normed, bn_cache = spatial_batchnorm_forward(a, gamma, beta, bn_param)
+    out, relu_cache = relu_forward(normed)
+    return out, (conv_cache, bn_cache, relu_cache)
+
+
+def conv_bn_relu_backward(
+    dout: Array, cache: Any
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Backpropagate through conv_bn_relu_forward.
+
+    Args:
+        dout: (N, F, out_h, out_w) gradient at the outputs.
+        cache: Second result of conv_bn_relu_forward.
+
+    Returns:
+        dx: (N, C, H, W) gradient at x.
+        dw: (F, C, HH, WW) gradient at w.
+        db: (F,) gradient at b.
+        dgamma: (F,) gradient at gamma.
+        dbeta: (F,) gradient at beta.
+    """
+    conv_cache, bn_cache, relu_cache = cache
+    dnormed = relu_backward(dout, relu_cache)
+    da, dgamma, dbeta = spatial_batchnorm_backward(dnormed, bn_cache)
+    dx, dw, db = conv_backward_fast(da, conv_cache)
+    return dx, dw, db, dgamma, dbeta
+
+
+def conv_relu_pool_forward(
+    x: Array,
+    w: Array,
+    b: Array,
+    conv_param: dict[str, Any],
+    pool_param: dict[str, Any],
+) -> tuple[Array, Any]:
+    """Apply a convolution, a ReLU, then max pooling.
+
+    Args:
+        x: (N, C, H, W) images.
+        w: (F, C, HH, WW) filters.
+        b: (F,) biases.
+        conv_param: ``stride`` and ``pad``.
+        pool_param: ``pool_height``, ``pool_width`` and ``stride``.
+
+    Returns:
+        out: Maxima of the outputs, (N, F) and two axes of places.
+        cache: For conv_relu_pool_backward.
+    """
+    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
+    rectified, relu_cache = relu_forward(a)
+    out, pool_cache = max_pool_forward_fast(rectified, pool_param)
+    return out, (conv_cache, relu_cache, pool_cache)
+
+
+def conv_relu_pool_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
+    """Backpropagate through conv_relu_pool_forward.
+
+    Args:
+        dout: Gradient at the outputs, shaped like them.
+        cache: Second result of conv_relu_pool_forward.
+
+    Returns:
+        dx: (N, C, H, W) gradient at x.
+        dw: (F, C, HH, WW) gradient at w.
+        db: (F,) gradient at b.
+    """
+    conv_cache, relu_cache, pool_cache = cache
+    da = relu_backward(max_pool_backward_fast(dout, pool_cache), relu_cache)
+    return conv_backward_fast(da, conv_cache)

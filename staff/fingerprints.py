@@ -23,7 +23,7 @@ from staff.questions import ROOT, questions
 from staff.writings import WritingError, answer, edited, rewritten, solved, split
 
 SEED = 231
-READY = ("Q1", "Q2", "Q3", "Q4")
+READY = tuple(q.id for q in questions())
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Inputs that several test files share: ramps, memory layouts, Hypothesis strategies.
 
 Letters in shapes: N sequences or examples, T timesteps, D inputs, H hidden units,
-V words, M outputs.
+V words, M outputs; C channels, F filters, H x W pixels.
 """
 
 import re
@@ -113,6 +113,36 @@ def scored_words(draw):
         "y": laid_out(y, draw(st.sampled_from(LAYOUTS))),
         "mask": laid_out(mask, draw(st.sampled_from(LAYOUTS))),
     }
+
+
+@st.composite
+def convolutions(draw, dtype=np.float64):
+    """Draw images, filters that fit, biases, and a convolution's settings."""
+    N, C, F = (draw(st.integers(1, 4)) for _ in "NCF")
+    pad, stride = draw(st.integers(0, 3)), draw(st.integers(1, 4))
+    H, W = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    HH = draw(st.integers(1, min(H + 2 * pad, 5)))
+    WW = draw(st.integers(1, min(W + 2 * pad, 5)))
+    shapes = {"x": (N, C, H, W), "w": (F, C, HH, WW), "b": (F,)}
+    return draw(arrays(shapes, dtype)), {"stride": stride, "pad": pad}
+
+
+@st.composite
+def pools(draw, dtype=np.float64):
+    """Draw images and a pool's settings."""
+    N, C = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    H, W = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    if draw(st.booleans()):  # tiles, which drawing freely seldom gives
+        side = draw(st.integers(1, 3))
+        H, W = H * side, W * side
+        param = {"pool_height": side, "pool_width": side, "stride": side}
+    else:
+        param = {
+            "pool_height": draw(st.integers(1, min(H, 4))),
+            "pool_width": draw(st.integers(1, min(W, 4))),
+            "stride": draw(st.integers(1, 4)),
+        }
+    return draw(arrays({"x": (N, C, H, W)}, dtype))["x"], param
 
 
 def documented_shapes(function, section, letters):

@@ -47,6 +47,40 @@ SIGNATURES = {
         "affine_relu_backward(dout, cache)",
         "affine_bn_relu_forward(x, w, b, gamma, beta, bn_param)",
         "affine_bn_relu_backward(dout, cache)",
+        "conv_relu_forward(x, w, b, conv_param)",
+        "conv_relu_backward(dout, cache)",
+        "conv_bn_relu_forward(x, w, b, gamma, beta, conv_param, bn_param)",
+        "conv_bn_relu_backward(dout, cache)",
+        "conv_relu_pool_forward(x, w, b, conv_param, pool_param)",
+        "conv_relu_pool_backward(dout, cache)",
+    ],
+    "cs231n.fast_layers": [
+        "conv_forward_im2col(x, w, b, conv_param)",
+        "conv_backward_im2col(dout, cache)",
+        "conv_forward_strides(x, w, b, conv_param)",
+        "conv_backward_strides(dout, cache)",
+        "conv_forward_fast(x, w, b, conv_param)",
+        "conv_backward_fast(dout, cache)",
+        "max_pool_forward_fast(x, pool_param)",
+        "max_pool_backward_fast(dout, cache)",
+        "max_pool_forward_reshape(x, pool_param)",
+        "max_pool_backward_reshape(dout, cache)",
+        "max_pool_forward_im2col(x, pool_param)",
+        "max_pool_backward_im2col(dout, cache)",
+    ],
+    "cs231n.im2col": [
+        "get_im2col_indices(x_shape, field_height, field_width, padding=1, stride=1)",
+        "im2col_indices(x, field_height, field_width, padding=1, stride=1)",
+        "col2im_indices(cols, x_shape, field_height=3, field_width=3, padding=1, "
+        "stride=1)",
+    ],
+    "cs231n.classifiers.pretrained_cnn": [
+        "PretrainedCNN.__init__(self, dtype=<class 'numpy.float32'>, "
+        "num_classes=100, input_size=64, h5_file=None)",
+        "PretrainedCNN.load_weights(self, h5_file, verbose=False)",
+        "PretrainedCNN.forward(self, X, start=None, end=None, mode='test')",
+        "PretrainedCNN.backward(self, dout, cache)",
+        "PretrainedCNN.loss(self, X, y=None)",
     ],
     "cs231n.optim": [
         "sgd(w, dw, config=None)",
@@ -74,6 +108,25 @@ SIGNATURES = {
         "CaptioningSolver.check_accuracy(self, X, y, num_samples=None, batch_size=100)",
         "CaptioningSolver.train(self)",
     ],
+    "cs231n.data_utils": [
+        "load_pickle(f)",
+        "load_CIFAR_batch(filename)",
+        "load_CIFAR10(ROOT)",
+        "get_CIFAR10_data(num_training=49000, num_validation=1000, num_test=1000, "
+        "subtract_mean=True)",
+        "load_tiny_imagenet(path, dtype=<class 'numpy.float32'>, subtract_mean=True)",
+        "load_models(models_dir)",
+        "load_imagenet_val(num=None)",
+    ],
+    "cs231n.image_gradients": [
+        "compute_saliency_maps(X, y, model)",
+        "make_fooling_image(X, target_y, model)",
+    ],
+    "cs231n.image_generation": [
+        "create_class_visualization(target_y, model)",
+        "invert_features(target_feats, layer, model)",
+        "deepdream(X, layer, model)",
+    ],
     "cs231n.coco_utils": [
         "load_coco_data(base_dir=BASE_DIR, max_train=None, pca_features=True)",
         "decode_captions(captions, idx_to_word)",
@@ -95,7 +148,13 @@ NAMES = {
 }
 MODULES = sorted(SIGNATURES.keys() | NAMES.keys())
 # Modules that student files star-import, and thus what they find without asking.
-STARRED = ["cs231n.layers", "cs231n.rnn_layers", "cs231n.layer_utils"]
+STARRED = [
+    "cs231n.layers",
+    "cs231n.rnn_layers",
+    "cs231n.layer_utils",
+    "cs231n.fast_layers",
+    "cs231n.im2col",
+]
 
 
 def described(module, function):

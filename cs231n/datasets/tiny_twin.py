@@ -1,0 +1,106 @@
+"""The torch twin of ``PretrainedCNN``: the same layers and numbers, made to train fast.
+
+Letters in shapes: N pictures, C channels, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FILTER_SIZES = (5, 3, 3, 3, 3, 3, 3, 3, 3)
+NUM_FILTERS = (64, 64, 128, 128, 256, 256, 512, 512, 1024)
+STRIDES = (2, 1, 2, 1, 2, 1, 2, 1, 2)
+HIDDEN = 512
+_SIDE = 2  # of the last feature maps, for pictures of 64 by 64
+
+
+class Twin(nn.Module):
+    """Nine blocks of convolution, batch normalization and ReLU, and two affine layers.
+
+    Layers are counted as ``PretrainedCNN`` counts them, 0 to 10.
+    """
+
+    def __init__(self, num_classes: int, rng: np.random.Generator) -> None:
+        """Draw the weights, by He's rule.
+
+        Args:
+            num_classes: How many scores there are.
+            rng: Where the weights come from.
+        """
+        super().__init__()
+        self.affine, self.norm = nn.ModuleList(), nn.ModuleList()
+        channels = 3
+        for size, filters, stride in zip(
+            FILTER_SIZES, NUM_FILTERS, STRIDES, strict=True
+        ):
+            self.affine.append(
+                nn.Conv2d(channels, filters, size, stride, padding=size // 2)
+            )
+            self.norm.append(nn.BatchNorm2d(filters))
+            channels = filters
+        self.affine.append(nn.Linear(channels * _SIDE**2, HIDDEN))
+        self.norm.append(nn.BatchNorm1d(HIDDEN))
+        self.affine.append(nn.Linear(HIDDEN, num_classes))
+        for name, array in _arrays(self).items():
+            if name.startswith("W"):
+                spread = np.sqrt(2 / array[0].numel())
+                drawn = rng.standard_normal(tuple(array.shape), np.float32) * spread
+                array.copy_(torch.from_numpy(drawn))
+            elif name.startswith("b") and not name.startswith("beta"):
+                array.zero_()
+
+    def forward(self, X: torch.Tensor, start: int = 0, end: int = 10) -> torch.Tensor:
+        """Run some of the layers.
+
+        Args:
+            X: What the first of them takes: (N, 3, H, W) pictures for layer 0. If
+                layer 9 is run, pictures of 64 by 64, or of 32 by 32, whose one place in
+                the last feature maps then stands for all four.
+            start: First layer to run.
+            end: Last layer to run.
+        """
+        for number in range(start, end + 1):
+            if number == 9 and X.ndim == 4:
+                X = X.expand(-1, -1, _SIDE, _SIDE).flatten(1)
+            X = self.affine[number](X)
+            if number < len(self.norm):
+                X = torch.relu(self.norm[number](X))
+        return X
+
+
+def _arrays(twin: Twin) -> dict[str, torch.Tensor]:
+    """Return weights and running statistics themselves, as PretrainedCNN calls them."""
+    found: dict[str, torch.Tensor] = {}
+    for number, module in enumerate(twin.affine, start=1):
+        state = module.state_dict()
+        found |= {f"W{number}": state["weight"], f"b{number}": state["bias"]}
+    for number, module in enumerate(twin.norm, start=1):
+        state = module.state_dict()
+        found |= {f"gamma{number}": state["weight"], f"beta{number}": state["bias"]}
+        for name in ("running_mean", "running_var"):
+            found[f"{name}{number}"] = state[name]
+    return found
+
+
+def export(twin: Twin) -> dict[str, NDArray[np.float32]]:
+    """Return the weights and running statistics as ``PretrainedCNN`` stores them."""
+    return {
+        name: np.ascontiguousarray(array.T if array.ndim == 2 else array)
+        for name, array in _arrays(twin).items()
+    }
+
+
+def load(twin: Twin, arrays: Mapping[str, NDArray[Any]]) -> Twin:
+    """Put arrays such as ``export`` returns into a twin, and return it in test mode."""
+    for name, array in _arrays(twin).items():
+        given = torch.from_numpy(np.array(arrays[name]))
+        array.copy_(given.T if given.ndim == 2 else given)
+    return twin.eval()

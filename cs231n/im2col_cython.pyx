@@ -1,0 +1,710 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, nonecheck=False
+"""Compiled kernels: patches as columns and back, pooling, Adam.
+
+``python setup.py build_ext --inplace`` builds them, here or one folder up. They are
+optional: ``cs231n.compiled`` says what serves without them, with the same numbers.
+
+Every kernel checks its sizes before it touches memory, works on float32 and float64,
+on any strides, and lets other Python threads run.
+
+Letters in shapes: N images, C channels, H x W pixels, fh x fw pixels of a field,
+out_h x out_w places where it fits.
+"""
+
+from libc.math cimport sqrt, sqrtf
+from libc.string cimport memcpy
+
+import numpy as np
+
+ctypedef fused real:
+    float
+    double
+
+# Raised when the kernels change, so that an older build is not taken for this one.
+VERSION = 1
+
+
+cdef inline Py_ssize_t _count(
+    Py_ssize_t size, Py_ssize_t field, Py_ssize_t padding, Py_ssize_t stride
+) except -1:
+    """Count the places of a field along one axis."""
+    if stride < 1 or padding < 0 or field < 1 or size < 1:
+        raise ValueError(
+            f"A field of {field} on {size} pixels with stride {stride} and padding "
+            f"{padding} makes no sense; use positive numbers, and padding >= 0."
+        )
+    if field > size + 2 * padding:
+        raise ValueError(
+            f"The field of {field} is larger than the {size} pixels with padding "
+            f"{padding}; use a smaller field, larger images or more padding."
+        )
+    return (size + 2 * padding - field) // stride + 1
+
+
+cdef object _empty(tuple shape, const real* like):
+    return np.empty(shape, dtype=np.float32 if real is float else np.float64)
+
+
+cdef inline void _seen(
+    Py_ssize_t size,
+    Py_ssize_t places,
+    Py_ssize_t offset,
+    Py_ssize_t stride,
+    Py_ssize_t* first,
+    Py_ssize_t* last,
+) noexcept nogil:
+    """Find the places p, first <= p < last, with 0 <= p * stride + offset < size."""
+    first[0] = 0 if offset >= 0 else (-offset + stride - 1) // stride
+    last[0] = 0 if offset >= size else (size - offset + stride - 1) // stride
+    if last[0] > places:
+        last[0] = places
+    if first[0] > last[0]:
+        first[0] = last[0]
+
+
+cdef void _gather(
+    const real[:, :, :, :] x,
+    real[:, :, :, :, :, :] cols,
+    Py_ssize_t padding,
+    Py_ssize_t stride,
+) noexcept nogil:
+    """Copy patches of x (N, C, H, W) to cols (N, C, fh, fw, out_h, out_w)."""
+    cdef Py_ssize_t n, c, i, j, y, p, row, left, first, last
+    cdef Py_ssize_t H = x.shape[2], W = x.shape[3]
+    cdef Py_ssize_t out_h = cols.shape[4], out_w = cols.shape[5]
+    cdef Py_ssize_t step = cols.strides[5], pace = x.strides[3] * stride
+    cdef bint dense = step == sizeof(real)
+    cdef bint rows = dense and pace == sizeof(real)
+    cdef char* to
+    cdef const char* source
+    for n in range(cols.shape[0]):
+        for c in range(cols.shape[1]):
+            for i in range(cols.shape[2]):
+                for j in range(cols.shape[3]):
+                    left = j - padding
+                    _seen(W, out_w, left, stride, &first, &last)
+                    for y in range(out_h):
+                        to = <char*> &cols[n, c, i, j, y, 0]
+                        row = y * stride + i - padding
+                        if row < 0 or row >= H or first == last:
+                            for p in range(out_w):
+                                (<real*> (to + p * step))[0] = 0
+                            continue
+                        for p in range(first):
+                            (<real*> (to + p * step))[0] = 0
+                        source = <const char*> &x[n, c, row, first * stride + left]
+                        if rows:
+                            memcpy(
+                                to + first * step, source, (last - first) * sizeof(real)
+                            )
+                        elif dense:
+                            for p in range(last - first):
+                                (<real*> to)[first + p] = (
+                                    <const real*> (source + p * pace)
+                                )[0]
+                        else:
+                            for p in range(last - first):
+                                (<real*> (to + (first + p) * step))[0] = (
+                                    <const real*> (source + p * pace)
+                                )[0]
+                        for p in range(last, out_w):
+                            (<real*> (to + p * step))[0] = 0
+
+
+cdef void _scatter(
+    const real[:, :, :, :, :, :] cols,
+    real[:, :, :, :] x,
+    Py_ssize_t padding,
+    Py_ssize_t stride,
+) noexcept nogil:
+    """Add cols (N, C, fh, fw, out_h, out_w) to the patches of x (N, C, H, W)."""
+    cdef Py_ssize_t n, c, i, j, y, p, row, left, first, last
+    cdef Py_ssize_t H = x.shape[2], W = x.shape[3]
+    cdef Py_ssize_t out_h = cols.shape[4], out_w = cols.shape[5]
+    cdef Py_ssize_t step = cols.strides[5], pace = x.strides[3] * stride
+    cdef bint rows = step == sizeof(real) and pace == sizeof(real)
+    cdef char* to
+    cdef const char* source
+    for n in range(cols.shape[0]):
+        for c in range(cols.shape[1]):
+            for i in range(cols.shape[2]):
+                for j in range(cols.shape[3]):
+                    left = j - padding
+                    _seen(W, out_w, left, stride, &first, &last)
+                    if first == last:
+                        continue
+                    for y in range(out_h):
+                        row = y * stride + i - padding
+                        if row < 0 or row >= H:
+                            continue
+                        to = <char*> &x[n, c, row, first * stride + left]
+                        source = <const char*> &cols[n, c, i, j, y, first]
+                        if rows:
+                            for p in range(last - first):
+                                (<real*> to)[p] += (<const real*> source)[p]
+                        else:
+                            for p in range(last - first):
+                                (<real*> (to + p * pace))[0] += (
+                                    <const real*> (source + p * step)
+                                )[0]
+
+
+def gather(
+    const real[:, :, :, :] x,
+    real[:, :, :, :, :, :] cols,
+    Py_ssize_t padding,
+    Py_ssize_t stride,
+):
+    """Copy patches into columns that are there already, in whatever order they lie.
+
+    Args:
+        x: (N, C, H, W) images.
+        cols: (N, C, fh, fw, out_h, out_w) receives the patches.
+        padding: Zeros added on each side.
+        stride: Pixels from one place to the next.
+    """
+    _require_columns(
+        [x.shape[0], x.shape[1], x.shape[2], x.shape[3]],
+        [cols.shape[k] for k in range(6)],
+        padding,
+        stride,
+    )
+    with nogil:
+        _gather(x, cols, padding, stride)
+
+
+def scatter(
+    const real[:, :, :, :, :, :] cols,
+    real[:, :, :, :] x,
+    Py_ssize_t padding,
+    Py_ssize_t stride,
+):
+    """Add columns to the patches they came from.
+
+    Args:
+        cols: (N, C, fh, fw, out_h, out_w) columns, in whatever order they lie.
+        x: (N, C, H, W) images, to which is added.
+        padding: Zeros that had been added on each side.
+        stride: Pixels from one place to the next.
+    """
+    _require_columns(
+        [x.shape[0], x.shape[1], x.shape[2], x.shape[3]],
+        [cols.shape[k] for k in range(6)],
+        padding,
+        stride,
+    )
+    with nogil:
+        _scatter(cols, x, padding, stride)
+
+
+cdef int _require_columns(
+    list image, list cols, Py_ssize_t padding, Py_ssize_t stride
+) except -1:
+    wanted = image[:2] + cols[2:4]
+    wanted += [
+        _count(size, field, padding, stride)
+        for size, field in zip(image[2:], cols[2:4], strict=True)
+    ]
+    if cols != wanted:
+        raise ValueError(
+            f"The columns have shape {tuple(cols)}, but {tuple(wanted)} is wanted for "
+            f"images of {tuple(image)}."
+        )
+    return 0
+
+
+def im2col_cython(
+    const real[:, :, :, :] x,
+    Py_ssize_t field_height,
+    Py_ssize_t field_width,
+    Py_ssize_t padding,
+    Py_ssize_t stride,
+):
+    """Copy the patch at every place into a column of its own.
+
+    Args:
+        x: (N, C, H, W) images, float32 or float64.
+        field_height: fh.
+        field_width: fw.
+        padding: Zeros added on each side.
+        stride: Pixels from one place to the next.
+
+    Returns:
+        (C * fh * fw, N * out_h * out_w): row c*fh*fw + ii*fw + jj, column
+        y*out_w*N + x*N + n.
+    """
+    cdef Py_ssize_t N = x.shape[0], C = x.shape[1]
+    cdef Py_ssize_t out_h = _count(x.shape[2], field_height, padding, stride)
+    cdef Py_ssize_t out_w = _count(x.shape[3], field_width, padding, stride)
+    shape = (C, field_height, field_width, out_h, out_w, N)
+    result = _empty(shape, <const real*> NULL)
+    cdef real[:, :, :, :, :, :] cols = result.transpose(5, 0, 1, 2, 3, 4)
+    with nogil:
+        _gather(x, cols, padding, stride)
+    return result.reshape(C * field_height * field_width, -1 if N else 0)
+
+
+def col2im_cython(
+    const real[:, :] cols,
+    Py_ssize_t N,
+    Py_ssize_t C,
+    Py_ssize_t H,
+    Py_ssize_t W,
+    Py_ssize_t field_height,
+    Py_ssize_t field_width,
+    Py_ssize_t padding,
+    Py_ssize_t stride,
+):
+    """Add columns up where their patches were: the transpose of im2col_cython.
+
+    Args:
+        cols: (C * fh * fw, N * out_h * out_w) columns, float32 or float64.
+        N: Images.
+        C: Channels.
+        H: Rows of an image.
+        W: Columns of an image.
+        field_height: fh.
+        field_width: fw.
+        padding: Zeros that had been added on each side.
+        stride: Pixels from one place to the next.
+
+    Returns:
+        (N, C, H, W) sums; what fell on the padding is dropped.
+    """
+    cdef Py_ssize_t out_h = _count(H, field_height, padding, stride)
+    cdef Py_ssize_t out_w = _count(W, field_width, padding, stride)
+    wanted = (C * field_height * field_width, N * out_h * out_w)
+    if N < 0 or C < 0 or (cols.shape[0], cols.shape[1]) != wanted:
+        raise ValueError(
+            f"cols has shape {(cols.shape[0], cols.shape[1])}, but images of "
+            f"{(N, C, H, W)} give {wanted}; pass what im2col_cython made of the same "
+            "sizes."
+        )
+    apart = np.asarray(cols).reshape(C, field_height, field_width, out_h, out_w, N)
+    cdef const real[:, :, :, :, :, :] view = apart.transpose(5, 0, 1, 2, 3, 4)
+    result = _empty((N, C, H, W), <const real*> NULL)
+    result[...] = 0
+    cdef real[:, :, :, :] x = result
+    with nogil:
+        _scatter(view, x, padding, stride)
+    return result
+
+
+def col2im_6d_cython(
+    const real[:, :, :, :, :, :] cols,
+    Py_ssize_t N,
+    Py_ssize_t C,
+    Py_ssize_t H,
+    Py_ssize_t W,
+    Py_ssize_t HH,
+    Py_ssize_t WW,
+    Py_ssize_t pad,
+    Py_ssize_t stride,
+):
+    """Add columns up as col2im_cython does, the columns having an axis for each letter.
+
+    Args:
+        cols: (C, HH, WW, N, out_h, out_w) columns, float32 or float64.
+        N: Images.
+        C: Channels.
+        H: Rows of an image.
+        W: Columns of an image.
+        HH: Height of the field.
+        WW: Width of the field.
+        pad: Zeros that had been added on each side.
+        stride: Pixels from one place to the next.
+
+    Returns:
+        (N, C, H, W) sums; what fell on the padding is dropped.
+    """
+    cdef Py_ssize_t out_h = _count(H, HH, pad, stride)
+    cdef Py_ssize_t out_w = _count(W, WW, pad, stride)
+    shape = tuple([cols.shape[k] for k in range(6)])
+    if N < 0 or C < 0 or shape != (C, HH, WW, N, out_h, out_w):
+        raise ValueError(
+            f"cols has shape {shape}, but {(C, HH, WW, N, out_h, out_w)} is wanted for "
+            "these sizes."
+        )
+    cdef const real[:, :, :, :, :, :] view = np.asarray(cols).transpose(3, 0, 1, 2, 4, 5)
+    result = _empty((N, C, H, W), <const real*> NULL)
+    result[...] = 0
+    cdef real[:, :, :, :] x = result
+    with nogil:
+        _scatter(view, x, pad, stride)
+    return result
+
+
+cdef inline real _larger(real a, real b) noexcept nogil:
+    """Return the larger number, or nan where there is one."""
+    return b if b > a or b != b else a
+
+
+def pool(
+    const real[:, :, :, :] x,
+    real[:, :, :, ::1] out,
+    Py_ssize_t height,
+    Py_ssize_t width,
+    Py_ssize_t stride,
+):
+    """Take the maximum of the patch at every place.
+
+    Args:
+        x: (N, C, H, W) images.
+        out: (N, C, out_h, out_w) receives the maxima.
+        height: Of a patch.
+        width: Of a patch.
+        stride: Pixels from one place to the next.
+    """
+    _require_pooled(
+        [x.shape[k] for k in range(4)], [out.shape[k] for k in range(4)],
+        height, width, stride,
+    )
+    cdef Py_ssize_t n, c, y, p, i, j
+    cdef Py_ssize_t out_w = out.shape[3]
+    cdef bint dense = x.strides[3] == sizeof(real)
+    cdef const real* upper
+    cdef const real* lower
+    cdef real* to
+    cdef real best
+    with nogil:
+        for n in range(x.shape[0]):
+            for c in range(x.shape[1]):
+                for y in range(out.shape[2]):
+                    to = &out[n, c, y, 0]
+                    if dense and height == 2 and width == 2:
+                        upper = &x[n, c, y * stride, 0]
+                        lower = &x[n, c, y * stride + 1, 0]
+                        for p in range(out_w):
+                            to[p] = _larger(
+                                _larger(upper[p * stride], upper[p * stride + 1]),
+                                _larger(lower[p * stride], lower[p * stride + 1]),
+                            )
+                        continue
+                    for p in range(out_w):
+                        best = x[n, c, y * stride, p * stride]
+                        for i in range(height):
+                            for j in range(width):
+                                best = _larger(
+                                    best, x[n, c, y * stride + i, p * stride + j]
+                                )
+                        to[p] = best
+
+
+def pool_backward(
+    const real[:, :, :, :] dout,
+    const real[:, :, :, :] x,
+    const real[:, :, :, ::1] out,
+    real[:, :, :, ::1] dx,
+    Py_ssize_t height,
+    Py_ssize_t width,
+    Py_ssize_t stride,
+    bint share,
+):
+    """Give the gradient of each maximum to where it was.
+
+    Args:
+        dout: (N, C, out_h, out_w) gradient at the maxima.
+        x: (N, C, H, W) images.
+        out: (N, C, out_h, out_w) maxima.
+        dx: (N, C, H, W) zeros, to which is added.
+        height: Of a patch.
+        width: Of a patch.
+        stride: Pixels from one place to the next.
+        share: Whether equal maxima share the gradient; the first gets it all if not.
+    """
+    cdef list image = [x.shape[k] for k in range(4)]
+    cdef list pooled = [out.shape[k] for k in range(4)]
+    _require_pooled(image, pooled, height, width, stride)
+    if [dx.shape[k] for k in range(4)] != image:
+        raise ValueError("dx is not shaped like x.")
+    if [dout.shape[k] for k in range(4)] != pooled:
+        raise ValueError("dout is not shaped like out.")
+    cdef Py_ssize_t n, c, y, p, i, j, top, left, ties
+    cdef real best, part, a, b, d, e
+    cdef bint hit, waiting
+    cdef bint quads = height == 2 and width == 2 and stride == 2 and share
+    cdef bint dense = x.strides[3] == sizeof(real) and dout.strides[3] == sizeof(real)
+    cdef const real* upper
+    cdef const real* lower
+    cdef const real* maxima
+    cdef const real* given
+    cdef real* above
+    cdef real* below
+    with nogil:
+        for n in range(x.shape[0]):
+            for c in range(x.shape[1]):
+                for y in range(out.shape[2]):
+                    top = y * stride
+                    if quads and dense:
+                        upper, lower = &x[n, c, top, 0], &x[n, c, top + 1, 0]
+                        above, below = &dx[n, c, top, 0], &dx[n, c, top + 1, 0]
+                        maxima, given = &out[n, c, y, 0], &dout[n, c, y, 0]
+                        for p in range(out.shape[3]):
+                            best = maxima[p]
+                            a = upper[2 * p] == best
+                            b = upper[2 * p + 1] == best
+                            d = lower[2 * p] == best
+                            e = lower[2 * p + 1] == best
+                            part = given[p] / (a + b + d + e)
+                            above[2 * p] = a * part
+                            above[2 * p + 1] = b * part
+                            below[2 * p] = d * part
+                            below[2 * p + 1] = e * part
+                        continue
+                    for p in range(out.shape[3]):
+                        left = p * stride
+                        best = out[n, c, y, p]
+                        part = dout[n, c, y, p]
+                        if share:
+                            ties = 0
+                            for i in range(height):
+                                for j in range(width):
+                                    ties += x[n, c, top + i, left + j] == best
+                            part = part / <real> ties
+                        waiting = True
+                        for i in range(height):
+                            for j in range(width):
+                                hit = x[n, c, top + i, left + j] == best
+                                if share:
+                                    dx[n, c, top + i, left + j] += <real> hit * part
+                                elif hit and waiting:
+                                    dx[n, c, top + i, left + j] += part
+                                    waiting = False
+
+
+cdef int _require_pooled(
+    list image, list pooled, Py_ssize_t height, Py_ssize_t width, Py_ssize_t stride
+) except -1:
+    wanted = image[:2] + [
+        _count(image[2], height, 0, stride), _count(image[3], width, 0, stride)
+    ]
+    if pooled != wanted:
+        raise ValueError(
+            f"The maxima have shape {tuple(pooled)}, but {tuple(wanted)} is wanted for "
+            f"images of {tuple(image)}."
+        )
+    return 0
+
+
+def adam(
+    real[::1] x,
+    const real[::1] dx,
+    real[::1] m,
+    real[::1] v,
+    double beta1,
+    double beta2,
+    double step,
+    double epsilon,
+):
+    """Take one step of Adam, in place, going over memory once.
+
+    Args:
+        x: (n,) weights.
+        dx: (n,) gradient.
+        m: (n,) average of the gradient.
+        v: (n,) average of its square.
+        beta1: The share of m that is kept.
+        beta2: The share of v that is kept.
+        step: Learning rate, with the bias corrections.
+        epsilon: Added to the root of v.
+    """
+    cdef Py_ssize_t k, n = x.shape[0]
+    if dx.shape[0] != n or m.shape[0] != n or v.shape[0] != n:
+        raise ValueError("x, dx, m and v do not all have the same length.")
+    cdef real keep1 = <real> beta1, take1 = <real> (1 - beta1)
+    cdef real keep2 = <real> beta2, take2 = <real> (1 - beta2)
+    cdef real rate = <real> step, floor = <real> epsilon
+    cdef real mean, square
+    with nogil:
+        for k in range(n):
+            mean = m[k] * keep1 + dx[k] * take1
+            square = v[k] * keep2 + dx[k] * dx[k] * take2
+            m[k] = mean
+            v[k] = square
+            if real is float:
+                square = sqrtf(square)
+            else:
+                square = sqrt(square)
+            x[k] -= mean / (square + floor) * rate
+
+
+cdef extern from "tiles.h":
+    ctypedef struct Conv:
+        Py_ssize_t C, H, W, F, HH, WW, stride, pad, out_h, out_w
+        Py_ssize_t tall, wide, plane, few
+
+    int widest() noexcept nogil
+    void settle(Conv* s) noexcept nogil
+    int tiles_forward_float(
+        const float* x, const float* w, const float* b, float* out,
+        Py_ssize_t N, const Conv* s,
+    ) noexcept nogil
+    int tiles_forward_double(
+        const double* x, const double* w, const double* b, double* out,
+        Py_ssize_t N, const Conv* s,
+    ) noexcept nogil
+    int tiles_weights_float(
+        const float* dout, const float* x, float* dw, Py_ssize_t N, const Conv* s
+    ) noexcept nogil
+    int tiles_weights_double(
+        const double* dout, const double* x, double* dw, Py_ssize_t N, const Conv* s
+    ) noexcept nogil
+    int tiles_images_float(
+        const float* dout, const float* w, float* dx, Py_ssize_t N, const Conv* s
+    ) noexcept nogil
+    int tiles_images_double(
+        const double* dout, const double* w, double* dx, Py_ssize_t N, const Conv* s
+    ) noexcept nogil
+    int width
+
+
+WIDEST = widest()
+"""The processor's registers: 0 plain, 1 AVX2, 2 AVX-512; -1 if no tiles were built."""
+width = WIDEST
+
+
+def use_width(int number):
+    """Choose the registers that tiles are computed in, for tests.
+
+    Args:
+        number: 0 to WIDEST.
+    """
+    global width
+    if not 0 <= number <= WIDEST:
+        raise ValueError(f"width is {number}; use 0 to {WIDEST}.")
+    width = number
+
+
+cdef Conv _sizes(list x, list w, list out, Py_ssize_t stride, Py_ssize_t pad) except *:
+    """Check that the arrays of a convolution fit together."""
+    cdef Conv s
+    s.C, s.H, s.W = x[1], x[2], x[3]
+    s.F, s.HH, s.WW = w[0], w[2], w[3]
+    s.stride, s.pad = stride, pad
+    s.out_h = _count(s.H, s.HH, pad, stride)
+    s.out_w = _count(s.W, s.WW, pad, stride)
+    if w[1] != s.C or s.C < 1 or s.F < 1 or out != [x[0], s.F, s.out_h, s.out_w]:
+        raise ValueError(
+            f"Images of {tuple(x)}, filters of {tuple(w)} and results of {tuple(out)} "
+            f"do not go together with stride {stride} and padding {pad}."
+        )
+    if WIDEST < 0:
+        raise NotImplementedError("This compiler built no tiles.")
+    settle(&s)
+    return s
+
+
+def convolve(
+    const real[:, :, :, ::1] x,
+    const real[:, :, :, ::1] w,
+    const real[::1] b,
+    real[:, :, :, ::1] out,
+    Py_ssize_t stride,
+    Py_ssize_t pad,
+):
+    """Slide filters over images, with all sums in registers.
+
+    Args:
+        x: (N, C, H, W) images.
+        w: (F, C, HH, WW) filters.
+        b: (F,) biases.
+        out: (N, F, out_h, out_w) receives the responses.
+        stride: Pixels from one place to the next.
+        pad: Zeros added on each side.
+    """
+    cdef Conv s = _sizes(
+        [x.shape[k] for k in range(4)], [w.shape[k] for k in range(4)],
+        [out.shape[k] for k in range(4)], stride, pad,
+    )
+    cdef Py_ssize_t N = x.shape[0]
+    cdef int failed = 0
+    if b.shape[0] != s.F:
+        raise ValueError("b has not one number for each filter.")
+    if N == 0:
+        return
+    with nogil:
+        if real is float:
+            failed = tiles_forward_float(
+                &x[0, 0, 0, 0], &w[0, 0, 0, 0], &b[0], &out[0, 0, 0, 0], N, &s
+            )
+        else:
+            failed = tiles_forward_double(
+                &x[0, 0, 0, 0], &w[0, 0, 0, 0], &b[0], &out[0, 0, 0, 0], N, &s
+            )
+    if failed:
+        raise MemoryError("There is no memory for the padded images.")
+
+
+def convolve_weights(
+    const real[:, :, :, ::1] dout,
+    const real[:, :, :, ::1] x,
+    real[:, :, :, ::1] dw,
+    Py_ssize_t stride,
+    Py_ssize_t pad,
+):
+    """Add up the gradient at the filters of convolve.
+
+    Args:
+        dout: (N, F, out_h, out_w) gradient at the responses.
+        x: (N, C, H, W) images.
+        dw: (F, C, HH, WW), to which is added.
+        stride: Pixels from one place to the next.
+        pad: Zeros that had been added on each side.
+    """
+    cdef Conv s = _sizes(
+        [x.shape[k] for k in range(4)], [dw.shape[k] for k in range(4)],
+        [dout.shape[k] for k in range(4)], stride, pad,
+    )
+    cdef Py_ssize_t N = x.shape[0]
+    cdef int failed = 0
+    if N == 0:
+        return
+    with nogil:
+        if real is float:
+            failed = tiles_weights_float(
+                &dout[0, 0, 0, 0], &x[0, 0, 0, 0], &dw[0, 0, 0, 0], N, &s
+            )
+        else:
+            failed = tiles_weights_double(
+                &dout[0, 0, 0, 0], &x[0, 0, 0, 0], &dw[0, 0, 0, 0], N, &s
+            )
+    if failed:
+        raise MemoryError("There is no memory for the padded images.")
+
+
+def convolve_images(
+    const real[:, :, :, ::1] dout,
+    const real[:, :, :, ::1] w,
+    real[:, :, :, ::1] dx,
+    Py_ssize_t stride,
+    Py_ssize_t pad,
+):
+    """Compute the gradient at the images of convolve.
+
+    Args:
+        dout: (N, F, out_h, out_w) gradient at the responses.
+        w: (F, C, HH, WW) filters.
+        dx: (N, C, H, W) receives the gradient.
+        stride: Pixels from one place to the next.
+        pad: Zeros that had been added on each side.
+    """
+    cdef Conv s = _sizes(
+        [dx.shape[k] for k in range(4)], [w.shape[k] for k in range(4)],
+        [dout.shape[k] for k in range(4)], stride, pad,
+    )
+    cdef Py_ssize_t N = dx.shape[0]
+    cdef int failed = 0
+    if N == 0:
+        return
+    with nogil:
+        if real is float:
+            failed = tiles_images_float(
+                &dout[0, 0, 0, 0], &w[0, 0, 0, 0], &dx[0, 0, 0, 0], N, &s
+            )
+        else:
+            failed = tiles_images_double(
+                &dout[0, 0, 0, 0], &w[0, 0, 0, 0], &dx[0, 0, 0, 0], N, &s
+            )
+    if failed:
+        raise MemoryError("There is no memory for the padded gradient.")

@@ -1,0 +1,334 @@
+# %% [markdown]
+# # Gradients at the pixels
+#
+# Backpropagation was invented to get gradients at weights. It passes the pixels on its
+# way and would give the gradient there for free, but training has no use for it. This
+# notebook has: with a finished network and gradients at the pixels we ask
+#
+# 1. **Saliency maps**: which pixels does the network's verdict rest on?
+# 2. **Fooling images**: how little must a picture change for the verdict to change?
+#
+# Everything here is NumPy: the network, its forward pass, and its backward pass, which
+# you wrote the parts of in the second assignment. You will edit
+# `cs231n/image_gradients.py`: look for `TODO(Q3-2016)`.
+
+# %% [markdown]
+# ## Set-up
+
+# %%
+# %load_ext autoreload
+# %autoreload 2
+import os
+
+import numpy as np
+
+from cs231n.gradient_check import (
+    check,
+    check_below,
+    eval_numerical_gradient,
+    eval_numerical_gradient_array,
+)
+
+# %% tags=["parameters"]
+# "full" does everything; "quick" takes fewer pictures and a network trained in haste.
+PROFILE = os.environ.get("CS231N_PROFILE", "full")
+SEED = 231
+
+# %%
+from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+from cs231n.data_utils import load_tiny_imagenet
+from cs231n.figures import show_pictures
+from cs231n.gradient_check import check_at_least
+from cs231n.image_gradients import compute_saliency_maps, make_fooling_image
+from cs231n.image_utils import blur_image, deprocess_image
+from cs231n.pixel_figures import show_maps
+from cs231n.tiny_imagenet import find_tiny_imagenet
+
+rng = np.random.default_rng(SEED)
+
+# %% [markdown]
+# ## A hundred classes of small pictures
+#
+# TinyImageNet-100-A is a cut of ImageNet: 100 classes, pictures of 64 by 64 pixels. If
+# you have it and the network that was trained on it (`tiny-imagenet-100-A/` and
+# `pretrained_model.h5` in the data folder), they are used. If not, the package draws a
+# hundred classes of its own, in the same folders and files, and trains the same network
+# on them. That takes some minutes, once.
+
+# %%
+folder, h5_file = find_tiny_imagenet(quick=PROFILE != "full")
+data = load_tiny_imagenet(folder, subtract_mean=True)
+
+for name, value in data.items():
+    if isinstance(value, np.ndarray):
+        print(f"{name:12} {value.shape!s:18} {value.dtype}")
+
+# %% [markdown]
+# Each class has one name or several.
+
+# %%
+class_names = data["class_names"]
+for label, names in enumerate(class_names):
+    print(label, ", ".join(f'"{name}"' for name in names))
+
+# %% [markdown]
+# The network reads pixels from 0 to 255 minus the mean picture of the training data.
+# `deprocess_image` adds it again. Some pictures of each of seven classes:
+
+
+# %%
+def picture(x, **settings):
+    """Return a picture (3, H, W) as it is shown: (H, W, 3), 0 to 255."""
+    return deprocess_image(x, data["mean_image"], **settings)
+
+
+def words(label):
+    return class_names[int(label)][0]
+
+
+classes = rng.choice(len(class_names), 7, replace=False)
+examples = {
+    label: rng.choice(np.flatnonzero(data["y_train"] == label), 5, replace=False)
+    for label in classes
+}
+show_pictures(
+    [
+        picture(data["X_train"][examples[label][row]])
+        for row in range(5)
+        for label in classes
+    ],
+    [words(label) if row == 0 else "" for row in range(5) for label in classes],
+    alt="Five training pictures of each of seven classes, a column for a class: "
+    + ", ".join(words(label) for label in classes)
+    + ".",
+    columns=7,
+    width=1.5,
+)
+
+# %% [markdown]
+# ## A trained network
+#
+# `PretrainedCNN` has nine layers of convolution, batch normalization and ReLU, which
+# halve the picture five times, and two affine layers. Read it: it is a hundred lines.
+# `forward(X, start, end, mode)` runs any stretch of its layers and `backward` goes the
+# same way back, all the way to the pixels.
+
+# %%
+model = PretrainedCNN(h5_file=h5_file)
+
+print(f"{sum(w.size for w in model.params.values()):,} weights")
+
+# %% [markdown]
+# How good is it? On TinyImageNet, about 90 % of the training pictures and about 60 % of
+# the validation pictures are right. Chance would be 1 %.
+
+# %%
+number = 100 if PROFILE == "full" else 50
+right = {}
+for split in ("train", "val"):
+    X, y = data[f"X_{split}"], data[f"y_{split}"]
+    chosen = rng.choice(len(X), number, replace=False)
+    right[split] = (model.loss(X[chosen]).argmax(axis=1) == y[chosen]).mean()
+    print(f"{split:5} accuracy on {number} pictures: {right[split]:.2f}")
+
+floors = {"train": 0.75, "val": 0.5} if PROFILE == "full" else {"train": 0.05, "val": 0}
+check_at_least(
+    "accuracy", {split: (right[split], floor) for split, floor in floors.items()}
+)
+
+# %% [markdown]
+# ## Saliency maps
+#
+# Change one pixel a little: how much does the score of the right class change? That is
+# the gradient of the score at the pixel. Its absolute value, and of the three colours
+# the largest one, is the pixel's *saliency* (Simonyan et al., 2014).
+#
+# Write `compute_saliency_maps` in `cs231n/image_gradients.py`. The check compares it
+# with numerical gradients at a few pixels, on a copy of the network that computes in
+# float64; errors of the order of `1e-7`.
+
+# %%
+precise = PretrainedCNN(dtype=np.float64, h5_file=h5_file)
+X, y = data["X_val"][:2].astype(float), data["y_val"][:2]
+saliency = compute_saliency_maps(X, y, precise)
+
+
+def slope_at(n, row, column):
+    """Return the numerical gradient at the three colours of a pixel."""
+    around = X[n : n + 1].copy()
+
+    def scores_of(colours):
+        around[0, :, row, column] = colours
+        return precise.loss(around)
+
+    is_correct = np.eye(len(class_names))[y[n]][None]
+    colours = X[n, :, row, column].copy()
+    return eval_numerical_gradient_array(scores_of, colours, is_correct)
+
+
+spots = [(0, 31, 20), (0, 40, 33), (1, 25, 40), (1, 8, 9)]
+expected = np.array([np.abs(slope_at(*spot)).max() for spot in spots])
+found = [saliency[spot] for spot in spots]
+check("compute_saliency_maps", {"saliency": (found, expected)}, within=1e-5)
+
+# %% [markdown]
+# Five validation pictures that were picked at random, and five that were not. Bright
+# pixels are those that matter.
+
+
+# %%
+def show_saliency_maps(chosen):
+    X, y = data["X_val"][chosen], data["y_val"][chosen]
+    verdicts = model.loss(X).argmax(axis=1)
+    show_maps(
+        np.stack([picture(x) for x in X]),
+        {"saliency": compute_saliency_maps(X, y, model)},
+        [
+            words(label)
+            if label == said
+            else f"{words(label)}\n(taken for {words(said)})"
+            for label, said in zip(y, verdicts, strict=True)
+        ],
+        alt="Five small pictures and below each its saliency map: bright spots on "
+        "black, most of them on the thing itself.",
+    )
+
+
+show_saliency_maps(rng.choice(len(data["X_val"]), 5, replace=False))
+
+# %%
+show_saliency_maps(np.array([128, 3225, 2417, 1640, 4619]) % len(data["X_val"]))
+
+# %% [markdown] tags=["answer"] id="q3-2016-saliency-scores"
+# ### A question to answer in writing
+#
+# **TODO(Q3-2016):** We took the gradient of the score and not that of the probability
+# after the softmax, although the probability is what one reads off. Picture a network
+# that is very sure of itself. What would its saliency maps look like with
+# probabilities, and why?
+#
+# *Your answer:*
+#
+# <!-- BEGIN SOLUTION -->
+# They would be nearly black, and what is left of them would be about the other classes.
+# The gradient of the probability $p_y$ is $p_y$ times the difference between the
+# gradient of $s_y$ and the average of all scores' gradients, weighted with their
+# probabilities. If $p_y$ is almost 1, that average is almost the gradient of $s_y$
+# itself and the difference almost zero: nothing can make the network much surer, so no
+# pixel seems to matter, though the verdict rests on them. Also, the probability can
+# rise because the other scores fall. The score asks about its own class alone.
+# <!-- END SOLUTION -->
+
+# %% [markdown]
+# ## Fooling images
+#
+# Walk uphill on the score of a *wrong* class until it is the highest one (Szegedy et
+# al., 2014; Goodfellow et al., 2015). Write `make_fooling_image`. A validation picture
+# that the network knows shall become something else: class 67.
+
+# %%
+target_y = 67
+order = rng.permutation(len(data["X_val"]))
+known = (
+    n
+    for n in order
+    if data["y_val"][n] != target_y
+    and (
+        PROFILE != "full" or model.loss(data["X_val"][[n]]).argmax() == data["y_val"][n]
+    )
+)
+n = next(known)
+original = data["X_val"][[n]]
+fooling = make_fooling_image(original, target_y, model)
+
+said = model.loss(fooling).argmax()
+print(f"was {words(data['y_val'][n])}, is now {words(said)}")
+assert said == target_y, "The network is not fooled!"
+
+# %% [markdown]
+# What has changed? The difference is shown around a middle gray, as it is and ten times
+# larger.
+
+
+# %%
+def show_fooling(original, fooling, label):
+    change = (fooling - original)[0].transpose(1, 2, 0)
+    show_pictures(
+        [
+            picture(original),
+            picture(fooling, renorm=True),
+            *(np.uint8((128 + k * change).clip(0, 255)) for k in (1, 10)),
+        ],
+        [
+            words(label),
+            words(model.loss(fooling).argmax()),
+            "difference",
+            "difference, 10 times larger",
+        ],
+        alt="A picture that the network knows, one that looks the same and that it "
+        "takes for something else, and their difference, as it is and ten times "
+        "enlarged: coloured noise.",
+        columns=4,
+        width=2.4,
+    )
+    print(
+        f"largest change {np.abs(change).max():.1f} levels of 0..255, "
+        f"root mean square {np.sqrt(np.mean(change**2)):.2f}"
+    )
+
+
+show_fooling(original, fooling, data["y_val"][n])
+
+# %% [markdown]
+# Was that luck? Other pictures, other targets.
+
+# %%
+attempts = 20 if PROFILE == "full" else 4
+fooled, sizes = [], []
+for n in order[:attempts]:
+    original = data["X_val"][[n]]
+    target_y = rng.choice(np.delete(np.arange(len(class_names)), data["y_val"][n]))
+    fooling = make_fooling_image(original, target_y, model)
+    fooled.append(model.loss(fooling).argmax() == target_y)
+    sizes.append(np.sqrt(np.mean((fooling - original) ** 2)))
+check_below("change of a pixel", {"median, in levels of 0..255": (np.median(sizes), 8)})
+check_at_least("fooling images", {"share that is fooled": (np.mean(fooled), 1.0)})
+
+# %% [markdown]
+# Would noise do as well? Take the changes, put their pixels into a random order, and
+# add them: just as large, but blind. How far does the target's score rise, for a first
+# small part of the way?
+
+# %%
+change = fooling - original
+shuffled = rng.permutation(change.ravel()).reshape(change.shape)
+for name, way in (("the changes", change), ("shuffled", shuffled)):
+
+    def score_on(part, way=way):
+        return precise.loss(original + part * way)[0, target_y]
+
+    rise = eval_numerical_gradient(score_on, np.zeros(1), False, h=1e-3)[0]
+    said = words(model.loss(original + way).argmax())
+    print(f"{name:12} the score rises by {rise:6.2f} per length; taken for {said}")
+
+# %% [markdown] tags=["answer"] id="q3-2016-fooling-defence"
+# ### A question to answer in writing
+#
+# **TODO(Q3-2016):** `blur_image` (`cs231n/image_utils.py`) blurs very slightly.
+# Somebody wants to protect the network by blurring each picture before it is
+# classified. Against whom does that help, and against whom does it not?
+#
+# *Your answer:*
+#
+# <!-- BEGIN SOLUTION -->
+# It may help against somebody who does not know about it: the change was made for one
+# exact pattern of pixels, much of it is fine grain, and blurring takes some of that
+# away, often enough to bring the old verdict back. It does not help against somebody
+# who does: blurring is a convolution like the others, so the blurred network has
+# gradients at its pixels, too, and walking uphill on *its* score gives a fooling image
+# for it. A defence that only hides the gradient is none.
+# <!-- END SOLUTION -->
+
+# %%
+blurred = model.loss(blur_image(fooling)).argmax()
+print(f"fooling image: {words(target_y)}; blurred: {words(blurred)}")

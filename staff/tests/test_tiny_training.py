@@ -1,0 +1,254 @@
+"""The torch twin is PretrainedCNN to the letter, learns, and is kept in a file."""
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from cs231n import datasets
+from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+from cs231n.datasets import tiny_folder, tiny_model, tiny_training, tiny_twin
+from cs231n.datasets.scenes import COLOURS
+from cs231n.datasets.tiny_folder import Sizes
+from cs231n.datasets.tiny_model import Recipe
+from cs231n.datasets.tiny_pictures import LABELS
+
+SMALL = Recipe(Sizes(2, 1, 1), stages=((32, 1), (64, 0.5)), batch=20)
+
+
+def make_twin(rng, classes=7):
+    """Return a twin whose every array differs from what it begins with."""
+    twin = tiny_twin.Twin(classes, rng)
+    with torch.no_grad():
+        for name, array in tiny_twin._arrays(twin).items():
+            if not name.startswith("W"):
+                drawn = torch.from_numpy(rng.uniform(0.5, 1.5, array.shape))
+                array.copy_(drawn if "var" in name else (drawn - 1) / 5 + array)
+    return twin.eval()
+
+
+@pytest.fixture
+def pair(rng, tmp_path):
+    """Return a twin and the NumPy network that was loaded from its file."""
+    twin = make_twin(rng)
+    tiny_model._write(tmp_path / "twin.h5", tiny_twin.export(twin), {"key": "x"})
+    return twin, PretrainedCNN(num_classes=7, h5_file=tmp_path / "twin.h5")
+
+
+def test_the_file_has_the_originals_format(pair, tmp_path):
+    _, model = pair
+    running = [f"running_{x}{i}" for x in ("mean", "var") for i in range(1, 11)]
+    with h5py.File(tmp_path / "twin.h5") as file:
+        assert set(file) == {*model.params, *running}
+        for name, array in model.params.items():
+            assert file[name].shape == array.shape
+            assert file[name].dtype == np.float32
+
+
+def relative(x, y):
+    return np.abs(x - y).max() / np.abs(y).max()
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, 10), (0, 0), (0, 6), (3, 7), (5, 9), (9, 10), (10, 10)]
+)
+def test_forward_and_backward_agree_between_any_two_layers(pair, rng, start, end):
+    twin, model = pair
+    X = rng.normal(size=(2, 3, 64, 64)).astype(np.float32) * 60
+    if start:
+        X = model.forward(X, end=start - 1)[0]
+    out, cache = model.forward(X, start, end)
+    leaf = torch.from_numpy(X).requires_grad_()
+    wanted = twin(leaf, start, end)
+    dout = rng.normal(size=out.shape).astype(np.float32)
+    wanted.backward(torch.from_numpy(dout))
+    dX, grads = model.backward(dout, cache)
+
+    assert relative(out, wanted.detach().numpy()) < 1e-4
+    assert relative(dX, leaf.grad.numpy()) < 1e-4
+    for number in range(start, end + 1):
+        weight = twin.affine[number].weight.grad.numpy()
+        got = grads[f"W{number + 1}"]
+        assert relative(got, weight if weight.ndim == 4 else weight.T) < 1e-4
+
+
+def test_the_training_pass_agrees_too(pair, rng):
+    twin, model = pair
+    X = rng.normal(size=(4, 3, 64, 64)).astype(np.float32) * 60
+    wanted = twin.train()(torch.from_numpy(X))
+    out, _ = model.forward(X, mode="train")
+
+    assert relative(out, wanted.detach().numpy()) < 1e-4
+
+
+def test_loading_undoes_exporting(rng):
+    twin = make_twin(rng)
+    other = tiny_twin.load(tiny_twin.Twin(7, rng), tiny_twin.export(twin))
+    X = torch.from_numpy(rng.normal(size=(2, 3, 64, 64)).astype(np.float32))
+
+    torch.testing.assert_close(other(X), twin(X), rtol=0, atol=0)
+
+
+def test_half_size_pictures_get_scores(rng):
+    twin = make_twin(rng)
+    X = torch.from_numpy(rng.normal(size=(2, 3, 32, 32)).astype(np.float32))
+
+    assert twin(X, end=8).shape == (2, 1024, 1, 1)
+    assert twin(X).shape == (2, 7)
+
+
+def test_classes_are_sums_of_what_they_are_made_of(rng):
+    parts = tiny_model._parts()
+    assert parts.shape[1] == len(LABELS)
+    assert (parts.sum(axis=0) == 2).all()
+    assert parts[-len(COLOURS) :].sum(axis=0).tolist() == [1] * len(LABELS)
+
+    twin = make_twin(rng, classes=len(parts))
+    X = torch.from_numpy(rng.normal(size=(2, 3, 64, 64)).astype(np.float32))
+    classes = torch.from_numpy(parts.astype(np.float32))
+    wanted = (twin(X) @ classes).detach()
+    split = tiny_training._split(twin, classes)
+
+    torch.testing.assert_close(split(X), wanted)
+
+
+@pytest.fixture
+def stripes(rng):
+    """Eighty pictures of four classes that anybody can tell apart."""
+    y = np.arange(80) % 4
+    X = rng.normal(size=(80, 3, 64, 64)).astype(np.float32) * 20
+    X[y % 2 == 1, :, ::8] += 150
+    X[y >= 2, 0] += 80
+    return X - X.mean(axis=0), y
+
+
+def test_training_learns(stripes):
+    X, y = stripes
+    before = X.copy()
+    recipe = Recipe(Sizes(20, 1, 1), stages=((64, 2),), batch=10, rate=0.02)
+    twin = tiny_training.train(X, y, np.eye(4), recipe, progress=False)
+
+    assert tiny_training.accuracy(twin, X, y) > 0.7  # chance is 0.25
+    assert not twin.training
+    np.testing.assert_array_equal(X, before)
+
+
+def test_training_repeats(stripes):
+    X, y = stripes
+    recipe = Recipe(Sizes(20, 1, 1), stages=((32, 0.5),), batch=10)
+    first, again = (
+        tiny_twin.export(tiny_training.train(X, y, np.eye(4), recipe, progress=False))
+        for _ in range(2)
+    )
+
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, again[name])
+
+
+def test_running_statistics_are_those_of_the_final_weights(stripes):
+    X, y = stripes
+    recipe = Recipe(Sizes(20, 1, 1), stages=((64, 0.5),), batch=20)
+    twin = tiny_training.train(X, y, np.eye(4), recipe, progress=False)
+    maps = twin.affine[0](torch.from_numpy(X)).detach()
+
+    mean, var = maps.mean(dim=(0, 2, 3)), maps.var(dim=(0, 2, 3))
+    torch.testing.assert_close(twin.norm[0].running_mean, mean, rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(twin.norm[0].running_var, var, rtol=1e-2, atol=1e-2)
+
+
+def test_every_picture_is_seen_once_in_an_epoch():
+    recipe = Recipe(Sizes(1, 1, 1), stages=((32, 2), (64, 0.5)), batch=10)
+    plan = list(tiny_training._plan(40, recipe, np.random.default_rng(0)))
+
+    assert [side for _, side in plan] == [32] * 8 + [64] * 2
+    assert all(len(chosen) == 10 for chosen, _ in plan)
+    counts = np.bincount(np.concatenate([chosen for chosen, _ in plan[:8]]))
+    assert counts.tolist() == [2] * 40
+
+
+# The file on disk
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("CS231N_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(datasets, "search_path", lambda: [tmp_path])
+    return tmp_path
+
+
+@pytest.fixture
+def no_work(monkeypatch, rng):
+    """Train nothing and draw little: a random network of the right form."""
+    twin = tiny_twin.Twin(100, rng).eval()
+    trained = []
+
+    def train(*arguments):
+        trained.append(arguments[3])
+        return twin
+
+    draw = {label: np.uint8(rng.integers(0, 255, (64, 64, 3))) for label in LABELS}
+    monkeypatch.setattr(tiny_folder, "draw_picture", lambda label, _: draw[label])
+    monkeypatch.setattr(tiny_training, "train", train)
+    monkeypatch.setattr(tiny_training, "accuracy", lambda *_: 0.5)
+    for name, sizes in (("FULL", Sizes(2, 1, 1)), ("QUICK", Sizes(1, 1, 1))):
+        monkeypatch.setattr(tiny_folder, name, sizes)
+        recipe = Recipe(sizes, stages=((32, 1),))
+        monkeypatch.setattr(tiny_model, name, recipe)
+    return trained
+
+
+@pytest.mark.usefixtures("place")
+def test_trained_once_and_the_full_one_serves_for_the_quick_one(no_work, capsys):
+    folder, file = tiny_model.ensure(quick=True)
+    assert no_work == [tiny_model.QUICK]
+    assert "Training a network on the drawn pictures, once" in capsys.readouterr().out
+    assert tiny_model.ensure(quick=True) == (folder, file)
+    assert capsys.readouterr().out == ""
+
+    full = tiny_model.ensure()
+    assert no_work == [tiny_model.QUICK, tiny_model.FULL]
+    assert full[1].name == "drawn-pretrained_model.h5"
+    assert tiny_model.ensure(quick=True) == full
+    assert len({folder, file, *full}) == 4
+    with h5py.File(full[1]) as stream:
+        assert stream.attrs["val"] == 0.5
+    PretrainedCNN(h5_file=full[1])
+
+
+def test_a_damaged_file_is_made_again(place, no_work):  # noqa: ARG001
+    _, file = tiny_model.ensure()
+    file.write_bytes(file.read_bytes()[:5000])
+    tiny_model.ensure()
+
+    assert len(no_work) == 2
+    PretrainedCNN(h5_file=file)
+
+
+def test_an_interrupted_training_leaves_no_file(place, no_work, monkeypatch):  # noqa: ARG001
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tiny_training, "train", stop)
+    with pytest.raises(KeyboardInterrupt):
+        tiny_model.ensure()
+    assert not list(place.glob("*.h5"))
+    assert not list(place.glob(".*"))
+
+
+def test_command(place, no_work, capsys, monkeypatch):  # noqa: ARG001
+    assert tiny_model.main(["--quick"]) == 0
+    assert "50% of the validation pictures" in capsys.readouterr().out
+
+    def full(*_):
+        raise OSError("no room")
+
+    monkeypatch.setattr(tiny_folder, "ensure", full)
+    assert tiny_model.main([]) == 1
+    assert "no room" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_quick_network_knows_something():
+    _, file = tiny_model.ensure(quick=True, progress=False)
+    with h5py.File(file) as stream:
+        assert stream.attrs["val"] > 0.03  # three times chance

@@ -1,0 +1,138 @@
+"""2016's Q3: gradients at the pixels, by finite differences and by what must hold."""
+
+import numpy as np
+import pytest
+
+from cs231n.gradient_check import eval_numerical_gradient
+from cs231n.image_gradients import compute_saliency_maps, make_fooling_image
+from tests.small_cnn import SmallCNN
+
+pytestmark = pytest.mark.q3_2016
+
+
+@pytest.fixture
+def model(rng):
+    return SmallCNN(rng)
+
+
+@pytest.fixture
+def X(rng):
+    return rng.normal(size=(3, 3, 6, 4))
+
+
+Y = np.array([4, 0, 2])
+
+
+# Saliency maps
+
+
+@pytest.mark.points(5)
+def test_saliency_agrees_with_finite_differences(model, X):
+    saliency = compute_saliency_maps(X, Y, model)
+
+    for x, label, found in zip(X, Y, saliency, strict=True):
+        slope = eval_numerical_gradient(
+            lambda x, label=label: model.forward(x[None])[0][0, label], x, verbose=False
+        )
+        np.testing.assert_allclose(found, np.abs(slope).max(axis=0), rtol=1e-6)
+
+
+def test_saliency_has_a_number_for_each_pixel(model, X):
+    saliency = compute_saliency_maps(X, Y, model)
+
+    assert saliency.shape == (3, 6, 4)
+    assert (saliency >= 0).all()
+    assert {mode for *_, mode in model.runs} == {"test"}
+
+
+def test_saliency_of_a_batch_is_that_of_its_pictures(model, X):
+    before = X.copy()
+    together = compute_saliency_maps(X, Y, model)
+    alone = [
+        compute_saliency_maps(X[n : n + 1], Y[n : n + 1], model)[0] for n in range(3)
+    ]
+
+    np.testing.assert_allclose(alone, together)
+    np.testing.assert_array_equal(X, before)
+
+
+def test_saliency_takes_pictures_however_they_lie_in_memory(model, X):
+    wanted = compute_saliency_maps(X, Y, model)
+    for strange in (np.asfortranarray(X), np.repeat(X, 2, axis=3)[..., ::2]):
+        np.testing.assert_allclose(compute_saliency_maps(strange, Y, model), wanted)
+
+
+def test_a_class_that_does_not_depend_on_the_pixels_has_none(model, X):
+    model.params["W11"][:, 1] = 0
+
+    assert not compute_saliency_maps(X, np.ones(3, int), model).any()
+
+
+# Fooling images
+
+
+@pytest.mark.points(5)
+@pytest.mark.parametrize("place", range(6))
+def test_the_network_is_fooled(model, rng, place):
+    model.mix[0] /= 100  # it sees a hundredth of pixels that are as large as real ones
+    pictures = rng.normal(size=(200, 3, 6, 4)) * 60
+    said = model.forward(pictures)[0].argmax(axis=1)
+    target = int(np.bincount(said).argmax())
+    X = pictures[np.flatnonzero(said != target)[[place]]]
+    model.runs.clear()
+    before = X.copy()
+    fooling = make_fooling_image(X, target, model)
+
+    assert model.forward(fooling)[0].argmax() == target
+    assert fooling.shape == X.shape
+    np.testing.assert_array_equal(X, before)
+    assert {mode for *_, mode in model.runs} == {"test"}
+
+
+def test_what_the_network_says_already_is_left_alone(model, X):
+    said = int(model.forward(X[:1])[0].argmax())
+
+    np.testing.assert_array_equal(make_fooling_image(X[:1], said, model), X[:1])
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda X: X.transpose(0, 2, 3, 1), ValueError, "colours last"),
+        (lambda X: X[0], ValueError, r"an axis in front"),
+        (lambda X: X[:0], ValueError, r"at least 1"),
+        (lambda X: X[:, :2], ValueError, r"\(N, 3, H, W\) is wanted"),
+        (lambda X: X.astype(np.uint8), TypeError, "floating point"),
+        (lambda X: X * np.inf, ValueError, "NaN or infinity"),
+    ],
+)
+def test_pictures_that_are_none_are_refused(model, X, change, error, message):
+    with pytest.raises(error, match=message):
+        compute_saliency_maps(change(X), Y, model)
+    if len(change(X[:1])) == 1:
+        with pytest.raises(error, match=message):
+            make_fooling_image(change(X[:1]), 1, model)
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "message"),
+    [
+        (np.array([1, 2]), ValueError, "3 pictures and classes of shape"),
+        (np.array([1.0, 2, 3]), TypeError, "integers"),
+        (np.array([1, 2, 5]), IndexError, "no class 5; the network knows 0 to 4"),
+        (np.array([1, -1, 2]), IndexError, "no class -1"),
+    ],
+)
+def test_classes_that_are_none_are_refused(model, X, y, error, message):
+    with pytest.raises(error, match=message):
+        compute_saliency_maps(X, y, model)
+
+
+def test_a_target_that_is_no_class_and_several_pictures_are_refused(model, X):
+    with pytest.raises(IndexError, match="no class 5"):
+        make_fooling_image(X[:1], 5, model)
+    with pytest.raises(ValueError, match="3 pictures where one is wanted"):
+        make_fooling_image(X, 1, model)
