@@ -169,6 +169,8 @@ class Exercise:
         within: Largest relative difference from what is stored.
         differences: Name -> (result, finite difference of the student's own forward
             pass), or None where there is no such pair.
+        telling: Outputs that tell mistakes apart, where others depend on choices that
+            are free; all of them if empty.
         mentions: A word that the code must hold before it is begun, "" for none.
     """
 
@@ -176,6 +178,7 @@ class Exercise:
     ways: tuple[str, ...] = ("own",)
     within: float = 1e-8
     differences: Callable[[Bench], dict[str, tuple[Array, Array]]] | None = None
+    telling: tuple[str, ...] = ()
     mentions: str = ""
 
 

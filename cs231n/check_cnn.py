@@ -99,7 +99,7 @@ def _fooling(bench: Bench, way: str) -> Results:
     rng = bench.rng()
     model = Network(rng)
     X = _picture(rng)
-    target = int(np.argsort(model.forward(X)[0][0])[-2])
+    target = int(np.argmin(model.forward(X)[0][0]))
     model.seen.clear()
     given = X.copy()
     fooling = as_array("the picture", bench.call(given, target, model))
@@ -120,6 +120,9 @@ def _fooling(bench: Bench, way: str) -> Results:
     reached = model.forward(fooling)[0][0].argmax() == target
     return {
         "the direction of the first step": first,
+        "going on until the class is reached": np.array(
+            [float(reached or len(steps) > 1)]
+        ),
         "how well steps follow the gradient": np.array([min(agreement, default=0.0)]),
         "the class it ends with": np.array([float(reached)]),
     }
@@ -184,7 +187,13 @@ def _painted(paint: Callable[[], Any]) -> Results:
 
 EXERCISES = {
     f"{GRADIENTS}compute_saliency_maps": Exercise(_saliency),
-    f"{GRADIENTS}make_fooling_image": Exercise(_fooling),
+    f"{GRADIENTS}make_fooling_image": Exercise(
+        _fooling,
+        telling=(
+            "the direction of the first step",
+            "going on until the class is reached",
+        ),
+    ),
     f"{GENERATION}class_visualization_step": Exercise(_step),
     f"{GENERATION}invert_features": Exercise(_invert),
     f"{GENERATION}deepdream": Exercise(_dream),

@@ -190,6 +190,8 @@ def _spoilt(
                 for name, wanted in right[way].items()
                 if not check_marks.agree(found[name], wanted, how.within)
             }
+            if telling := {n: m for n, m in spoilt[way].items() if n in how.telling}:
+                spoilt[way] = telling
     if not spoilt["own"]:
         raise WritingError(f"{slip.key}: nothing is wrong with: {slip.says}")
     return spoilt

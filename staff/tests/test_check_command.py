@@ -1,0 +1,287 @@
+"""Check as students use it: whole trees, single functions, and code that misbehaves."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cs231n import check, check_marks
+from cs231n.assignment import questions
+from cs231n.check_exercises import exercise
+from cs231n.check_verdict import judge
+from staff.questions import ROOT
+from staff.writings import answer, rewritten, solved, split, with_answer
+
+FUNCTIONS = {f.key: f for q in questions() for f in q.functions}
+NAMES = sorted({f.name for f in FUNCTIONS.values()})
+STUBS = {
+    name: f'raise NotImplementedError("{split(name)[1]}: yours to write")\n'
+    for name in NAMES
+}
+
+
+def states(answers, among=FUNCTIONS):
+    """Return what check says of functions in a tree with other answers."""
+    with rewritten(answers):
+        return {
+            key: judge(FUNCTIONS[key], check_marks.records(), exercise(key)).state
+            for key in among
+        }
+
+
+def siblings(name):
+    """Return the keys of functions whose modules have to do with one another."""
+    near = {"cs231n.classifiers.rnn": "cs231n.rnn_layers"}
+    module = split(name)[0]
+    return [k for k, f in FUNCTIONS.items() if near.get(split(f.name)[0], split(f.name)[0]) == near.get(module, module)]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ".".join(split(name))[7:])
+def test_one_answer_in_an_empty_tree_moves_exactly_its_own_points(name):
+    stubs = {other: stub for other, stub in STUBS.items() if other != name}
+    found = states(stubs, siblings(name))
+    assert {k for k, state in found.items() if state == "done"} == {
+        k for k, f in FUNCTIONS.items() if f.name == name
+    }
+    assert set(found.values()) <= {"done", "not started"}
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ".".join(split(name))[7:])
+def test_one_answer_taken_away_costs_exactly_its_own_points(name):
+    found = states({name: STUBS[name]}, siblings(name))
+    assert {k for k, state in found.items() if state != "done"} == {
+        k for k, f in FUNCTIONS.items() if f.name == name
+    }
+
+
+WRONG = {
+    "rnn_step_forward": "next_h = x @ Wx + prev_h @ Wh + b\ncache = (x, prev_h, Wx, Wh, next_h)\n",
+    "lstm_forward": "h, cache = np.zeros((len(x), x.shape[1], h0.shape[1])), None\n",
+    "word_embedding_forward": "out, cache = W[x] * 2, (x, W.shape)\n",
+    "rnn_backward": "dx, dh0, dWx, dWh, db = [np.ones(3)] * 5\n",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_answer_costs_nothing_elsewhere(name):
+    name, body = f"cs231n.rnn_layers.{name}", WRONG[name]
+    found = states({name: body}, siblings(name))
+    assert {k for k, state in found.items() if state != "done"} == {name}
+
+
+def test_a_backward_pass_may_agree_with_a_wrong_forward_pass():
+    forward = "cs231n.rnn_layers.rnn_step_forward"
+    backward = "cs231n.rnn_layers.rnn_step_backward"
+    linear = {
+        forward: "next_h = np.sin(x @ Wx + prev_h @ Wh + b)\ncache = (x, prev_h, Wx, Wh, np.cos(x @ Wx + prev_h @ Wh + b))\n",
+        backward: answer(solved("cs231n.rnn_layers"), "rnn_step_backward").replace(
+            "(1 - next_h**2)", "next_h"
+        ),
+    }
+    with rewritten(linear):
+        key = FUNCTIONS[backward]
+        verdict = judge(key, check_marks.records(), exercise(backward))
+    assert verdict.state == "done"
+    assert "still wrong" in verdict.message
+    # But zeros all over agree with nothing.
+    zeros = {
+        forward: "next_h, cache = np.zeros_like(prev_h), (x, prev_h, Wx, Wh)\n",
+        backward: "dx, dprev_h, dWx, dWh = (np.zeros_like(v) for v in cache)\ndb = dWh[0]\n",
+    }
+    assert states(zeros, [forward, backward]) == {forward: "wrong", backward: "wrong"}
+
+
+def test_an_lstm_that_nobody_mentions_is_not_started():
+    loss = "cs231n.classifiers.rnn.CaptioningRNN.loss"
+    body = answer(solved("cs231n.classifiers.rnn"), "CaptioningRNN.loss")
+    start = body.index("forward, backward")
+    end = body.index("h0, proj_cache")
+    only = body[:start] + "forward, backward = rnn_forward, rnn_backward\n" + body[end:]
+    found = states({loss: only}, [loss, f"{loss}:lstm"])
+    assert found == {loss: "done", f"{loss}:lstm": "not started"}
+
+
+def test_inputs_are_not_to_be_changed():
+    name = "cs231n.rnn_layers.rnn_step_forward"
+    body = "prev_h += 1\n" + answer(solved("cs231n.rnn_layers"), "rnn_step_forward")
+    with rewritten({name: body}):
+        verdict = judge(FUNCTIONS[name], check_marks.records(), exercise(name))
+    assert (verdict.state, "changed its input prev_h" in verdict.message) == ("wrong", True)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("next_h, cache = None, None\n", "next_h is None: nothing was computed."),
+        ("return prev_h\n", "returned an array of float64, shape (3, 5) instead of next_h, cache."),
+        ("return 1, 2, 3\n", "returned 3 results instead of next_h, cache."),
+        ("next_h, cache = prev_h[0], 0\n", "has shape (5,) instead of (3, 5)"),
+        ("next_h, cache = prev_h * np.nan, 0\n", "holds NaN"),
+        ("next_h, cache = prev_h + np.inf, 0\n", "holds infinity"),
+        ("next_h, cache = 'many words', 0\n", "next_h is a str, no array of real numbers."),
+        ("next_h, cache = prev_h + 1j, 0\n", "no array of real numbers"),
+        ("next_h, cache = 0 * prev_h, 0\n", "is zero everywhere"),
+        ("next_h, cache = -2 * np.tanh(x @ Wx + prev_h @ Wh + b), 0\n", "-2 times what"),
+        ("next_h, cache = np.tanh(x @ Wx + prev_h @ Wh + b).astype('f4'), 0\n", "float32"),
+        ("next_h = x @ Wh\ncache = 0\n", "Line 35 of rnn_layers.py: ValueError: matmul"),
+        ("next_h = undefined\ncache = 0\n", "NameError: name 'undefined'"),
+        ("raise SystemExit(3)\n", "SystemExit: 3"),
+        ("next_h = rnn_step_forward(x, prev_h, Wx, Wh, b)\n", "RecursionError"),
+        ("next_h, cache = word(), 0\n", "NameError"),
+    ],
+)
+def test_messages_say_what_is_wrong(body, said):
+    name = "cs231n.rnn_layers.rnn_step_forward"
+    with rewritten({name: body}):
+        verdict = judge(FUNCTIONS[name], check_marks.records(), exercise(name))
+    assert verdict.state == "wrong"
+    assert said in verdict.message
+
+
+def test_what_waits_for_another_function_says_so():
+    forward = "cs231n.rnn_layers.rnn_forward"
+    with rewritten({forward: "h, cache = rnn_step_forward(x, h0, Wx, Wh, b)\n", "cs231n.rnn_layers.rnn_step_forward": STUBS["cs231n.rnn_layers.rnn_step_forward"]}):
+        verdict = judge(FUNCTIONS[forward], check_marks.records(), exercise(forward))
+    assert verdict.message == "Calls rnn_step_forward, which is not written yet."
+    backward = "cs231n.rnn_layers.lstm_backward"
+    with rewritten({"cs231n.rnn_layers.lstm_forward": STUBS["cs231n.rnn_layers.lstm_forward"], backward: "a, b = cache\n"}):
+        verdict = judge(FUNCTIONS[backward], check_marks.records(), exercise(backward))
+    assert "lstm_forward has to work first" in verdict.message
+
+
+# The command, in processes
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Return a copy of the package, without data."""
+    def data(folder, names):
+        return [n for n in names if n == "__pycache__" or (folder.endswith("datasets") and not n.endswith(".py"))]
+
+    shutil.copytree(ROOT / "cs231n", tmp_path / "a tree" / "cs231n", ignore=data)
+    return tmp_path / "a tree"
+
+
+def fill(tree, answers):
+    for name, body in answers.items():
+        module, inner = split(name)
+        file = tree / f"{module.replace('.', '/')}.py"
+        file.write_text(with_answer(file.read_text("utf-8"), inner, body), "utf-8")
+
+
+def run(tree, *words):
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-m", "cs231n.check", *words],
+        cwd=tree,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def test_the_solved_tree_scores_full_marks_and_an_empty_one_nothing(tree):
+    done = run(tree, "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert (found["score"], found["possible"]) == (100, 100)
+    assert {row["state"] for row in found["functions"].values()} == {"done"}
+
+    fill(tree, STUBS)
+    done = run(tree, "--json", "--edition", "2016")
+    found = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (found["score"], found["possible"]) == (0, 100)
+    assert {row["state"] for row in found["functions"].values()} == {"not started"}
+    assert {row["message"] for row in found["functions"].values()} == {""}
+
+    table = run(tree, "Q1").stdout
+    assert table.count("not started") == 9
+    assert "0 of 25 points. Within reach: 25 in what is not started." in table
+
+
+def test_code_that_misbehaves_harms_nothing_but_itself(tree):
+    answers = {
+        "rnn_step_forward": "while True:\n    pass\n",
+        "rnn_step_backward": "for i in range(200_000):\n    print('flood', i)\n"
+        + answer(solved("cs231n.rnn_layers"), "rnn_step_backward"),
+        "rnn_backward": "import sys\nsys.exit()\n",
+        "word_embedding_forward": "import os\nos._exit(3)\n",
+        "word_embedding_backward": "input('how now? ')\n",
+        "lstm_step_forward": "raise ValueError('gr\u00fc\u00dfe\\n' * 999)\n",
+    }
+    fill(tree, {f"cs231n.rnn_layers.{k}": v for k, v in answers.items()})
+    done = run(tree, "--json", "--limit", "2", "Q1", "lstm_step_forward")
+    found = {k.rpartition(".")[2]: row for k, row in json.loads(done.stdout)["functions"].items()}
+    said = {name: row["message"] for name, row in found.items()}
+    assert "loop that never ends" in said["rnn_step_forward"]
+    assert found["rnn_step_backward"]["state"] == "done"
+    assert found["rnn_forward"]["state"] == "done"
+    assert "SystemExit" in said["rnn_backward"]
+    assert "ended the Python process" in said["word_embedding_forward"]
+    assert "EOFError" in said["word_embedding_backward"]
+    assert "ValueError: gr\u00fc\u00dfe" in said["lstm_step_forward"]
+    assert len(said["lstm_step_forward"]) < 300
+    # The endless loop and the sudden end are others' business, not these two's.
+    assert found["loss"]["state"] == found["sample"]["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def f(:\n", "rnn_layers.py cannot be read: line 1: invalid syntax"),
+        ("x = 1\n  y = 2\n", "rnn_layers.py cannot be read: line 2: unexpected indent"),
+        ("import numpyy\n", "No module named 'numpyy' at line 1 of rnn_layers.py"),
+        ("1 / 0\n", "ZeroDivisionError: division by zero at line 1 of rnn_layers.py"),
+        ("", "rnn_step_forward is not there any more"),
+        ("while True:\n    pass\n", "loop that never ends"),
+        ("import os\nos._exit(1)\n", "ended the Python process"),
+        ("\x00", "cannot be"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_named(tree, text, said):
+    (tree / "cs231n" / "rnn_layers.py").write_text(text)
+    done = run(tree, "rnn_step_forward", "--limit", "0.5")
+    assert done.returncode == 1
+    assert said in " ".join(done.stdout.split())
+
+
+def test_a_question_whose_file_is_not_there_is_told_apart(tree):
+    (tree / "cs231n" / "gan_pytorch.py").unlink()
+    done = run(tree, "Q5", "rnn_step_forward")
+    assert "not in this package" in done.stdout
+    assert "2 of 2 points" in done.stdout
+    assert json.loads(run(tree, "Q5", "--json").stdout)["absent"] == ["Q5"]
+
+
+def test_a_mistake_is_named_and_a_hint_offered(tree):
+    name = "cs231n.rnn_layers.rnn_step_backward"
+    body = answer(solved("cs231n.rnn_layers"), "rnn_step_backward")
+    fill(tree, {name: body.replace("da.sum(axis=0)", "da.mean(axis=0)")})
+    done = run(tree, "rnn_step_backward")
+    said = " ".join(done.stdout.split())
+    assert "dx, dprev_h, dWx and dWh are right" in said
+    assert "In db, it looks as if examples were averaged" in said
+    assert "python -m cs231n.hint rnn_step_backward" in said
+    assert "Graders try other inputs too" in said
+
+
+@pytest.mark.parametrize("edition", ["2017", "2016"])
+def test_checks_are_quick(edition):
+    """Seconds of each check, on a machine that may be busy."""
+    _, chosen = check.select([], edition)
+    found = check.report(edition, chosen, check.LIMIT, show=False)
+    assert found["score"] == found["possible"]
+    slow = {"cs231n.gan_pytorch.": 3.0}
+    for key, row in found["functions"].items():
+        limit = next((s for start, s in slow.items() if key.startswith(start)), 0.3)
+        limit = 1.0 if "pytorch" in key and limit < 1 else limit
+        assert row["seconds"] < limit, key
+    assert np.sum([row["seconds"] for row in found["functions"].values()]) < 10

@@ -1,0 +1,182 @@
+"""The bank of mistakes: each is named in every writing, and nobody else is accused."""
+
+from collections import Counter
+
+import pytest
+
+from cs231n import check_marks
+from cs231n.assignment import questions
+from cs231n.check_exercises import exercise
+from cs231n.check_verdict import judge
+from staff import fingerprints
+from staff.fingerprints import answers_of, answers_with, bank
+from staff.writings import WritingError, answer, edited, rewritten, solved, split
+
+FUNCTIONS = {f.key: f for q in questions() for f in q.functions}
+MODULES = sorted({split(f.name)[0] for f in FUNCTIONS.values()})
+NEEDED = 0.95
+# Of the shipped fingerprints, and one that nobody chose them for.
+OTHER_SEED = 20_260_117
+
+
+def of_module(module):
+    return [slip for slip in bank()[1] if slip.key.startswith(module + ".")]
+
+
+def verdicts(slips, records, writings):
+    """Return what is said of each mistake, in each of the writings it is known in."""
+    said = {}
+    for slip in slips:
+        for writing in slip.edits:
+            if writing in writings or (writing != "edit" and "others" in writings):
+                with rewritten(answers_with(slip, writing)):
+                    verdict = judge(
+                        FUNCTIONS[slip.key], records, exercise(slip.key)
+                    )
+                said[slip.key, writing, slip.says] = verdict
+    return said
+
+
+def assert_named(said):
+    missed = {
+        k: v.message for k, v in said.items() if v.state != "wrong" or v.named != [k[2]]
+    }
+    assert len(missed) <= (1 - NEEDED) * len(said), missed
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_mistakes_in_other_writings_than_the_stored_one_are_named(module):
+    slips = of_module(module)
+    said = verdicts(slips, check_marks.records(), ["others"])
+    assert len(said) >= len(slips)
+    assert_named(said)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_on_other_inputs_mistakes_are_told_apart_as_well(module):
+    records = fingerprints.make(OTHER_SEED, only=module + ".", watched=False)
+    assert_named(verdicts(of_module(module), records, ["edit"]))
+    # Without the fingerprints of these inputs nothing fits, and nothing is named.
+    strangers = check_marks.Records(OTHER_SEED + 1, records.functions)
+    slip = of_module(module)[0]
+    with rewritten(answers_with(slip, "edit")):
+        verdict = judge(FUNCTIONS[slip.key], strangers, exercise(slip.key))
+    assert (verdict.state, verdict.named) == ("wrong", [])
+
+
+@pytest.mark.parametrize(
+    ("writing", "name"),
+    [(w, name) for w, bodies in bank()[0].items() for name in bodies],
+    ids=lambda part: part.rpartition(".")[2],
+)
+def test_no_correct_writing_is_accused(writing, name):
+    for function in (f for f in FUNCTIONS.values() if f.name == name):
+        with rewritten(answers_of(name, writing)):
+            verdict = judge(function, check_marks.records(), exercise(function.key))
+        assert (verdict.state, verdict.message, verdict.named) == ("done", "", [])
+
+
+def test_every_function_has_three_writings_and_five_mistakes_in_two_each():
+    writings, slips = bank()
+    for function in FUNCTIONS.values():
+        others = [w for w, bodies in writings.items() if function.name in bodies]
+        assert len(others) >= 3, function.key
+        known = [slip for slip in slips if slip.key == function.key]
+        assert len(known) >= 5, function.key
+        assert min(len(slip.edits) for slip in known) >= 2, function.key
+    said_twice = Counter((slip.key, slip.says) for slip in slips)
+    assert max(said_twice.values()) == 1
+
+
+def test_the_sentences_name_no_answer():
+    """Sentences are read one after another by students who look for answers."""
+    for slip in bank()[1]:
+        assert "np." not in slip.says
+        assert " @ " not in slip.says
+        assert "**" not in slip.says
+        assert slip.says.endswith(".")
+
+
+def test_the_shipped_fingerprints_are_those_of_the_bank():
+    made = fingerprints.make(only="cs231n.rnn_layers.", watched=False)
+    stored = check_marks.records()
+    part = {k: r for k, r in stored.functions.items() if k in made.functions}
+    assert fingerprints.same(check_marks.Records(stored.seed, part), made)
+    says = [(k, m.says) for k, r in stored.functions.items() for m in r.mistakes]
+    assert sorted(says) == sorted((slip.key, slip.says) for slip in bank()[1])
+
+
+def test_fingerprints_that_are_out_of_date_are_noticed():
+    made = fingerprints.make(only="cs231n.rnn_layers.word", watched=False)
+    key = "cs231n.rnn_layers.word_embedding_backward"
+    record = made.functions[key]
+    fewer = check_marks.Record(record.right, record.mistakes[1:], record.cache)
+    changed = check_marks.Records(made.seed, made.functions | {key: fewer})
+    assert not fingerprints.same(made, changed)
+    (mark,) = (record.right["own"]["dW"],)
+    off = check_marks.Mark(mark.shape, (mark.along[0] + 1e-3, *mark.along[1:]))
+    right = {"own": {**record.right["own"], "dW": off}}
+    moved = check_marks.Record(right, record.mistakes, record.cache)
+    changed = check_marks.Records(made.seed, made.functions | {key: moved})
+    assert not fingerprints.same(made, changed)
+
+
+def test_the_course_s_stored_losses_are_those_of_the_marks():
+    expected = {
+        "discriminator_loss": 1.8423983904443109,
+        "generator_loss": 0.771286196423346,
+        "ls_discriminator_loss": 1.8770293614440594,
+        "ls_generator_loss": 0.816954786997558,
+    }
+    parameters = {
+        "discriminator": 267009,
+        "generator": 1858320,
+        "build_dc_classifier": 1102721,
+        "build_dc_generator": 6580801,
+    }
+    import numpy as np
+
+    for name, value in expected.items():
+        output = "the loss of the course's scores"
+        stored = check_marks.records().functions[f"cs231n.gan_pytorch.{name}"]
+        wanted = check_marks.mark(output, np.array(value))
+        assert check_marks.agree(stored.right["own"][output], wanted, 1e-6)
+    for name, count in parameters.items():
+        output = "the number of parameters"
+        stored = check_marks.records().functions[f"cs231n.gan_pytorch.{name}"]
+        wanted = check_marks.mark(output, np.array([float(count)]))
+        assert check_marks.agree(stored.right["own"][output], wanted, 1e-9)
+
+
+# The tools themselves
+
+
+def test_an_edit_that_changes_nothing_is_refused():
+    with pytest.raises(WritingError, match="does not occur"):
+        edited("a = 1\n", [["b", "c"]])
+    with pytest.raises(WritingError, match="no_such: found 0 times"):
+        answer(solved("cs231n.rnn_layers"), "no_such")
+    with pytest.raises(WritingError, match="sigmoid: one solution region"):
+        answer(solved("cs231n.rnn_layers"), "sigmoid")
+
+
+def test_modules_are_put_back_whatever_happens():
+    import sys
+
+    import cs231n.classifiers.rnn
+    import cs231n.rnn_layers
+
+    name = "cs231n.rnn_layers.rnn_step_forward"
+    with pytest.raises(KeyError), rewritten({name: "next_h = cache = 5\n"}):
+        from cs231n import rnn_layers
+
+        assert rnn_layers.rnn_step_forward(*[None] * 5) == (5, 5)
+        assert sys.modules["cs231n.classifiers.rnn"].rnn_step_forward is (
+            rnn_layers.rnn_step_forward
+        )
+        raise KeyError
+    assert sys.modules["cs231n.rnn_layers"] is cs231n.rnn_layers
+    assert sys.modules["cs231n.classifiers.rnn"] is cs231n.classifiers.rnn
+    from cs231n import rnn_layers
+
+    assert rnn_layers is cs231n.rnn_layers
