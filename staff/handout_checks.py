@@ -2,7 +2,7 @@
 
 1. Every module parses and imports; every script is one that bash reads.
 2. No marker, answer, path of staff's, notebook output or compiled file is in it.
-3. Graded tests fail with NotImplementedError and nothing else; tests of given code pass.
+3. Graded tests fail with NotImplementedError and nothing else; others pass.
 4. The notebooks run to their ends with that one exception allowed.
 5. The check gives it no points, and the solved tree all of them.
 6. Every mutant loses points on the question it breaks, and on no other.
@@ -49,12 +49,12 @@ def proof(
         allowed = handout_leaks.harmless(root)
         return [
             *handout_leaks.blemishes(found),
-            *handout_leaks.leaks(found, secrets, allowed),
+            *handout_leaks.leaks(handout_leaks.index(found), secrets, allowed),
         ]
 
     def tests(folder: Path) -> list[str]:
         same = {name: c for name in files if (c := _bytes(root / name)) is not None}
-        return handout_runs.test_problems(folder, data, None if thorough else same)
+        return handout_runs.testing_problems(folder, data, None if thorough else same)
 
     steps: list[tuple[str, Callable[[Path], list[str]]]] = [
         (

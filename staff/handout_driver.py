@@ -1,9 +1,9 @@
 """Try functions out again and again, each time with some files of the tree changed.
 
-Started by handout_scores.py as a program of its own, in a copy of a tree. What takes long
-to import is imported once; each run is a fork of that, of the worker that the student's
-check starts. It needs nothing but Python's own library, so nothing of staff's is in reach
-of what is run.
+Started by handout_scores.py as a program of its own, in a copy of a tree. What takes
+long to import is imported once; each run is a fork of that, of the worker that the
+student's check starts. It needs nothing but Python's own library, so nothing of staff's
+is in reach of what is run.
 
 Reads lines of JSON ``{"files": {path: text}, "keys": [...]}`` and answers each with a
 line ``{key: state}``; a function of which nothing is heard is ``"wrong"``.

@@ -2,7 +2,6 @@
 
 import fnmatch
 import json
-import os
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -77,11 +76,11 @@ def collect(root: Path, table: Sequence[Question], keep: str = "") -> dict[str, 
             problems.append(str(error))
         else:
             files[target] = content
-    for source in sorted((root / "staff" / "notebooks").glob("*.py")):
-        name = source.relative_to(root).as_posix()
+    for path in sorted((root / "staff" / "notebooks").glob("*.py")):
+        name = path.relative_to(root).as_posix()
         try:
-            text = markers.redact(_read(source, name).decode(), name, questions)
-            files[f"{source.stem}.ipynb"] = notebooks.convert(text, source.stem)
+            text = markers.redact(_read(path, name).decode(), name, questions)
+            files[f"{path.stem}.ipynb"] = notebooks.convert(text, path.stem)
         except (HandoutError, markers.MarkerError, notebooks.SourceError) as error:
             problems.append(str(error))
     try:
@@ -139,7 +138,7 @@ def _matches(root: Path) -> Iterator[tuple[str, str]]:
         folder, _, pattern = entry.source.rpartition("/")
         if not (root / folder).is_dir():
             continue
-        for name in sorted(os.listdir(root / folder)):
+        for name in sorted(path.name for path in (root / folder).iterdir()):
             if fnmatch.fnmatchcase(name, pattern):
                 path = f"{folder}/{name}" if folder else name
                 if not _NAME.fullmatch(path):
@@ -178,7 +177,7 @@ def _read(path: Path, name: str) -> bytes:
 
 
 def _fill_in(text: str, table: Sequence[Question]) -> str:
-    """Put a table of a set's questions where a text asks for it: ``{{questions 2017}}``."""
+    """Put the questions of a set where a text says ``{{questions 2017}}``."""
 
     def rows(wanted: re.Match[str]) -> str:
         lines = ["| | question | points | notebook |", "| --- | --- | ---: | --- |"]

@@ -49,6 +49,6 @@ def problems() -> list[str]:
 
 
 def update(folder: Path = GOLDEN) -> None:
-    """Write the golden copy anew; its files carry a suffix, so that no tool runs them."""
+    """Write the golden copy anew, with a suffix that keeps tools from running it."""
     shutil.rmtree(folder, ignore_errors=True)
     write({f"{name}.golden": content for name, content in made().items()}, folder)

@@ -1,8 +1,8 @@
 """Whether a hand-out gives something away: an answer, a marker, what staff keep.
 
 Answers are compared twice. By text: no line of an answer occurs in any file. By syntax
-tree: no statement or expression of an answer occurs in any code, however it is laid out,
-nor with other names for its variables. What computes nothing (``else:``, ``N, D =
+tree: no statement or expression of an answer occurs in any code, however it is laid
+out, nor with other names for its variables. What computes nothing (``else:``, ``N, D =
 x.shape``) is no answer, and neither is a call of a function that students know, with
 plain names as its arguments. What remains and is harmless stands, with a reason, in
 ``staff/student/harmless.toml``.
@@ -10,11 +10,12 @@ plain names as its arguments. What remains and is harmless stands, with a reason
 
 import ast
 import io
+import itertools
 import json
 import re
 import tokenize
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -22,8 +23,8 @@ from staff import markers
 
 HARMLESS = "staff/student/harmless.toml"
 _LEAST_TOKENS = 8  # in a line that says something
-_LEAST_NODES = 7  # in an expression that does, names included
-_LEAST_RENAMED = 8  # the same when names do not count
+_LEAST_WEIGHT = 7  # of an expression that does, names included
+_LEAST_RENAMED = 10  # the same when names do not count
 _FEWEST_WORDS = 6  # in a sentence that does
 _COMPILED = {".pyc", ".pyo", ".so", ".pyd", ".o", ".c", ".cpp", ".dll", ".dylib"}
 _STAFF = re.compile(
@@ -45,7 +46,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class _Given:
+class Given:
     """What a hand-out says, in forms that answers can be looked up in; -> where."""
 
     lines: dict[str, str]
@@ -75,34 +76,29 @@ def answers(root: Path, names: Sequence[str], questions: Sequence[str]) -> list[
     return found
 
 
-def leaks(
-    given: Mapping[str, bytes], secrets: Sequence[Answer], harmless: set[str]
-) -> list[str]:
+def leaks(index: Given, secrets: Sequence[Answer], harmless: Set[str]) -> list[str]:
     """Name every answer that a hand-out contains.
 
     Args:
-        given: Path -> content of the hand-out.
+        index: What the hand-out says.
         secrets: The answers.
         harmless: Lines and expressions that may occur in both.
     """
-    index = _index(given)
     allowed = {_squeezed(text) for text in harmless}
-    allowed |= {ast.dump(tree) for text in harmless if (tree := _parsed(text))}
-    allowed |= {
-        _renamed(ast.dump(tree)) for text in harmless if (tree := _parsed(text))
-    }
+    for text in harmless:
+        for part in _parts(_parsed(text)):
+            allowed |= {part.text, _renamed(part.text)}
     problems: dict[str, None] = {}
     for secret in secrets:
         for offset, words, where in _occurrences(secret, index, allowed):
             at = f"{secret.file}:{secret.line + offset}"
-            problems[
-                f"{at}: this part of an answer also stands in {where}: {words}"
-            ] = None
+            told = f"{at}: this part of an answer also stands in {where}: {words}"
+            problems[told] = None
     return list(problems)
 
 
 def blemishes(given: Mapping[str, bytes]) -> list[str]:
-    """Name markers, staff's paths, notebook outputs and compiled files in a hand-out."""
+    """Name markers, paths of staff's, outputs and compiled files in a hand-out."""
     problems = []
     for name, content in given.items():
         if PurePosixPath(name).suffix in _COMPILED or "__pycache__" in name:
@@ -145,8 +141,9 @@ def _outputs(name: str, text: str) -> Iterator[str]:
             yield f"{name}: cell {number} has outputs, or was run."
 
 
-def _index(given: Mapping[str, bytes]) -> _Given:
-    index = _Given({}, {}, {}, {}, set())
+def index(given: Mapping[str, bytes]) -> Given:
+    """Take a hand-out apart: path -> content."""
+    found = Given({}, {}, {}, {}, set())
     for name, content in given.items():
         text = content.decode(errors="replace")
         code = ""
@@ -158,27 +155,26 @@ def _index(given: Mapping[str, bytes]) -> _Given:
         elif name.endswith((".py", ".pyx")):
             code = text
         for number, line in enumerate(text.splitlines(), start=1):
-            index.lines.setdefault(_squeezed(line), f"{name}:{number}")
+            found.lines.setdefault(_squeezed(line), f"{name}:{number}")
         for sentence in _sentences(text):
-            index.prose.setdefault(sentence, name)
-        if code and (tree := _parsed(code)):
-            index.functions.update(
-                part.name
-                for part in ast.walk(tree)
-                if isinstance(part, ast.FunctionDef)
-            )
-            for node in _nodes(tree):
-                where = f"{name}:{getattr(node, 'lineno', '?')}"
-                weight = _weight(node)
-                if weight >= _LEAST_NODES:
-                    index.trees.setdefault(ast.dump(node), where)
-                if weight >= _LEAST_RENAMED:
-                    index.renamed.setdefault(_renamed(ast.dump(node)), where)
-    return index
+            found.prose.setdefault(sentence, name)
+        tree = _parsed(code)
+        found.functions.update(
+            part.name
+            for part in (ast.walk(tree) if tree else ())
+            if isinstance(part, ast.FunctionDef)
+        )
+        for part in _parts(tree):
+            where = f"{name}:{getattr(part.node, 'lineno', '?')}"
+            if part.weight >= _LEAST_WEIGHT:
+                found.trees.setdefault(part.text, where)
+            if part.weight >= _LEAST_RENAMED:
+                found.renamed.setdefault(_renamed(part.text), where)
+    return found
 
 
 def _occurrences(
-    secret: Answer, index: _Given, allowed: set[str]
+    secret: Answer, index: Given, allowed: set[str]
 ) -> Iterator[tuple[int, str, str]]:
     """Yield offset, words and place of all that an answer shares with a hand-out."""
     if secret.prose:
@@ -190,43 +186,84 @@ def _occurrences(
     for offset, line in enumerate(secret.text.splitlines()):
         plain = _squeezed(line)
         where = index.lines.get(plain)
-        tree = _parsed(line.strip())
-        if tree and _plain_call(tree, index.functions):
-            continue
         if where and plain not in allowed and _says_something(line):
-            seen.add(offset)
-            yield offset, line.strip(), where
-    tree = _parsed(_dedented(secret.text))
-    for node in _nodes(tree) if tree else ():
-        offset, weight = getattr(node, "lineno", 1) - 1, _weight(node)
-        plain = ast.dump(node)
-        for known, form, least in (
-            (index.trees, plain, _LEAST_NODES),
-            (index.renamed, _renamed(plain), _LEAST_RENAMED),
-        ):
-            where = known.get(form) if weight >= least else None
-            if _plain_call(node, index.functions):
-                continue
-            if where and form not in allowed and offset not in seen:
+            tree = _parsed(line.strip())
+            if tree is None or not _plain_call(tree, index.functions):
                 seen.add(offset)
-                yield offset, ast.unparse(node), where
-
-
-def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield statements and expressions that compute something, the large ones first."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt | ast.expr) and not isinstance(
-            node,
-            ast.FunctionDef | ast.ClassDef | ast.Expr | ast.Constant,
+                yield offset, line.strip(), where
+    for part in _parts(_parsed(_dedented(secret.text))):
+        offset = getattr(part.node, "lineno", 1) - 1
+        renamed = _renamed(part.text)
+        for known, form, least in (
+            (index.trees, part.text, _LEAST_WEIGHT),
+            (index.renamed, renamed, _LEAST_RENAMED),
         ):
-            kinds = ast.BinOp | ast.Call | ast.UnaryOp | ast.AugAssign
-            if any(isinstance(part, kinds) for part in ast.walk(node)):
-                yield node
+            where = known.get(form) if part.weight >= least else None
+            if not where or offset in seen or {part.text, renamed} & allowed:
+                continue
+            if not _plain_call(part.node, index.functions):
+                seen.add(offset)
+                yield offset, ast.unparse(part.node), where
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A statement or expression that computes something.
+
+    Attributes:
+        node: Its tree.
+        weight: Names, numbers and operations in it; those of arithmetic count twice.
+        text: The tree, written out.
+    """
+
+    node: ast.AST
+    weight: int
+    text: str
+
+
+def _parts(tree: ast.AST | None) -> list[_Part]:
+    """Return all that computes something in a tree, small parts before large ones."""
+    found: list[_Part] = []
+
+    def visit(node: ast.AST) -> tuple[int, bool, str]:
+        weight, computes, inside = int(not isinstance(node, _SMALL)), False, []
+        for field, value in ast.iter_fields(node):
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, ast.AST):
+                    more, does, text = visit(item)
+                    weight, computes = weight + more, computes or does
+                    inside.append(f"{field}={text}")
+                else:
+                    inside.append(f"{field}={item!r}")
+        weight += isinstance(node, ast.BinOp)
+        computes = computes or isinstance(node, _COMPUTING)
+        if isinstance(node, ast.Subscript):
+            # Not params["Wx"], nor a type such as tuple[int, str].
+            inner = [
+                part for part in ast.walk(node.slice) if isinstance(part, ast.Name)
+            ]
+            kind = isinstance(node.value, ast.Name) and node.value.id in _KINDS
+            computes = computes or bool(inner and not kind)
+        text = f"{type(node).__name__}({','.join(inside)})"
+        if computes and isinstance(node, ast.stmt | ast.expr):
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Expr):
+                found.append(_Part(node, weight, text))
+        return weight, computes, text
+
+    if tree is not None:
+        visit(tree)
+    return found
+
+
+_SMALL = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+_KINDS = {"dict", "list", "set", "tuple", "type"}
+_COMPUTING = (ast.BinOp, ast.Call, ast.UnaryOp, ast.AugAssign)
 
 
 def _plain_call(node: ast.AST, functions: set[str]) -> bool:
     """Tell whether known functions are called with names and numbers, no more."""
-    return all(
+    calls = [part for part in ast.walk(node) if isinstance(part, ast.Call)]
+    return bool(calls) and all(
         (isinstance(part.func, ast.Name) and part.func.id in functions)
         if isinstance(part, ast.Call)
         else not isinstance(part, ast.BinOp | ast.UnaryOp | ast.AugAssign)
@@ -234,20 +271,14 @@ def _plain_call(node: ast.AST, functions: set[str]) -> bool:
     )
 
 
-def _weight(node: ast.AST) -> int:
-    """Count what a tree consists of: names, numbers, operations."""
-    small = ast.expr_context | ast.operator | ast.unaryop | ast.cmpop | ast.boolop
-    return sum(not isinstance(part, small) for part in ast.walk(node))
-
-
-def _renamed(dump: str) -> str:
-    """Call the variables of a dumped tree by the order in which they come."""
+def _renamed(text: str) -> str:
+    """Call the variables of a written tree by the order in which they come."""
     names: dict[str, str] = {}
 
     def number(found: re.Match[str]) -> str:
         return f"{names.setdefault(found[0], str(len(names)))}'"
 
-    return re.sub(r"(?<!func=)Name\(id='\w+'", number, dump)
+    return re.sub(r"(?<!func=)Name\(id='\w+'", number, text)
 
 
 def _parsed(text: str) -> ast.AST | None:
@@ -296,7 +327,7 @@ def _says_something(line: str) -> bool:
         pass  # the rest of the statement is on other lines
     calls = any(
         after == "(" and before.isidentifier()
-        for before, after in zip(tokens, tokens[1:], strict=False)
+        for before, after in itertools.pairwise(tokens)
     )
     return len(tokens) >= _LEAST_TOKENS and (calls or bool(_OPERATORS & {*tokens}))
 

@@ -1,6 +1,6 @@
 """A pytest plugin that writes down how each test ended and what was raised.
 
-It is copied beside the hand-out and loaded there by name, so it needs nothing of staff's.
+It is copied beside the hand-out and loaded there by name; it needs nothing of staff's.
 """
 
 import json

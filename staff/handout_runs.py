@@ -74,7 +74,7 @@ def import_problems(folder: Path, data: Path) -> list[str]:
     return done.stdout.strip().splitlines()
 
 
-def test_problems(
+def testing_problems(
     folder: Path, data: Path, solved: Mapping[str, bytes] | None = None
 ) -> list[str]:
     """Run the hand-out's tests and name those that do not end as they should.
@@ -111,7 +111,12 @@ def run_tests(
                 *("-p", _PROBE.stem, "-p", "no:cacheprovider", *names),
             ],
             cwd=folder,
-            env=environment(data, PYTHONPATH=beside, CS231N_PROBE=str(noted)),
+            env=environment(
+                data,
+                PYTHONPATH=beside,
+                CS231N_PROBE=str(noted),
+                HYPOTHESIS_STORAGE_DIRECTORY=beside,
+            ),
             capture_output=True,
             text=True,
             check=False,

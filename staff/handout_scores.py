@@ -1,4 +1,4 @@
-"""What the student's check gives for a tree, and for the tree with changes made to it."""
+"""What the student's check says of a tree, and of the tree with changes made to it."""
 
 import json
 import os
@@ -217,12 +217,18 @@ def score_problems(
             problems.append(f"{edition}: the hand-out earns {nothing.total:g} points.")
         for key in keys:
             if (state := nothing.states.get(key, "unknown")) != "not started":
-                problems.append(f"{edition}: the check calls {key} {state} when it is not.")
+                problems.append(
+                    f"{edition}: the check calls {key} {state} when it is not."
+                )
             if (state := everything.states.get(key, "unknown")) != "done":
-                problems.append(f"{edition}: the check calls {key} {state}, but it is done.")
+                problems.append(
+                    f"{edition}: the check calls {key} {state}, but it is done."
+                )
         whole = {*keys} == {f.key for q in asked for f in q.functions}
         if whole and abs(everything.total - 100) > _CLOSE:
-            problems.append(f"{edition}: the solution earns {everything.total:g} points.")
+            problems.append(
+                f"{edition}: the solution earns {everything.total:g} points."
+            )
     return problems
 
 

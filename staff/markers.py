@@ -1,4 +1,4 @@
-"""Solution markers: insist on their grammar, and take the answers out. Text in, text out.
+"""Solution markers: insist on their grammar, take the answers out; text in, text out.
 
 In a module, and in the code cells of a notebook's text source::
 
@@ -37,7 +37,7 @@ _CELL_ID = re.compile(r'\bid="([\w-]+)"')
 
 
 class MarkerError(ValueError):
-    """Markers that break the grammar; one line ``file:line: what is wrong`` for each."""
+    """Markers that break the grammar, each as a line ``file:line: what is wrong``."""
 
     def __init__(self, problems: list[str]) -> None:
         """Keep the problems; together they are the message."""

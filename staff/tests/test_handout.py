@@ -278,7 +278,7 @@ def test_the_folder_that_was_written_is_what_is_checked(built):
         seen.append(differences({"c.txt": b"two\n"}, folder))
         return ["c.txt:1: this is wrong."]
 
-    with pytest.raises(HandoutError, match="c.txt:1"):
+    with pytest.raises(HandoutError, match=r"c\.txt:1"):
         build({"c.txt": b"two\n"}, out, archive, check)
     assert seen == [[]]
     assert untouched(out, archive)
@@ -313,7 +313,7 @@ def test_a_full_disk_leaves_everything_as_it_was(built, monkeypatch):
         return write_bytes(self, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(HandoutError, match="No space left on device.* as it was"):
+    with pytest.raises(HandoutError, match=r"No space left on device.* as it was"):
         build(FILES, out, archive)
     monkeypatch.undo()
     assert untouched(out, archive)
