@@ -30,8 +30,10 @@ def main(argv: list[str] | None = None) -> int:
     from tqdm import tqdm
 
     from benchmarks.captioning import GROUPS, SMALL, Sizes
+    from benchmarks.gans import gan_step
 
-    known = [*GROUPS, "imports"]
+    groups = {**GROUPS, "gans": lambda _: gan_step(8 if args.quick else 128)}
+    known = [*groups, "imports"]
     chosen = args.only or known
     if unknown := sorted(set(chosen) - set(known)):
         names = ", ".join(unknown)
@@ -65,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
                     )
                 )
                 continue
-            for row in GROUPS[name](sizes):
+            for row in groups[name](sizes):
                 bar.set_description(row.name)
                 if args.quick:  # tiny sizes have no targets
                     row = replace(row, targets={}, seconds_goal=None)
@@ -104,7 +106,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         nargs="+",
         metavar="NAME",
         help="groups: products rnn lstm affine softmax embedding adam step sample "
-        "checks imports (default: all)",
+        "checks gans imports (default: all)",
     )
     parser.add_argument(
         "--threads",

@@ -63,14 +63,14 @@ class Question:
     functions: tuple[Function, ...]
 
     def worth(self, function: Function, edition: str) -> float:
-        """Return what one of the functions is worth in a set, to a hundredth.
+        """Return what one of the functions is worth in a set.
 
         Args:
             function: One of ``functions``.
             edition: Name of a set that has this question, such as ``2017``.
         """
         total = sum(f.points for f in self.functions)
-        return round(function.points * self.points[edition] / total, 2)
+        return function.points * self.points[edition] / total
 
 
 def parse(table: Mapping[str, Any]) -> tuple[Question, ...]:

@@ -1,23 +1,25 @@
 """What is done, what is wrong and what is not started: ``python -m cs231n.check``.
 
-Needs no network and no answers. It tries each function out on public inputs and compares
-with stored marks of the results, or with finite differences of the student's own forward
-pass. Each question is tried out in a process of its own, so nothing that a half-written
-function does can harm more than that.
+Needs no network and no answers. It tries each function out on public inputs and
+compares with stored marks of the results, or with finite differences of the student's
+own forward pass. Each question is tried out in a process of its own, so that nothing a
+half-written function does can harm more than that.
 """
 
 import argparse
 import difflib
+import io
 import json
 import os
 import queue
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 from cs231n.assignment import Function, Question, editions, questions
 
@@ -102,93 +104,112 @@ def run(
         The function, and "state", "message", "seconds" and "named" of its verdict.
     """
     waiting = {f.key: f for f in functions}
+    broken: list[str] = []
     while waiting:
         stuck = ""
-        for line in _lines(list(waiting), limit):
+        for line in _lines(list(waiting), broken, limit):
             if "end" in line:
                 yield waiting.pop(line["end"]), line
                 stuck = ""
             elif "begin" in line:
                 stuck = line["begin"]
             elif stuck:
-                yield waiting.pop(stuck), _wrong(line["stopped"], line["seconds"])
+                function = waiting.pop(stuck)
+                verdict = _alone(function, limit)
+                if verdict is None:  # it is the function itself
+                    broken.append(function.name)
+                    verdict = _wrong(line["stopped"], line["seconds"])
+                yield function, verdict
             else:  # not even imports came to an end
                 for function in waiting.values():
                     yield function, _wrong(f"Importing it: {line['stopped']}")
                 return
 
 
+def _alone(function: Function, limit: float) -> dict[str, Any] | None:
+    """Try a function without those that it may call; None if it gets stuck again."""
+    others = [f.name for q in questions() for f in q.functions]
+    without = sorted({name for name in others if name != function.name})
+    for line in _lines([function.key], without, limit):
+        if "end" in line:
+            return line
+    return None
+
+
 def _wrong(message: str, seconds: float = 0.0) -> dict[str, Any]:
     return {"state": "wrong", "message": message, "seconds": seconds, "named": []}
 
 
-def _lines(keys: list[str], limit: float) -> Iterator[dict[str, Any]]:
+def _lines(
+    keys: list[str], without: list[str], limit: float
+) -> Iterator[dict[str, Any]]:
     """Start a worker and pass on what it says; a last line tells why it stopped."""
-    threads = {
-        name: "1"
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cs231n.check_worker", *keys],
+    with tempfile.TemporaryFile() as errors, _worker(keys, without, errors) as process:
+        lines: queue.Queue[bytes] = queue.Queue()
+        listener = threading.Thread(target=_listen, args=(process.stdout, lines))
+        listener.start()
+        left, begun = len(keys), False
+        try:
+            while left:
+                patience = limit if begun else 6 * limit + 30 * (limit >= LIMIT)
+                line = lines.get(timeout=patience)
+                if not line:
+                    yield {"stopped": _last_words(process, errors, begun), "seconds": 0}
+                    return
+                message = json.loads(line)
+                begun, left = True, left - ("end" in message)
+                yield message
+        except queue.Empty:
+            yield {
+                "stopped": f"Not finished after {patience:g} seconds: is there a loop "
+                "that never ends?",
+                "seconds": patience,
+            }
+        finally:
+            process.kill()
+            listener.join()
+
+
+def _worker(
+    keys: list[str], without: list[str], errors: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "cs231n.check_worker"),
+            *(f"--without={name}" for name in without),
+            *keys,
+        ],
         cwd=ROOT,
         env={
             **threads,
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(_path()),
+            "PYTHONPATH": os.pathsep.join(path),
             "MPLBACKEND": "Agg",
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=errors,
     )
-    assert process.stdout is not None
-    lines: queue.Queue[bytes] = queue.Queue()
-
-    def listen(stream: Any) -> None:
-        for line in stream:
-            lines.put(line)
-        lines.put(b"")
-
-    threading.Thread(target=listen, args=(process.stdout,), daemon=True).start()
-    errors: list[bytes] = []
-    assert process.stderr is not None
-    reader = threading.Thread(
-        target=lambda s: errors.append(s.read()), args=(process.stderr,), daemon=True
-    )
-    reader.start()
-    left, begun = len(keys), False
-    try:
-        while left:
-            patience = limit if begun else 6 * limit + 30 * (limit >= LIMIT)
-            try:
-                line = lines.get(timeout=patience)
-            except queue.Empty:
-                yield {
-                    "stopped": f"Not finished after {patience:.0f} seconds: is there a loop that never ends?",
-                    "seconds": patience,
-                }
-                return
-            if not line:
-                reason = f"It ended the Python process it ran in (exit status {process.wait()})."
-                reader.join(1)
-                said = b"".join(errors).decode(errors="replace").strip().splitlines()
-                yield {
-                    "stopped": said[-1] if said and not begun else reason,
-                    "seconds": 0.0,
-                }
-                return
-            message = json.loads(line)
-            begun, left = True, left - ("end" in message)
-            yield message
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
-def _path() -> list[str]:
-    rest = os.environ.get("PYTHONPATH", "")
-    return [str(ROOT), *([rest] if rest else [])]
+def _listen(stream: Iterable[bytes], lines: "queue.Queue[bytes]") -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put(b"")
+
+
+def _last_words(
+    process: subprocess.Popen[bytes], errors: IO[bytes], begun: bool
+) -> str:
+    """Say why a worker ended before it was done."""
+    status = process.wait()
+    errors.seek(0)
+    said = errors.read().decode(errors="replace").strip().splitlines()
+    if said and not begun:  # a given file is damaged
+        return said[-1]
+    return f"It ended the Python process it ran in (exit status {status})."
 
 
 def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, Any]:
@@ -205,7 +226,7 @@ def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, 
         "possible", "edition", and "absent", the questions that are not here.
     """
     found: dict[str, Any] = {}
-    absent = []
+    absent, score, possible = [], 0.0, 0.0
     for question, functions in chosen:
         here = [f for f in functions if is_there(f)]
         if show:
@@ -218,18 +239,20 @@ def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, 
             points = question.worth(function, edition)
             row = {
                 "state": verdict["state"],
-                "points": points,
-                "earned": points if verdict["state"] == "done" else 0.0,
+                "points": round(points, 2),
+                "earned": round(points, 2) if verdict["state"] == "done" else 0.0,
                 "seconds": round(verdict["seconds"], 3),
                 "message": verdict["message"],
             }
             found[function.key] = row
+            possible += points
+            score += points if verdict["state"] == "done" else 0.0
             if show:
                 _print_row(function, row)
     return {
         "functions": found,
-        "score": round(sum(row["earned"] for row in found.values()), 2),
-        "possible": round(sum(row["points"] for row in found.values()), 2),
+        "score": round(score, 2),
+        "possible": round(possible, 2),
         "edition": edition,
         "absent": absent,
     }
@@ -291,8 +314,8 @@ def main(argv: list[str] | None = None) -> int:
         "--limit", type=float, default=LIMIT, help="seconds for each function"
     )
     args = parser.parse_args(argv)
-    if isinstance(sys.stdout, __import__("io").TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # students' words may be anything
     try:
         edition, chosen = select(args.names, args.edition)
     except UnknownNameError as error:

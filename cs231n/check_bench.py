@@ -15,6 +15,10 @@ from cs231n.assignment import Function
 from cs231n.check_marks import Array, Record, Results
 
 
+class GoneError(Exception):
+    """A function that is not there any more."""
+
+
 class UnfitError(Exception):
     """A result that is of the wrong kind, so that its numbers cannot be looked at."""
 
@@ -47,6 +51,10 @@ class Bench:
         self.module: Any = importlib.import_module(".".join(parts[:depth]))
         self.call: Any = self.module
         for part in parts[depth:]:
+            if not hasattr(self.call, part):
+                raise GoneError(
+                    f"{part} is not there any more: write it under this name again"
+                )
             self.call = getattr(self.call, part)
         self._seed = (seed + zlib.crc32(function.name.encode())) % 2**32
 

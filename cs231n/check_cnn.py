@@ -6,6 +6,7 @@ weights and no time.
 Letters in shapes: N pictures, F features, H rows, W columns; C classes.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -107,8 +108,8 @@ def _fooling(bench: Bench, way: str) -> Results:
     if fooling.shape != X.shape:
         raise UnfitError(f"the picture has shape {fooling.shape} instead of {X.shape}")
     path = [*model.seen, fooling]
-    steps = [b - a for a, b in zip(path, path[1:], strict=False) if (a != b).any()]
-    places = [a for a, b in zip(path, path[1:], strict=False) if (a != b).any()]
+    steps = [b - a for a, b in itertools.pairwise(path) if (a != b).any()]
+    places = [a for a, b in itertools.pairwise(path) if (a != b).any()]
     upward = np.eye(C)[[target]]
     agreement = [
         np.sum(step * g) / (np.linalg.norm(step) * np.linalg.norm(g))

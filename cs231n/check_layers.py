@@ -25,7 +25,10 @@ from cs231n.gradient_check import eval_numerical_gradient_array
 
 # The sizes differ, so that a swapped axis cannot go unseen; the second set has none of
 # what many sequences and timesteps have in common.
-SIZES = {"": dict(N=3, T=4, D=2, H=5, V=6), "of one": dict(N=1, T=1, D=3, H=2, V=4)}
+SIZES = {
+    "": {"N": 3, "T": 4, "D": 2, "H": 5, "V": 6},
+    "of one": {"N": 1, "T": 1, "D": 3, "H": 2, "V": 4},
+}
 LAYERS = "cs231n.rnn_layers."
 
 
@@ -72,7 +75,8 @@ class Pair:
         def shapes(*inputs: Array) -> list[tuple[int, ...]]:
             sizes: dict[str, int] = {}
             for (name, letters), value in zip(self.inputs.items(), inputs, strict=True):
-                sizes |= {c: n for c, n in zip(letters, value.shape) if c not in sizes}
+                for letter, size in zip(letters, value.shape, strict=False):
+                    sizes.setdefault(letter, size)
                 if [sizes[c] for c in letters] != list(value.shape):
                     raise ValueError(
                         f"{self.name}_forward got {name} with shape {value.shape}, "
@@ -83,19 +87,19 @@ class Pair:
         return StandIn(getattr(bench.module, f"{self.name}_forward"), shapes)
 
 
-RNN = dict(Wx="DH", Wh="HH", b="H")
-LSTM = dict(Wx="DK", Wh="HK", b="K")  # K = 4H
-RNN_STEP = Pair("rnn_step", dict(x="ND", prev_h="NH") | RNN, dict(next_h="NH"))
+RNN = {"Wx": "DH", "Wh": "HH", "b": "H"}
+LSTM = {"Wx": "DK", "Wh": "HK", "b": "K"}  # K = 4H
+RNN_STEP = Pair("rnn_step", {"x": "ND", "prev_h": "NH"} | RNN, {"next_h": "NH"})
 LSTM_STEP = Pair(
     "lstm_step",
-    dict(x="ND", prev_h="NH", prev_c="NH") | LSTM,
-    dict(next_h="NH", next_c="NH"),
+    {"x": "ND", "prev_h": "NH", "prev_c": "NH"} | LSTM,
+    {"next_h": "NH", "next_c": "NH"},
 )
-SEQUENCE, STATES = dict(x="NTD", h0="NH"), dict(h="NTH")
+SEQUENCE, STATES = {"x": "NTD", "h0": "NH"}, {"h": "NTH"}
 PAIRS = [
     RNN_STEP,
     Pair("rnn", SEQUENCE | RNN, STATES, RNN_STEP),
-    Pair("word_embedding", dict(x="NT", W="VD"), dict(out="NTD")),
+    Pair("word_embedding", {"x": "NT", "W": "VD"}, {"out": "NTD"}),
     LSTM_STEP,
     Pair("lstm", SEQUENCE | LSTM, STATES, LSTM_STEP),
 ]
@@ -150,7 +154,7 @@ def _made_up_step(pair: Pair, bench: Bench, way: str) -> Iterator[None]:
 
 def _forward(pair: Pair) -> Exercise:
     def run(bench: Bench, way: str) -> Results:
-        results = {}
+        results: Results = {}
         with _made_up_step(pair, bench, way):
             for which in SIZES:
                 inputs, _ = pair.draw(bench, which)
@@ -163,7 +167,7 @@ def _forward(pair: Pair) -> Exercise:
 
 def _backward(pair: Pair) -> Exercise:
     def run(bench: Bench, way: str) -> Results:
-        results = {}
+        results: Results = {}
         with _made_up_step(pair, bench, way):
             for which in SIZES:
                 inputs, douts = pair.draw(bench, which)

@@ -1,4 +1,4 @@
-"""Q3 and Q4: how gradients at the pixels and the losses of style transfer are tried out.
+"""Q3 and Q4: how gradients at the pixels and style transfer's losses are tried out.
 
 A made-up network of two small layers takes SqueezeNet's place: the functions work with
 any, and this one needs no weights and no time.
@@ -8,6 +8,7 @@ Letters in shapes: N pictures, C channels of a feature map, H rows, W columns.
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -107,8 +108,8 @@ def _fooling(bench: Bench, way: str) -> Results:
         raise UnfitError("changed the picture it was given; start from a copy of it")
     path = [*model.seen, fooling]
     # Each place on the way once, however often it was looked at.
-    path = [path[0], *(b for a, b in zip(path, path[1:]) if not torch.equal(a, b))]
-    steps = [b - a for a, b in zip([X, *path[1:]], path[1:])] or [torch.zeros_like(X)]
+    path = [path[0], *(b for a, b in pairwise(path) if not torch.equal(a, b))]
+    steps = [b - a for a, b in pairwise([X, *path[1:]])] or [torch.zeros_like(X)]
     if not torch.equal(path[0], X):
         steps = [path[0] - X, *steps]
     scores = model.layers(fooling)[0]
@@ -144,12 +145,18 @@ def _with_gradient(name: str, loss: Any, at: torch.Tensor, results: Results) -> 
     loss = require_tensor(name, loss)
     if loss.numel() != 1:
         raise UnfitError(f"{name} has shape {tuple(loss.shape)}; one number is wanted")
-    at.grad = None
-    if loss.requires_grad:
-        loss.sum().backward()
-    grad = at.grad if at.grad is not None else torch.zeros_like(at)
     results[name] = as_array(name, loss.reshape(()))
-    results[f"the gradient of {name}"] = as_array(name, grad)
+    results[f"the gradient of {name}"] = as_array(name, gradient(loss.sum(), at))
+
+
+def gradient(loss: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    """Differentiate a number at a tensor; zeros if it does not depend on it."""
+    if not loss.requires_grad:
+        return torch.zeros_like(at)
+    grads: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
+        loss, at, retain_graph=True, allow_unused=True
+    )
+    return torch.zeros_like(at) if grads[0] is None else grads[0]
 
 
 def _content(bench: Bench, way: str) -> Results:
@@ -169,9 +176,7 @@ def _gram(bench: Bench, way: str) -> Results:
     gram = require_tensor("the matrix", bench.call(features))
     results = {"the matrix": as_array("the matrix", gram)}
     weights = tensor(np.resize(rng.randn(64), tuple(gram.shape)))
-    if gram.requires_grad:
-        (gram * weights).sum().backward()
-    grad = features.grad if features.grad is not None else torch.zeros_like(features)
+    grad = gradient((gram * weights).sum(), features)
     results["its gradient"] = as_array("its gradient", grad)
     plain = bench.call(features.detach(), False)
     results["the matrix without normalizing"] = as_array("the matrix", plain)

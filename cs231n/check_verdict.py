@@ -15,10 +15,10 @@ import numpy as np
 
 from cs231n import check_marks
 from cs231n.assignment import Function
-from cs231n.check_bench import Bench, Exercise, UnfitError, WaitingError
+from cs231n.check_bench import Bench, Exercise, GoneError, UnfitError, WaitingError
 from cs231n.check_marks import Mark, Mistake, Record, Records, Results, mark
 
-ROOT = Path(__file__).resolve().parents[1]
+SINGLE = " of one"  # what outputs for a single example are called
 
 
 @dataclass
@@ -62,9 +62,8 @@ def judge(function: Function, records: Records, exercise: Exercise) -> Verdict:
         warnings.simplefilter("ignore")
         try:
             bench = Bench(function, records.seed, record)
-        except AttributeError:
-            file = function.name.rsplit(".", 1)[0]
-            verdict = Verdict("wrong", f"{function.short} is gone from {file}.")
+        except GoneError as error:
+            verdict = Verdict("wrong", f"{error}.")
         except BaseException as error:
             verdict = Verdict("wrong", broken_module(error))
         else:
@@ -230,21 +229,31 @@ def recognise(
 
 def _facts(look: _Look) -> str:
     """Say which results are wrong, how, and which are right."""
+    wrong = _without_twins(list(look.problems))
     groups: dict[str, list[str]] = {}
-    for name, problem in look.problems.items():
-        groups.setdefault(problem, []).append(name)
-    if len(groups) > 3:  # too many to list: name the outputs, and the first problem
-        names = list(look.problems)
-        first = f"{_listed(names)} are wrong ({names[0]} {look.problems[names[0]]})"
+    for name in wrong:
+        groups.setdefault(look.problems[name], []).append(name)
+    if len(groups) > 3:  # too many to tell each: name them, and how the first is wrong
+        text = f"{_listed(wrong)} are wrong ({wrong[0]} {look.problems[wrong[0]]})"
     else:
-        first = "; ".join(
+        text = "; ".join(
             f"{_listed(names)} {_plural(problem) if len(names) > 1 else problem}"
             for problem, names in groups.items()
         )
-    right = [name for name in look.marks if name not in look.problems]
+    right = _without_twins([name for name in look.marks if name not in look.problems])
+    right = [name for name in right if not name.endswith(SINGLE) or SINGLE in text]
     if not right:
-        return f"{first[0]}{first[1:]}."
-    return f"{first}; {_listed(right)} {'are' if len(right) > 1 else 'is'} right."
+        return f"{text}."
+    return f"{text}; {_listed(right)} {'are' if len(right) > 1 else 'is'} right."
+
+
+def _without_twins(names: list[str]) -> list[str]:
+    """Leave out what holds of a single example, where it holds of many as well."""
+    return [
+        name
+        for name in names
+        if not name.endswith(SINGLE) or name.removesuffix(SINGLE) not in names
+    ]
 
 
 def _listed(names: list[str]) -> str:
@@ -260,8 +269,7 @@ def _plural(problem: str) -> str:
 def describe(error: BaseException | None, bench: Bench) -> str:
     """Say what an exception means to the one whose code raised it."""
     if isinstance(error, UnfitError | WaitingError):
-        text = f"{error}."
-        return text[0].upper() + text[1:] if isinstance(error, WaitingError) else text
+        return f"{error}."
     if isinstance(error, NotImplementedError):
         frames = list(traceback.walk_tb(error.__traceback__))
         return f"Calls {frames[-1][0].f_code.co_name}, which is not written yet."

@@ -1,4 +1,4 @@
-"""Checkpoints of a GAN's training: plain arrays in one ``.npz`` file, whole or absent."""
+"""Checkpoints of a GAN's training: plain arrays in one file, whole or absent."""
 
 from __future__ import annotations
 

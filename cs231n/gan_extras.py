@@ -142,6 +142,6 @@ def gradient_penalty(
     # BEGIN SOLUTION
     between = (share * real + (1 - share) * drawn).detach().requires_grad_()
     (slope,) = torch.autograd.grad(D(between).sum(), between, create_graph=True)
-    penalty = weight * (slope.flatten(1).norm(dim=1) - 1).square().mean()
+    penalty: torch.Tensor = weight * (slope.flatten(1).norm(dim=1) - 1).square().mean()
     # END SOLUTION
     return penalty

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cs231n.figures import PALETTE, show
 from cs231n.gan_metrics import Quality
 from cs231n.gan_training import GANHistory
+from cs231n.semi_supervised import Study
 
 Array = NDArray[Any]
 
@@ -27,7 +28,7 @@ def show_images(images: Array) -> None:
     low, high = float(pixels.min()), float(pixels.max())
     pixels = (pixels - low) / (high - low or 1)
     columns = int(np.ceil(len(pixels) ** 0.5))
-    _show_tiles(tile(pixels, columns), f"A grid of {len(images)} gray pictures.")
+    show_strip(tile(pixels, columns), f"A grid of {len(images)} gray pictures.", 4)
 
 
 def show_digits(iteration: int, images: Array) -> None:
@@ -39,7 +40,7 @@ def show_digits(iteration: int, images: Array) -> None:
     """
     columns = int(np.ceil(len(images) ** 0.5))
     grid = tile((np.asarray(images).reshape(-1, 28, 28) + 1) / 2, columns)
-    _show_tiles(grid, f"{len(images)} digits drawn at iteration {iteration}.")
+    show_strip(grid, f"{len(images)} digits drawn at iteration {iteration}.", 4)
 
 
 def tile(pictures: Array, columns: int) -> Array:
@@ -84,6 +85,23 @@ def show_training(
     axis.set_ylabel("iteration")
     axis.set_xticks([])
     axis.spines[:].set_visible(False)
+    show(figure, alt)
+
+
+def show_strip(grid: Array, alt: str, width: float = 9) -> None:
+    """Show a picture that tile made.
+
+    Args:
+        grid: (H, W) gray picture, 0 to 255.
+        alt: What it shows.
+        width: Of the figure, in inches.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, width * grid.shape[0] / grid.shape[1]))
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.imshow(grid, cmap="gray", vmin=0, vmax=255)
+    axis.set_axis_off()
     show(figure, alt)
 
 
@@ -151,14 +169,43 @@ def plot_quality(qualities: Mapping[str, Quality], alt: str) -> None:
 def print_quality(qualities: Mapping[str, Quality]) -> None:
     """Print the numbers of several generators as a table."""
     width = max(map(len, qualities))
-    print(
-        f"{'':{width}}  digits  confidence  Fréchet distance  precision  recall".rstrip()
-    )
+    print(" " * width + "  digits  confidence  Fréchet distance  precision  recall")
     for name, q in qualities.items():
         print(
             f"{name:{width}}  {q.modes:>6}  {q.confidence:>10.2f}"
             f"  {q.frechet:>16.3f}  {q.precision:>9.2f}  {q.recall:>6.2f}"
         )
+
+
+def plot_study(study: Study, alt: str) -> None:
+    """Plot accuracies against the number of labels, with standard errors.
+
+    Args:
+        study: What run_study returned.
+        alt: What the figure shows.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.5, 3.8), layout="constrained")
+    axis = figure.subplots()
+    for k, method in enumerate(study.accuracies):
+        axis.errorbar(
+            np.array(study.labels) * (1 + 0.03 * (k - 1)),  # side by side
+            100 * study.mean(method),
+            100 * study.error(method),
+            fmt="o-",
+            capsize=4,
+            color=PALETTE[k],
+            label=method,
+        )
+    axis.set(xlabel="digits with a label", ylabel="% of new digits read right")
+    axis.set_xscale("log")
+    axis.minorticks_off()
+    axis.set_xticks(study.labels, [f"{n}" for n in study.labels])
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)
+    show(figure, alt)
 
 
 def plot_orbit(points: Array, alt: str) -> None:
@@ -187,16 +234,6 @@ def plot_orbit(points: Array, alt: str) -> None:
     for axis in (plane, time):
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
-    show(figure, alt)
-
-
-def _show_tiles(grid: Array, alt: str) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4, 4 * grid.shape[0] / grid.shape[1]))
-    axis = figure.add_axes((0, 0, 1, 1))
-    axis.imshow(grid, cmap="gray", vmin=0, vmax=255)
-    axis.set_axis_off()
     show(figure, alt)
 
 

@@ -100,7 +100,7 @@ def generator(noise_dim: int = NOISE_DIM, seed: int | None = None) -> nn.Module:
     return model
 
 
-def bce_loss(input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:  # noqa: A002
+def bce_loss(input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Measure how well scores say yes and no: binary cross-entropy.
 
     It is computed from the scores, not from probabilities, so that it is finite and

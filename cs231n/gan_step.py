@@ -75,7 +75,7 @@ class GANStep:
         if fresh:  # an optimizer's state lies in memory as its weights do
             self._put_channels_last()
         self._require_shapes()
-        self.together = not _looks_across_pictures(D) and self._accepts(4, D)
+        self.together = not _looks_across_pictures(D) and self._accepts(7, D)
 
     def train_discriminator(self, real: torch.Tensor) -> float:
         """Lower the discriminator's loss once; the generator's weights stay.
@@ -119,17 +119,18 @@ class GANStep:
 
     def _draw(self, N: int) -> torch.Tensor:
         noise = self.draw_noise(N, self.noise_size).to(self.device)
-        return self.G(noise).reshape(N, *SHAPE)
+        drawn: torch.Tensor = self.G(noise).reshape(N, *SHAPE)
+        return drawn
 
     def _put_channels_last(self) -> None:
         """Let convolutions read memory in the order they like, if the layers can."""
         for model in (self.D, self.G):
             if not any(weight.ndim == 4 for weight in model.parameters()):
                 continue
-            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            model.to(memory_format=torch.channels_last)
             # A layer of a student's own may need a picture's numbers in a row.
             if not self._accepts(2, model):
-                model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+                model.to(memory_format=torch.contiguous_format)
 
     def _require_shapes(self) -> None:
         with evaluating(self.G), evaluating(self.D), torch.no_grad():

@@ -1,4 +1,4 @@
-"""The training loop of GANs (given): reports, checkpoints, and clear words for bad data.
+"""The training loop of GANs (given), with reports and checkpoints.
 
 Letters in shapes: N pictures.
 """
@@ -161,7 +161,7 @@ def train_gan(
         "critic_steps": critic_steps,
         "checkpoint_every": checkpoint_every,
     }.items():
-        if not (isinstance(number, int) and number >= 1):
+        if not number >= 1 or number != int(number):
             raise ValueError(f"{name} is {number!r}; use a whole number from 1.")
     if not hasattr(loader, "__iter__"):
         raise TypeError(
@@ -193,9 +193,8 @@ def train_gan(
     for model in (D, G):
         model.train()
     began = time.perf_counter() - history.seconds
-    per_epoch = len(loader) if hasattr(loader, "__len__") else None
     with progress_bar(
-        num_epochs * per_epoch if per_epoch else None,
+        num_epochs * _length(loader),
         "training",
         verbose,
         initial=len(history.d_losses),
@@ -241,7 +240,9 @@ def draw(G: nn.Module, noise: torch.Tensor) -> NDArray[np.float32]:
         (N, 784) scaled pictures.
     """
     with evaluating(G), torch.no_grad():
-        return G(noise).reshape(len(noise), PIXELS).float().cpu().numpy()
+        drawn = G(noise).reshape(len(noise), PIXELS).float()
+    pictures: NDArray[np.float32] = drawn.cpu().numpy()
+    return pictures
 
 
 def count_params(model: nn.Module) -> int:
@@ -253,6 +254,14 @@ def _fixed_noise(noise_size: int) -> torch.Tensor:
     """Draw a report's noise, without touching torch's own random numbers."""
     noise = np.random.default_rng(231).uniform(-1, 1, size=(SHOWN, noise_size))
     return torch.from_numpy(noise.astype(np.float32))
+
+
+def _length(loader: Any) -> int:
+    """Return how many batches a pass has, 0 if nobody knows."""
+    try:
+        return len(loader)
+    except TypeError:
+        return 0
 
 
 def _full_batches(

@@ -90,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="python -m cs231n.hint",
-        description="Show the next hint for a function: a nudge, the idea, the formula.",
+        description="Show the next hint for a function: nudge, idea, formula.",
         epilog="Without a name, the functions are listed.",
     )
     parser.add_argument("name", nargs="?", help="such as rnn_backward")

@@ -1,17 +1,24 @@
 """A GAN that makes a classifier better: few labels, and many digits without any.
 
-A discriminator with K outputs tells K classes apart and, at once, real from drawn: a
-drawn picture is a class of its own, K + 1, whose score is fixed at zero. So it learns
-what digits look like from pictures without labels, and with a few labels their names.
-The method is that of Salimans et al., Improved Techniques for Training GANs (2016).
+A discriminator with K scores tells K classes apart and, at once, real from drawn: a
+drawn picture is a class of its own, K + 1, whose score is always zero (Salimans et al.,
+2016). So pictures without labels teach it, too. Two things keep it from learning to
+tell real from drawn by what has nothing to do with digits: a real picture that is moved
+by a pixel shall get the same answer (consistency regularization, Zhang et al., 2020),
+and answers for real pictures shall be clear, and of all classes (Springenberg, 2016).
 
-Letters in shapes: N pictures, K classes, D features.
+Pictures are halved to 14 x 14, and all networks of a study learn side by side, as one
+product of many matrices: together they need hardly longer than a few of them alone.
+
+Letters in shapes: M networks, N pictures, P pixels, K classes, D features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,12 +27,20 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 (the name that everybody knows)
 
 from cs231n.datasets.digits import Digits
-from cs231n.gan_step import PIXELS, evaluating, frozen
+from cs231n.gan_step import frozen
 from cs231n.progress import progress_bar
 
-CLASSES = 10
-BATCH = 100
-NOISE = 64
+CLASSES, SIDE, NOISE = 10, 14, 32
+PIXELS = SIDE**2
+LABELLED, UNLABELLED = 32, 64  # pictures in a batch
+STEPS, STEPS_ALONE = 1200, 300
+_RATE, _KEPT = 2e-3, 0.99
+_CONSISTENCY, _CLEAR, _ALL, _REAL = 5.0, 0.3, 0.5, 0.3  # weights of the losses
+
+ALONE = "labels alone"
+UNLABELLED_TOO = "and digits without labels"
+GENERATOR_TOO = "and a generator"
+METHODS = (ALONE, UNLABELLED_TOO, GENERATOR_TOO)
 
 
 def real_or_drawn_loss(
@@ -34,8 +49,8 @@ def real_or_drawn_loss(
     """Measure how badly K class scores tell real pictures from drawn ones.
 
     Args:
-        logits_real: (N, K) class scores of real pictures, whatever is on them.
-        logits_drawn: (N, K) class scores of drawn ones.
+        logits_real: (..., N, K) class scores of real pictures, whatever is on them.
+        logits_drawn: (..., N, K) class scores of drawn ones.
 
     Returns:
         loss: () minus the mean log-probability that real ones are of any of the K
@@ -45,7 +60,7 @@ def real_or_drawn_loss(
     # TODO(extra): Write down the softmax over K + 1 scores, and simplify. logsumexp and
     # F.softplus keep scores of any size finite.
     # BEGIN SOLUTION
-    real, drawn = logits_real.logsumexp(1), logits_drawn.logsumexp(1)
+    real, drawn = logits_real.logsumexp(-1), logits_drawn.logsumexp(-1)
     loss = F.softplus(-real).mean() + F.softplus(drawn).mean()
     # END SOLUTION
     return loss
@@ -57,44 +72,310 @@ def feature_matching_loss(
     """Measure how far drawn pictures' features are from real ones', on average.
 
     Args:
-        features_real: (N, D) what the discriminator sees in real pictures; a target,
-            so no gradient flows into it.
-        features_drawn: (N, D) what it sees in drawn ones.
+        features_real: (..., N, D) what the discriminator sees in real pictures; a
+            target, so no gradient flows into it.
+        features_drawn: (..., N, D) what it sees in drawn ones.
 
     Returns:
         loss: () mean over features of the squared difference of their two means.
     """
-    # TODO(extra): Means over the pictures first, then the difference.
+    # TODO(extra): Means over the N pictures first, then the difference.
     # BEGIN SOLUTION
-    gap = features_drawn.mean(0) - features_real.detach().mean(0)
+    gap = features_drawn.mean(-2) - features_real.detach().mean(-2)
     loss = gap.square().mean()
     # END SOLUTION
     return loss
 
 
-class ClassifyingDiscriminator(nn.Module):
-    """K scores for a picture, and the features that they are made of.
+class ManyLinear(nn.Module):
+    """M affine layers, each with inputs of its own."""
 
-    Noise on its way keeps it from learning a few labelled pictures by heart.
-    """
-
-    def __init__(self) -> None:
-        """Draw its weights from torch's random numbers."""
+    def __init__(self, M: int, inputs: int, outputs: int) -> None:
+        """Draw the weights from torch's random numbers."""
         super().__init__()
-        sizes = [PIXELS, 500, 250, 250]
-        self.hidden = nn.ModuleList(map(nn.Linear, sizes[:-1], sizes[1:]))
-        self.scores = nn.Linear(sizes[-1], CLASSES)
-        self.noise = [0.3, 0.5, 0.5]
-
-    def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return (N, D) features of scaled pictures, of any shape."""
-        x = x.flatten(1)
-        for layer, size in zip(self.hidden, self.noise, strict=True):
-            if self.training:
-                x = x + size * torch.randn_like(x)
-            x = F.leaky_relu(layer(x), 0.2)
-        return x
+        limit = math.sqrt(3 / inputs)
+        self.weight = nn.Parameter(limit * (2 * torch.rand(M, inputs, outputs) - 1))
+        self.bias = nn.Parameter(torch.zeros(M, 1, outputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return (N, K) class scores of scaled pictures."""
-        return self.scores(self.features(x))
+        """Return (M, N, outputs) of (M, N, inputs)."""
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+class ManyNorm(nn.Module):
+    """M layers that normalize each of their inputs over the batch."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what came, (M, N, D), with mean 0 and variance 1 over the N."""
+        variance, mean = torch.var_mean(x, 1, keepdim=True, correction=0)
+        return (x - mean) * torch.rsqrt(variance + 1e-5)
+
+
+class Discriminators(nn.Module):
+    """M networks: (M, N, P) pictures from -1 to 1 -> (M, N, K) scores."""
+
+    def __init__(self, M: int) -> None:
+        """Draw the weights from torch's random numbers."""
+        super().__init__()
+        self.first = ManyLinear(M, PIXELS, 128)
+        self.second = ManyLinear(M, 128, 64)
+        self.scores = ManyLinear(M, 64, CLASSES)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (M, N, D) features; training makes the pictures noisy."""
+        if self.training:
+            x = x + 0.3 * torch.randn_like(x)
+        return F.leaky_relu(self.second(F.leaky_relu(self.first(x), 0.2)), 0.2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (M, N, K) class scores."""
+        scores: torch.Tensor = self.scores(self.features(x))
+        return scores
+
+
+def make_generators(M: int) -> nn.Module:
+    """Build M networks: (M, N, NOISE) noise -> (M, N, P) pictures from -1 to 1."""
+    return nn.Sequential(
+        *(ManyLinear(M, NOISE, 128), ManyNorm(), nn.ReLU()),
+        *(ManyLinear(M, 128, 128), ManyNorm(), nn.ReLU()),
+        *(ManyLinear(M, 128, PIXELS), nn.Tanh()),
+    )
+
+
+class Pictures:
+    """Digits at half their size, given out moved by up to a pixel of that."""
+
+    def __init__(self, digits: Digits, rng: np.random.Generator) -> None:
+        """Halve the digits and make their nine places.
+
+        Args:
+            digits: With their labels.
+            rng: Chooses the places.
+        """
+        self.rng = rng
+        small = F.avg_pool2d(2 * torch.from_numpy(digits.images) - 1, 2)
+        wide = F.pad(small, (1, 1, 1, 1), value=-1.0)
+        places = [
+            wide[:, 0, top : top + SIDE, left : left + SIDE]
+            for top in range(3)
+            for left in range(3)
+        ]
+        self.moved = torch.stack(places, dim=1).flatten(2)  # (N, 9, P)
+        self.labels = torch.from_numpy(digits.labels)
+
+    def __call__(self, chosen: NDArray[np.integer[Any]]) -> torch.Tensor:
+        """Return (M, N, P) pictures of the chosen (M, N) digits, each moved anew."""
+        place = self.rng.integers(9, size=chosen.shape)
+        return self.moved[torch.from_numpy(chosen), torch.from_numpy(place)]
+
+    @property
+    def still(self) -> torch.Tensor:
+        """(N, P) all of them, where they were."""
+        return self.moved[:, 4]
+
+
+@dataclass(frozen=True)
+class Study:
+    """How well networks read digits that they never saw.
+
+    Attributes:
+        labels: Numbers of labelled digits.
+        accuracies: Method -> (len(labels), runs) shares read right.
+    """
+
+    labels: tuple[int, ...]
+    accuracies: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def mean(self, method: str) -> NDArray[np.float64]:
+        """Return the mean over runs, for each number of labels."""
+        means: NDArray[np.float64] = self.accuracies[method].mean(axis=1)
+        return means
+
+    def error(self, method: str) -> NDArray[np.float64]:
+        """Return the mean's standard error: what an error bar shows, either way."""
+        values = self.accuracies[method]
+        errors: NDArray[np.float64] = values.std(axis=1, ddof=1) / np.sqrt(
+            values.shape[1]
+        )
+        return errors
+
+    def gap(self, better: str, worse: str) -> NDArray[np.float64]:
+        """Return what lies between two methods' error bars; negative if they overlap.
+
+        Args:
+            better: The method that should be better.
+            worse: The other one.
+        """
+        low = self.mean(better) - self.error(better)
+        return low - (self.mean(worse) + self.error(worse))
+
+    def table(self) -> str:
+        """Return means and standard errors in percent, a line for each method."""
+        width = max(map(len, self.accuracies))
+        lines = [f"{'labels':{width}}" + "".join(f"{n:>14}" for n in self.labels)]
+        for method in self.accuracies:
+            pairs = zip(self.mean(method), self.error(method), strict=True)
+            cells = [f"{100 * m:.1f} ± {100 * e:.1f} %" for m, e in pairs]
+            lines.append(f"{method:{width}}" + "".join(f"{c:>14}" for c in cells))
+        return "\n".join(lines)
+
+
+def run_study(
+    train: Digits,
+    held_out: Digits,
+    labels: Sequence[int] = (20, 50, 100),
+    runs: int = 8,
+    methods: Sequence[str] = METHODS,
+    seed: int = 231,
+    steps: int = STEPS,
+    verbose: bool = True,
+) -> Study:
+    """Train each method on a few labelled digits, several times.
+
+    A run has its own labelled digits, as many of each kind, the same for all methods,
+    and its own weights. All other digits come without their labels.
+
+    Args:
+        train: Digits to learn from.
+        held_out: Digits to test with.
+        labels: How many have a label, multiples of ten.
+        runs: How often each is done, at least 2.
+        methods: Some of METHODS.
+        seed: Of everything; torch's own random numbers stay as they are.
+        steps: Of the methods that use digits without labels.
+        verbose: Whether to show progress bars.
+
+    Returns:
+        The accuracies on the held-out digits.
+
+    Raises:
+        ValueError: If a number of labels is no multiple of ten, there are not enough
+            digits, or too few runs for an error bar.
+    """
+    counts = np.bincount(train.labels, minlength=CLASSES)
+    for number in labels:
+        if number < CLASSES or number % CLASSES or number // CLASSES > counts.min():
+            raise ValueError(
+                f"{number} labels cannot be had as equally many of each digit; choose "
+                f"a multiple of ten up to {CLASSES * counts.min()}."
+            )
+    if runs < 2:
+        raise ValueError(f"There is {runs} run, without an error bar; take 2 or more.")
+    labelled = [
+        _choose(train.labels, number, np.random.default_rng([seed, run]))
+        for number in labels
+        for run in range(runs)
+    ]
+    accuracies = {}
+    for method in methods:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            rng = np.random.default_rng(seed)
+            D = _learn(
+                Pictures(train, rng),
+                labelled,
+                method,
+                STEPS_ALONE if method == ALONE else steps,
+                verbose,
+            )
+        right = _accuracy(D, Pictures(held_out, rng))
+        accuracies[method] = right.reshape(len(labels), runs)
+    return Study(tuple(labels), accuracies)
+
+
+def _choose(
+    labels: NDArray[np.int64], number: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    each = number // CLASSES
+    kinds = [np.flatnonzero(labels == digit) for digit in range(CLASSES)]
+    return np.concatenate([rng.permutation(kind)[:each] for kind in kinds])
+
+
+def _learn(
+    pictures: Pictures,
+    labelled: Sequence[NDArray[np.intp]],
+    method: str,
+    steps: int,
+    verbose: bool,
+) -> Discriminators:
+    """Train a discriminator for each set of labelled digits; return averaged ones."""
+    M = len(labelled)
+    D, G = Discriminators(M), make_generators(M)
+    # Sums over the M networks, so that each learns as it would alone.
+    D_solver, G_solver = (
+        torch.optim.Adam(model.parameters(), lr=_RATE, betas=(0.5, 0.999), fused=True)
+        for model in (D, G)
+    )
+    average = [weight.detach().clone() for weight in D.parameters()]
+    with progress_bar(steps, method, verbose) as bar:
+        for batch in _batches(pictures, labelled, method != ALONE, steps):
+            known, names, seen, again = batch
+            parts = [known, seen, again]
+            if method == GENERATOR_TOO:
+                with torch.no_grad():
+                    parts.append(G(_noise(M)))
+            scores = D(torch.cat(parts, 1)).split([part.shape[1] for part in parts], 1)
+            loss = F.cross_entropy(scores[0].flatten(0, 1), names.flatten())
+            if method != ALONE:
+                loss = loss + _unlabelled_loss(scores[1], scores[2])
+            if method == GENERATOR_TOO:
+                real = torch.cat(scores[:3], 1)
+                loss = loss + _REAL * real_or_drawn_loss(real, scores[3])
+            _descend(M * loss, D_solver)
+            if method == GENERATOR_TOO:
+                with frozen(D):
+                    target = D.features(seen)
+                    loss = feature_matching_loss(target, D.features(G(_noise(M))))
+                    _descend(M * loss, G_solver)
+            for kept, weight in zip(average, D.parameters(), strict=True):
+                kept.lerp_(weight.detach(), 1 - _KEPT)
+            bar.update()
+    for kept, weight in zip(average, D.parameters(), strict=True):
+        weight.data.copy_(kept)
+    return D.eval()
+
+
+def _batches(
+    pictures: Pictures,
+    labelled: Sequence[NDArray[np.intp]],
+    with_others: bool,
+    steps: int,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Yield labelled pictures, their labels, and others twice, moved differently."""
+    M, rng = len(labelled), pictures.rng
+    for _ in range(steps):
+        known = np.stack([rng.choice(digits, LABELLED) for digits in labelled])
+        seen = rng.integers(
+            len(pictures.labels), size=(M, UNLABELLED if with_others else 0)
+        )
+        names = pictures.labels[torch.from_numpy(known)]
+        yield pictures(known), names, pictures(seen), pictures(seen)
+
+
+def _unlabelled_loss(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Ask for the same, clear answer twice, and for all classes in a batch."""
+    one, two = first.softmax(2), second.softmax(2)
+    logs = first.log_softmax(2)
+    unclear = -(one * logs).sum(2).mean()
+    share = one.mean(1)
+    missing = (share * share.clamp(min=1e-12).log()).sum(1).mean()
+    same = (one - two).square().sum(2).mean()
+    return _CONSISTENCY * same + _CLEAR * unclear + _ALL * missing
+
+
+def _noise(M: int) -> torch.Tensor:
+    return 2 * torch.rand(M, UNLABELLED, NOISE) - 1
+
+
+def _descend(loss: torch.Tensor, solver: torch.optim.Optimizer) -> None:
+    solver.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    solver.step()
+
+
+def _accuracy(D: Discriminators, pictures: Pictures) -> NDArray[np.float64]:
+    M, x = len(D.first.weight), pictures.still
+    with torch.no_grad():
+        guesses = D(x.expand(M, *x.shape)).argmax(2)
+    shares: NDArray[np.float64] = (guesses == pictures.labels).double().mean(1).numpy()
+    return shares

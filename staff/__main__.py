@@ -15,6 +15,7 @@ def main(argv: list[str] | None = None) -> int:
         "table": "write what students' tools need of the question table",
         "handout": "make what students get, and check it",
         "fingerprints": "write what check knows results and mistakes by",
+        "calibrate": "measure how often checks of training fail by chance",
     }
     parser = argparse.ArgumentParser(
         prog="python -m staff",
@@ -44,6 +45,10 @@ def main(argv: list[str] | None = None) -> int:
         from staff import fingerprints
 
         return fingerprints.main(args.arguments)
+    if args.verb == "calibrate":
+        from staff import calibrate
+
+        return calibrate.main(args.arguments)
     from staff import run
 
     return run.main(args.arguments)

@@ -8,6 +8,7 @@ import textwrap
 import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 
 from staff.questions import ROOT
 
@@ -20,6 +21,7 @@ class WritingError(ValueError):
     """An answer cannot be replaced as it was asked for."""
 
 
+@cache
 def region(source: str, name: str) -> tuple[int, int]:
     """Find what stands between the solution markers of a function.
 
@@ -96,6 +98,7 @@ def edited(body: str, edits: list[list[str]]) -> str:
     return body
 
 
+@cache
 def solved(module: str) -> str:
     """Return a solved module's text."""
     return (ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8")
@@ -136,15 +139,14 @@ def loaded(sources: Mapping[str, str]) -> Iterator[None]:
         if taker not in texts and any(giver in texts for giver in givers):
             texts[taker] = solved(taker)
     order = sorted(texts, key=lambda name: name in _TAKEN_FROM)
-    before: dict[str, types.ModuleType | None] = {}
+    # All of them before the first is replaced, or they would take names from it.
+    before = {name: importlib.import_module(name) for name in order}
     try:
         for name in order:
-            before[name] = sys.modules.get(name) or importlib.import_module(name)
             _install(name, _run(name, texts[name]))
         yield
     finally:
         for name, module in before.items():
-            assert module is not None
             _install(name, module)
         for name in order:
             linecache.cache.pop(_file(name), None)
@@ -165,8 +167,13 @@ def _run(name: str, text: str) -> types.ModuleType:
         _file(name),
     )
     sys.modules[name] = module
-    exec(compile(text, module.__file__, "exec"), module.__dict__)
+    exec(_compiled(text, module.__file__), module.__dict__)
     return module
+
+
+@cache
+def _compiled(text: str, file: str) -> types.CodeType:
+    return compile(text, file, "exec")
 
 
 def _install(name: str, module: types.ModuleType) -> None:

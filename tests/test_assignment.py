@@ -19,7 +19,7 @@ def test_every_set_is_worth_a_hundred_points(edition):
         if edition in q.points
         for f in q.functions
     ]
-    assert sum(worth) == pytest.approx(100, abs=0.1)
+    assert sum(worth) == pytest.approx(100)
 
 
 def test_the_default_set_comes_first_and_no_function_twice():

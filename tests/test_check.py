@@ -1,4 +1,4 @@
-"""Check and hint: names are found, marks know arrays again, ladders have three steps."""
+"""Check and hint: names, marks that know arrays again, ladders of three steps."""
 
 import json
 
@@ -29,7 +29,11 @@ def test_without_names_all_of_the_default_set_is_chosen():
 @pytest.mark.parametrize(
     ("asked", "edition", "found"),
     [
-        (["q4"], "2017", {"Q4": ["content_loss", "gram_matrix", "style_loss", "tv_loss"]}),
+        (
+            ["q4"],
+            "2017",
+            {"Q4": ["content_loss", "gram_matrix", "style_loss", "tv_loss"]},
+        ),
         (["rnn_forward"], "2017", {"Q1": ["rnn_forward"]}),
         (["cs231n.rnn_layers.rnn_forward"], "2017", {"Q1": ["rnn_forward"]}),
         (
@@ -173,7 +177,9 @@ def test_a_damaged_memory_begins_at_the_first_step(text, tmp_path, monkeypatch, 
 
 
 @pytest.mark.usefixtures("ladder")
-@pytest.mark.parametrize(("name", "said"), [("rnn_bakward", "rnn_backward"), ("Q1", "function")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("rnn_bakward", "rnn_backward"), ("Q1", "function")]
+)
 def test_hints_are_for_functions_that_exist(name, said, capsys):
     assert hint.main([name]) == 2
     assert said in capsys.readouterr().err

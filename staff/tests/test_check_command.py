@@ -5,11 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
-import numpy as np
 import pytest
 
-from cs231n import check, check_marks
+from cs231n import check_marks
 from cs231n.assignment import questions
 from cs231n.check_exercises import exercise
 from cs231n.check_verdict import judge
@@ -37,7 +37,11 @@ def siblings(name):
     """Return the keys of functions whose modules have to do with one another."""
     near = {"cs231n.classifiers.rnn": "cs231n.rnn_layers"}
     module = split(name)[0]
-    return [k for k, f in FUNCTIONS.items() if near.get(split(f.name)[0], split(f.name)[0]) == near.get(module, module)]
+    return [
+        k
+        for k, f in FUNCTIONS.items()
+        if near.get(split(f.name)[0], split(f.name)[0]) == near.get(module, module)
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ".".join(split(name))[7:])
@@ -59,7 +63,8 @@ def test_one_answer_taken_away_costs_exactly_its_own_points(name):
 
 
 WRONG = {
-    "rnn_step_forward": "next_h = x @ Wx + prev_h @ Wh + b\ncache = (x, prev_h, Wx, Wh, next_h)\n",
+    "rnn_step_forward": "next_h = x @ Wx + prev_h @ Wh + b\n"
+    "cache = (x, prev_h, Wx, Wh, next_h)\n",
     "lstm_forward": "h, cache = np.zeros((len(x), x.shape[1], h0.shape[1])), None\n",
     "word_embedding_forward": "out, cache = W[x] * 2, (x, W.shape)\n",
     "rnn_backward": "dx, dh0, dWx, dWh, db = [np.ones(3)] * 5\n",
@@ -77,7 +82,8 @@ def test_a_backward_pass_may_agree_with_a_wrong_forward_pass():
     forward = "cs231n.rnn_layers.rnn_step_forward"
     backward = "cs231n.rnn_layers.rnn_step_backward"
     linear = {
-        forward: "next_h = np.sin(x @ Wx + prev_h @ Wh + b)\ncache = (x, prev_h, Wx, Wh, np.cos(x @ Wx + prev_h @ Wh + b))\n",
+        forward: "a = x @ Wx + prev_h @ Wh + b\n"
+        "next_h, cache = np.sin(a), (x, prev_h, Wx, Wh, np.cos(a))\n",
         backward: answer(solved("cs231n.rnn_layers"), "rnn_step_backward").replace(
             "(1 - next_h**2)", "next_h"
         ),
@@ -90,7 +96,8 @@ def test_a_backward_pass_may_agree_with_a_wrong_forward_pass():
     # But zeros all over agree with nothing.
     zeros = {
         forward: "next_h, cache = np.zeros_like(prev_h), (x, prev_h, Wx, Wh)\n",
-        backward: "dx, dprev_h, dWx, dWh = (np.zeros_like(v) for v in cache)\ndb = dWh[0]\n",
+        backward: "dx, dprev_h, dWx, dWh = (np.zeros_like(v) for v in cache)\n"
+        "db = dWh[0]\n",
     }
     assert states(zeros, [forward, backward]) == {forward: "wrong", backward: "wrong"}
 
@@ -110,24 +117,42 @@ def test_inputs_are_not_to_be_changed():
     body = "prev_h += 1\n" + answer(solved("cs231n.rnn_layers"), "rnn_step_forward")
     with rewritten({name: body}):
         verdict = judge(FUNCTIONS[name], check_marks.records(), exercise(name))
-    assert (verdict.state, "changed its input prev_h" in verdict.message) == ("wrong", True)
+    assert (verdict.state, "changed its input prev_h" in verdict.message) == (
+        "wrong",
+        True,
+    )
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
         ("next_h, cache = None, None\n", "next_h is None: nothing was computed."),
-        ("return prev_h\n", "returned an array of float64, shape (3, 5) instead of next_h, cache."),
+        (
+            "return prev_h\n",
+            "returned an array of float64, shape (3, 5) instead of next_h, cache.",
+        ),
         ("return 1, 2, 3\n", "returned 3 results instead of next_h, cache."),
         ("next_h, cache = prev_h[0], 0\n", "has shape (5,) instead of (3, 5)"),
         ("next_h, cache = prev_h * np.nan, 0\n", "holds NaN"),
         ("next_h, cache = prev_h + np.inf, 0\n", "holds infinity"),
-        ("next_h, cache = 'many words', 0\n", "next_h is a str, no array of real numbers."),
+        (
+            "next_h, cache = 'many words', 0\n",
+            "next_h is a str, no array of real numbers.",
+        ),
         ("next_h, cache = prev_h + 1j, 0\n", "no array of real numbers"),
         ("next_h, cache = 0 * prev_h, 0\n", "is zero everywhere"),
-        ("next_h, cache = -2 * np.tanh(x @ Wx + prev_h @ Wh + b), 0\n", "-2 times what"),
-        ("next_h, cache = np.tanh(x @ Wx + prev_h @ Wh + b).astype('f4'), 0\n", "float32"),
-        ("next_h = x @ Wh\ncache = 0\n", "Line 35 of rnn_layers.py: ValueError: matmul"),
+        (
+            "next_h, cache = -2 * np.tanh(x @ Wx + prev_h @ Wh + b), 0\n",
+            "-2 times what",
+        ),
+        (
+            "next_h, cache = np.tanh(x @ Wx + prev_h @ Wh + b).astype('f4'), 0\n",
+            "float32",
+        ),
+        (
+            "next_h = x @ Wh\ncache = 0\n",
+            " of rnn_layers.py: ValueError: matmul",
+        ),
         ("next_h = undefined\ncache = 0\n", "NameError: name 'undefined'"),
         ("raise SystemExit(3)\n", "SystemExit: 3"),
         ("next_h = rnn_step_forward(x, prev_h, Wx, Wh, b)\n", "RecursionError"),
@@ -144,11 +169,23 @@ def test_messages_say_what_is_wrong(body, said):
 
 def test_what_waits_for_another_function_says_so():
     forward = "cs231n.rnn_layers.rnn_forward"
-    with rewritten({forward: "h, cache = rnn_step_forward(x, h0, Wx, Wh, b)\n", "cs231n.rnn_layers.rnn_step_forward": STUBS["cs231n.rnn_layers.rnn_step_forward"]}):
+    with rewritten(
+        {
+            forward: "h, cache = rnn_step_forward(x, h0, Wx, Wh, b)\n",
+            "cs231n.rnn_layers.rnn_step_forward": STUBS[
+                "cs231n.rnn_layers.rnn_step_forward"
+            ],
+        }
+    ):
         verdict = judge(FUNCTIONS[forward], check_marks.records(), exercise(forward))
     assert verdict.message == "Calls rnn_step_forward, which is not written yet."
     backward = "cs231n.rnn_layers.lstm_backward"
-    with rewritten({"cs231n.rnn_layers.lstm_forward": STUBS["cs231n.rnn_layers.lstm_forward"], backward: "a, b = cache\n"}):
+    with rewritten(
+        {
+            "cs231n.rnn_layers.lstm_forward": STUBS["cs231n.rnn_layers.lstm_forward"],
+            backward: "a, b = cache\n",
+        }
+    ):
         verdict = judge(FUNCTIONS[backward], check_marks.records(), exercise(backward))
     assert "lstm_forward has to work first" in verdict.message
 
@@ -159,8 +196,14 @@ def test_what_waits_for_another_function_says_so():
 @pytest.fixture
 def tree(tmp_path):
     """Return a copy of the package, without data."""
+
     def data(folder, names):
-        return [n for n in names if n == "__pycache__" or (folder.endswith("datasets") and not n.endswith(".py"))]
+        return [
+            n
+            for n in names
+            if n == "__pycache__"
+            or (folder.endswith("datasets") and not n.endswith(".py"))
+        ]
 
     shutil.copytree(ROOT / "cs231n", tmp_path / "a tree" / "cs231n", ignore=data)
     return tmp_path / "a tree"
@@ -210,25 +253,31 @@ def test_the_solved_tree_scores_full_marks_and_an_empty_one_nothing(tree):
 def test_code_that_misbehaves_harms_nothing_but_itself(tree):
     answers = {
         "rnn_step_forward": "while True:\n    pass\n",
-        "rnn_step_backward": "for i in range(200_000):\n    print('flood', i)\n"
+        "rnn_step_backward": "for i in range(20_000):\n    print('flood', i)\n"
         + answer(solved("cs231n.rnn_layers"), "rnn_step_backward"),
         "rnn_backward": "import sys\nsys.exit()\n",
         "word_embedding_forward": "import os\nos._exit(3)\n",
-        "word_embedding_backward": "input('how now? ')\n",
-        "lstm_step_forward": "raise ValueError('gr\u00fc\u00dfe\\n' * 999)\n",
+        "lstm_step_forward": "input('how now? ')\n",
+        "lstm_forward": "raise ValueError('gr\u00fc\u00dfe\\n' * 999)\n",
     }
     fill(tree, {f"cs231n.rnn_layers.{k}": v for k, v in answers.items()})
-    done = run(tree, "--json", "--limit", "2", "Q1", "lstm_step_forward")
-    found = {k.rpartition(".")[2]: row for k, row in json.loads(done.stdout)["functions"].items()}
+    done = run(
+        tree, "--json", "--limit", "2", "Q1", "lstm_step_forward", "lstm_forward"
+    )
+    found = {
+        k.rpartition(".")[2]: row
+        for k, row in json.loads(done.stdout)["functions"].items()
+    }
     said = {name: row["message"] for name, row in found.items()}
     assert "loop that never ends" in said["rnn_step_forward"]
     assert found["rnn_step_backward"]["state"] == "done"
     assert found["rnn_forward"]["state"] == "done"
     assert "SystemExit" in said["rnn_backward"]
     assert "ended the Python process" in said["word_embedding_forward"]
-    assert "EOFError" in said["word_embedding_backward"]
-    assert "ValueError: gr\u00fc\u00dfe" in said["lstm_step_forward"]
-    assert len(said["lstm_step_forward"]) < 300
+    assert found["word_embedding_backward"]["state"] == "done"
+    assert "EOFError" in said["lstm_step_forward"]
+    assert "ValueError: gr\u00fc\u00dfe" in said["lstm_forward"]
+    assert len(said["lstm_forward"]) < 300
     # The endless loop and the sudden end are others' business, not these two's.
     assert found["loss"]["state"] == found["sample"]["state"] == "done"
 
@@ -273,15 +322,10 @@ def test_a_mistake_is_named_and_a_hint_offered(tree):
     assert "Graders try other inputs too" in said
 
 
-@pytest.mark.parametrize("edition", ["2017", "2016"])
-def test_checks_are_quick(edition):
-    """Seconds of each check, on a machine that may be busy."""
-    _, chosen = check.select([], edition)
-    found = check.report(edition, chosen, check.LIMIT, show=False)
-    assert found["score"] == found["possible"]
-    slow = {"cs231n.gan_pytorch.": 3.0}
-    for key, row in found["functions"].items():
-        limit = next((s for start, s in slow.items() if key.startswith(start)), 0.3)
-        limit = 1.0 if "pytorch" in key and limit < 1 else limit
-        assert row["seconds"] < limit, key
-    assert np.sum([row["seconds"] for row in found["functions"].values()]) < 10
+@pytest.mark.parametrize("key", [k for k in FUNCTIONS if "pytorch" not in k])
+def test_checks_are_quick(key):
+    """Seconds of the processor, as the machine may be busy."""
+    judge(FUNCTIONS[key], check_marks.records(), exercise(key))  # imports
+    start = time.process_time()
+    judge(FUNCTIONS[key], check_marks.records(), exercise(key))
+    assert time.process_time() - start < 0.3

@@ -1,0 +1,192 @@
+"""Measure how often a check of training fails for want of luck: one line for each seed.
+
+A check of what was trained has a threshold, and some seeds fall short of it. This runs
+the notebook's trainings with other seeds, appends what came out to a file of JSON
+lines, and says how often the notebook's checks would have failed. It goes on where it
+stopped.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cs231n.progress import progress_bar
+from staff.questions import ROOT
+
+FOLDER = ROOT / "staff" / "calibration"
+RUNS = 8  # of the notebook's study
+# Iterations, as the notebook GANs-PyTorch has them.
+ITERATIONS = {"vanilla": 1000, "least squares": 1000, "convolutional": 400}
+SAVED = 0.2  # of the next best Fréchet distance, by the convolutional GAN
+_TOGETHER = 10  # runs of the study that are trained side by side
+
+Line = dict[str, Any]
+
+
+def measure_study(seeds: list[int]) -> list[Line]:
+    """Train the study's networks: one run of two methods for each seed.
+
+    Args:
+        seeds: Each chooses labelled digits and weights.
+    """
+    from cs231n.datasets.digits import load_digits
+    from cs231n.semi_supervised import ALONE, GENERATOR_TOO, run_study
+
+    train, held_out = load_digits(verbose=False)
+    study = run_study(
+        *(train, held_out, (20, 50), max(len(seeds), 2), (ALONE, GENERATOR_TOO)),
+        seed=seeds[0],
+        verbose=False,
+    )
+    return [
+        {
+            "seed": seed,
+            **{m: values[:, k].tolist() for m, values in study.accuracies.items()},
+        }
+        for k, seed in enumerate(seeds)
+    ]
+
+
+def measure_gans(seeds: list[int]) -> list[Line]:
+    """Train the three GANs and judge a thousand digits of each.
+
+    Args:
+        seeds: Of weights, noise and order; one after another.
+    """
+    return [_measure_gan(seed) for seed in seeds]
+
+
+def _measure_gan(seed: int) -> Line:
+    import torch
+
+    from cs231n import gan_pytorch as q5
+    from cs231n.classifiers.digit_classifier import load_digit_classifier
+    from cs231n.datasets.digits import load_digits
+    from cs231n.gan_metrics import Judge
+    from cs231n.gan_training import Batches, draw, train_gan
+
+    train, held_out = load_digits(verbose=False)
+    judge = Judge(load_digit_classifier(verbose=False), held_out.images[:1000])
+    loader = Batches(train.images, train.labels)
+    line: Line = {"seed": seed}
+    for name, iterations in ITERATIONS.items():
+        torch.manual_seed(seed)
+        if name == "convolutional":
+            D = q5.build_dc_classifier(128).apply(q5.initialize_weights)
+            G = q5.build_dc_generator().apply(q5.initialize_weights)
+        else:
+            D, G = q5.discriminator(), q5.generator()
+        least_squares = name == "least squares"
+        train_gan(
+            *(D, G, q5.get_optimizer(D), q5.get_optimizer(G)),
+            q5.ls_discriminator_loss if least_squares else q5.discriminator_loss,
+            q5.ls_generator_loss if least_squares else q5.generator_loss,
+            loader,
+            draw_noise=q5.sample_noise,
+            num_epochs=max(1, round(iterations / len(loader))),
+            verbose=False,
+        )
+        torch.manual_seed(seed)
+        noise = q5.sample_noise(1000, q5.NOISE_DIM)
+        quality = judge(q5.deprocess_img(draw(G, noise)))
+        line[name] = {"modes": quality.modes, "frechet": quality.frechet}
+    return line
+
+
+def failures_of_gans(lines: list[Line]) -> float:
+    """Return the share of seeds with which the notebook's check would have failed.
+
+    Args:
+        lines: What measure_gans found.
+    """
+    failed = 0
+    for line in lines:
+        best = line["convolutional"]
+        others = min(line[name]["frechet"] for name in ("vanilla", "least squares"))
+        failed += best["modes"] < 10 or 1 - best["frechet"] / others < SAVED
+    return failed / len(lines)
+
+
+def failures_of_study(lines: list[Line], draws: int = 10_000) -> float:
+    """Return the share of studies in which error bars would have overlapped.
+
+    Args:
+        lines: What measure_study found, one run each.
+        draws: Studies of RUNS runs that are drawn from them, with replacement.
+    """
+    from cs231n.semi_supervised import ALONE, GENERATOR_TOO
+
+    rng = np.random.default_rng(231)
+    chosen = rng.integers(len(lines), size=(draws, RUNS))
+    edges = {}
+    for method, sign in ((GENERATOR_TOO, -1), (ALONE, 1)):
+        values = np.array([line[method] for line in lines])[chosen]  # (draws, RUNS, 2)
+        error = values.std(axis=1, ddof=1) / np.sqrt(RUNS)
+        edges[method] = values.mean(axis=1) + sign * error
+    return float((edges[GENERATOR_TOO] < edges[ALONE]).any(axis=1).mean())
+
+
+# Check -> what measures it, how many seeds at once, how often it fails.
+CHECKS: dict[
+    str, tuple[Callable[[list[int]], list[Line]], int, Callable[[list[Line]], float]]
+] = {
+    "gans": (measure_gans, 1, failures_of_gans),
+    "study": (measure_study, _TOGETHER, failures_of_study),
+}
+
+
+def read(file: Path) -> list[Line]:
+    """Return what a file of JSON lines holds; nothing if it is not there."""
+    if not file.exists():
+        return []
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+def calibrate(name: str, count: int, file: Path) -> list[Line]:
+    """Measure the seeds from 0 to count that a file lacks, and append them.
+
+    Args:
+        name: One of CHECKS.
+        count: How many seeds in all.
+        file: JSON lines.
+
+    Returns:
+        All lines.
+    """
+    measure, together, _ = CHECKS[name]
+    known = {line["seed"] for line in read(file)}
+    missing = [seed for seed in range(count) if seed not in known]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with progress_bar(len(missing), name) as bar:
+        for start in range(0, len(missing), together):
+            lines = measure(missing[start : start + together])
+            with file.open("a", encoding="utf-8") as out:
+                out.writelines(json.dumps(line) + "\n" for line in lines)
+            bar.update(len(lines))
+    return read(file)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``python -m staff calibrate``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m staff calibrate", description=__doc__
+    )
+    parser.add_argument("check", choices=CHECKS, help="what to measure")
+    parser.add_argument(
+        "--seeds", type=int, default=50, help="how many in all (default 50)"
+    )
+    parser.add_argument("--out", type=Path, help="file of JSON lines to go on with")
+    args = parser.parse_args(argv)
+
+    file = args.out or FOLDER / f"{args.check}.jsonl"
+    lines = calibrate(args.check, args.seeds, file)
+    if not lines:
+        print("Nothing was measured.")
+        return 1
+    rate = CHECKS[args.check][2](lines)
+    print(f"{args.check}: {len(lines)} seeds, fails with {rate:.1%} of them.")
+    return 0

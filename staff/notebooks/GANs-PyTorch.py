@@ -1,0 +1,708 @@
+# %% [markdown]
+# # Generative adversarial networks
+#
+# So far a network was told what is right. Here two networks tell one another. One, the
+# *generator* $G$, draws pictures out of noise $z$. The other, the *discriminator* $D$,
+# looks at pictures and says whether they are real. Each gets better because the other
+# does (Goodfellow et al., [*Generative Adversarial
+# Nets*](https://arxiv.org/abs/1406.2661), 2014):
+#
+# $$\min_G \max_D \; \mathbb{E}_{x \sim p_{data}} [\log D(x)] + \mathbb{E}_{z \sim p(z)}
+# [\log (1 - D(G(z)))]$$
+#
+# You will edit `cs231n/gan_pytorch.py`: look for `TODO(Q5)`. The extra exercises at the
+# end are in `cs231n/gan_extras.py` and `cs231n/semi_supervised.py`.
+
+# %% [markdown]
+# ## Set-up
+
+# %%
+# %load_ext autoreload
+# %autoreload 2
+import os
+
+import numpy as np
+
+from cs231n.gradient_check import (
+    check,
+    check_below,
+)
+
+# %% tags=["parameters"]
+# "full" trains to the end; "quick" shortens training and nothing else.
+PROFILE = os.environ.get("CS231N_PROFILE", "full")
+SEED = 231
+
+# %%
+from pathlib import Path
+
+import torch
+
+from cs231n.classifiers.digit_classifier import load_digit_classifier
+from cs231n.datasets.digits import load_digits
+from cs231n.device import get_device
+from cs231n.gan_extras import (
+    critic_generator_loss,
+    critic_loss,
+    gradient_penalty,
+    largest_stretch,
+    normalize_spectrally,
+)
+from cs231n.gan_figures import (
+    plot_orbit,
+    plot_quality,
+    plot_study,
+    plot_training,
+    print_quality,
+    show_images,
+    show_strip,
+    show_training,
+    tile,
+)
+from cs231n.gan_metrics import Judge
+from cs231n.gan_pytorch import *
+from cs231n.gan_training import Batches, draw, train_gan
+from cs231n.gradient_check import check_at_least
+from cs231n.pixel_figures import show_animation
+from cs231n.semi_supervised import (
+    ALONE,
+    GENERATOR_TOO,
+    feature_matching_loss,
+    real_or_drawn_loss,
+    run_study,
+)
+
+FULL = PROFILE == "full"
+device = get_device()
+
+# %% [markdown]
+# ## Digits
+#
+# GANs are hard to train, so we start with the easiest pictures there are: handwritten
+# digits. If torchvision's MNIST lies in `cs231n/datasets/MNIST_data`, it is used;
+# if not, 5,000 of its digits that come with a package. All of them are on the device
+# from the start: `Batches` hands out pieces of 128, in a new order each time.
+
+# %%
+train_digits, held_out = load_digits()
+batch_size = 128
+used = slice(None if FULL else 2 * batch_size)
+torch.manual_seed(SEED)
+loader_train = Batches(
+    train_digits.images[used], train_digits.labels[used], batch_size, device
+)
+images, _ = next(iter(loader_train))
+show_images(images.cpu().numpy().reshape(batch_size, 784))
+
+# %% [markdown]
+# ## Noise
+#
+# A generator makes pictures of random numbers. Write `sample_noise`: independent and
+# uniform between $-1$ and $1$.
+
+# %%
+noise = sample_noise(3, 4, seed=SEED)
+many = sample_noise(200, 50, seed=SEED)
+check_below(
+    "sample_noise",
+    {
+        "wrong shape": (noise.shape != (3, 4), 0.5),
+        "largest size": (many.abs().max(), 1.0),
+        "mean": (many.mean().abs(), 0.03),
+        "variance, off 1/3 by": ((many.var() - 1 / 3).abs(), 0.02),
+    },
+)
+
+# %% [markdown]
+# ## Discriminator
+#
+# Build a first discriminator with `nn.Sequential`. Pictures arrive with the shape
+# (N, 1, 28, 28), so it begins with `Flatten`:
+#
+# * fully connected layer with input size 784 and output size 256
+# * LeakyReLU with slope 0.01
+# * fully connected layer with output size 256
+# * LeakyReLU with slope 0.01
+# * fully connected layer with output size 1
+#
+# A leaky ReLU lets a little through on its flat side, $f(x) = \max(\alpha x, x)$: a
+# generator can only learn from a discriminator whose slopes are not zero.
+
+# %%
+check(
+    "discriminator", {"parameters": (count_params(discriminator()), 267009)}, within=0
+)
+
+# %% [markdown]
+# ## Generator
+#
+# * fully connected layer from `noise_dim` to 1024
+# * ReLU
+# * fully connected layer with size 1024
+# * ReLU
+# * fully connected layer with output size 784
+# * tanh, so that pixels lie between $-1$ and $1$
+
+# %%
+check("generator", {"parameters": (count_params(generator(4)), 1858320)}, within=0)
+
+# %% [markdown]
+# ## Losses
+#
+# The discriminator gives scores, not probabilities: $D(x)$ above is a sigmoid of a
+# score. It lowers
+#
+# $$\ell_D = -\mathbb{E}_{x \sim p_{data}} [\log D(x)] - \mathbb{E}_{z \sim p(z)}
+# [\log (1 - D(G(z)))]$$
+#
+# and the generator, in place of the last term with the opposite sign, lowers
+#
+# $$\ell_G = -\mathbb{E}_{z \sim p(z)} [\log D(G(z))]$$
+#
+# whose slope is steep where it draws badly. `bce_loss` is given and computes
+# $-y \log(s) - (1 - y) \log(1 - s)$ out of scores, averaged, without ever taking the
+# logarithm of zero. Write `discriminator_loss` and `generator_loss` with it. Errors
+# below `1e-7`, in single precision.
+
+# %%
+logits_real = torch.tensor(
+    [
+        *(0.9348731096217853, -1.0169891625223137, -0.5730476939393363),
+        *(-0.8816270356958762, -1.4012938925983567, -1.4539569266944938),
+        *(-1.542397547964014, -0.5727332515501994, 0.9858442941304029),
+        0.13312152437312422,
+    ]
+).view(10, 1)
+logits_fake = torch.tensor(
+    [
+        *(-1.8086586792257076, 0.09030055369905954, -0.44289020393777767),
+        *(-0.0787936751879477, -0.3765504411101933, 0.3208474241671663),
+        *(-0.28590836517263224, 1.013762805378476, 0.9924143914567469),
+        0.3939434608511722,
+    ]
+).view(10, 1)
+check(
+    "losses",
+    {
+        "discriminator": (
+            discriminator_loss(logits_real, logits_fake),
+            1.8423983904443109,
+        ),
+        "generator": (generator_loss(logits_fake), 0.771286196423346),
+    },
+    within=1e-7,
+)
+
+# %% [markdown]
+# Early in training scores can be far off. The loss must stay finite, its slope right.
+
+# %%
+far = torch.tensor([[-100.0]], requires_grad=True)
+loss = generator_loss(far)
+loss.backward()
+check(
+    "generator_loss at a score of -100",
+    {"loss": (loss.item(), 100.0), "slope": (far.grad.item(), -1.0)},
+    within=1e-6,
+)
+
+# %% [markdown]
+# ## Optimizer
+#
+# Write `get_optimizer`: Adam with a learning rate of `1e-3` and betas of `0.5` and
+# `0.999`.
+
+# %%
+(settings,) = get_optimizer(discriminator()).param_groups
+check(
+    "get_optimizer",
+    {"lr": (settings["lr"], 1e-3), "betas": (settings["betas"], (0.5, 0.999))},
+    within=1e-12,
+)
+
+# %% [markdown]
+# ## Training
+#
+# The loop is given, in `cs231n/gan_training.py`: a step of the discriminator on 128
+# real and 128 drawn digits, then a step of the generator, and so on. (`run_a_gan` of
+# older editions calls the same loop.) It always draws the same sixteen rows of noise,
+# so you see what becomes of each: a row of digits below belongs to one moment, a column
+# to one row of noise.
+#
+# At first there is noise, then a black background, then fuzzy shapes. Two fully
+# connected networks need some thousand iterations for good digits; here they get one
+# thousand, which is enough to see where they are going.
+
+
+# %%
+histories, drawn = {}, {}
+
+
+def learn(name, D, G, losses, iterations, solvers=None, **arguments):
+    """Train, keep the history and a thousand drawn digits, and show the way there."""
+    D, G = D.to(device), G.to(device)
+    solvers = solvers or (get_optimizer(D), get_optimizer(G))
+    epochs = max(1, round(iterations / len(loader_train))) if FULL else 1
+    total = epochs * len(loader_train)
+    history = train_gan(
+        *(D, G, *solvers, *losses, loader_train),
+        draw_noise=sample_noise,
+        num_epochs=epochs,
+        show_every=max(1, total // 8),
+        **arguments,
+    )
+    histories[name] = history
+    torch.manual_seed(SEED)
+    drawn[name] = deprocess_img(draw(G, sample_noise(1000, NOISE_DIM).to(device)))
+    print(f"{total} iterations in {history.seconds:.0f} seconds")
+    show_training(
+        history.samples,
+        alt=f"{name}: sixteen drawn digits in each row, from noise at the top to what "
+        "is drawn at the end of training.",
+    )
+    return G
+
+
+torch.manual_seed(SEED)
+learn(
+    "vanilla", discriminator(), generator(), (discriminator_loss, generator_loss), 1000
+)
+
+# %% [markdown]
+# ## Two players
+#
+# Why is that hard? Two players who each go downhill need not arrive anywhere. Let the
+# first one lower $f(x, y) = xy$ by changing $x$, the second one raise it by changing
+# $y$, by turns, each seeing what the other has just done:
+#
+# $$y_{t+1} = y_t + h \, x_t, \qquad x_{t+1} = x_t - h \, y_{t+1}$$
+#
+# This is how it looks with steps of $h = 0.3$.
+
+
+# %%
+def take_turns(x, y, step, count):
+    points = [(x, y)]
+    for _ in range(count):
+        y = y + step * x
+        x = x - step * y
+        points.append((x, y))
+    return np.array(points)
+
+
+plot_orbit(
+    take_turns(1.0, 1.0, step=0.3, count=42),
+    alt="x and y go round and round the point (0, 0) on an ellipse, and over time are "
+    "two waves that neither grow nor shrink.",
+)
+
+# %% [markdown] tags=["answer"] id="q5-two-players"
+# ### A question to answer in writing
+#
+# Begin at $x_0 = y_0 = 1$ with steps of $h = 1$, and write down $y_1, x_1, y_2, x_2,
+# \ldots$ up to $x_6$. Does this find the point where both slopes are zero? What does
+# that say of two networks whose losses stay about the same for a long time?
+#
+# *Your answer:*
+#
+# <!-- BEGIN SOLUTION -->
+# | | 0 | 1 | 2 | 3 | 4 | 5 | 6 |
+# | --- | --- | --- | --- | --- | --- | --- | --- |
+# | $y$ | 1 | 2 | 1 | -1 | -2 | -1 | 1 |
+# | $x$ | 1 | -1 | -2 | -1 | 1 | 2 | 1 |
+#
+# After six steps both are where they began, so it goes round for ever and never comes
+# nearer to $(0, 0)$; smaller steps make a smoother ellipse, not a spiral. Losses that
+# stay the same do not say that nothing changes: the two networks may be going round
+# just so, each undoing what the other did, or getting better together.
+# <!-- END SOLUTION -->
+
+# %% [markdown]
+# ## Least squares GAN
+#
+# Another pair of losses gives slopes that do not vanish for scores which are already on
+# the right side (Mao et al., [*Least Squares GAN*](https://arxiv.org/abs/1611.04076)):
+#
+# $$\ell_D = \frac{1}{2} \mathbb{E}_{x \sim p_{data}} [(D(x) - 1)^2] + \frac{1}{2}
+# \mathbb{E}_{z \sim p(z)} [D(G(z))^2], \qquad
+# \ell_G = \frac{1}{2} \mathbb{E}_{z \sim p(z)} [(D(G(z)) - 1)^2]$$
+#
+# Here $D$ is the score itself. Write `ls_discriminator_loss` and `ls_generator_loss`.
+# With operators and `.mean()` they take NumPy arrays as well.
+
+# %%
+check(
+    "least squares losses",
+    {
+        "discriminator": (
+            ls_discriminator_loss(logits_real, logits_fake),
+            1.8770293614440594,
+        ),
+        "generator": (ls_generator_loss(logits_fake), 0.816954786997558),
+    },
+    within=1e-7,
+)
+check(
+    "least squares losses of NumPy arrays",
+    {
+        "discriminator": (
+            ls_discriminator_loss(logits_real.numpy(), logits_fake.numpy()),
+            1.8770293614440594,
+        ),
+        "generator": (ls_generator_loss(logits_fake.numpy()), 0.816954786997558),
+    },
+    within=1e-6,
+)
+
+# %%
+torch.manual_seed(SEED)
+learn(
+    "least squares",
+    discriminator(),
+    generator(),
+    (ls_discriminator_loss, ls_generator_loss),
+    1000,
+)
+
+# %% [markdown]
+# ## Deeply convolutional GAN
+#
+# Fully connected networks know nothing of neighbourhoods. Convolutions do (Radford et
+# al., [*DCGAN*](https://arxiv.org/abs/1511.06434)). Write `build_dc_classifier`:
+#
+# * reshape into pictures (`Unflatten`)
+# * 32 filters, 5x5, stride 1; LeakyReLU with slope 0.01; max pool 2x2, stride 2
+# * 64 filters, 5x5, stride 1; LeakyReLU with slope 0.01; max pool 2x2, stride 2
+# * `Flatten`
+# * fully connected layer of size 4 x 4 x 64; LeakyReLU with slope 0.01
+# * fully connected layer of size 1
+
+# %%
+D_DC = build_dc_classifier(batch_size)
+with torch.no_grad():
+    scores = D_DC(2 * images.cpu() - 1)
+check(
+    "build_dc_classifier",
+    {
+        "parameters": (count_params(D_DC), 1102721),
+        "shape of scores": (scores.shape, (128, 1)),
+    },
+    within=0,
+)
+
+# %% [markdown]
+# And `build_dc_generator`, which goes the other way:
+#
+# * fully connected layer of size 1024; ReLU; batch normalization
+# * fully connected layer of size 7 x 7 x 128; ReLU; batch normalization
+# * reshape into maps (`Unflatten`)
+# * transposed convolution, 64 filters, 4x4, stride 2, padding 1; ReLU; batch
+#   normalization
+# * transposed convolution, 1 filter, 4x4, stride 2, padding 1; tanh
+# * `Flatten`: (N, 784)
+
+# %%
+with torch.no_grad():
+    shape = build_dc_generator()(sample_noise(batch_size, NOISE_DIM)).shape
+check(
+    "build_dc_generator",
+    {
+        "parameters": (count_params(build_dc_generator(4)), 6580801),
+        "shape of pictures": (shape, (128, 784)),
+    },
+    within=0,
+)
+
+# %% [markdown]
+# Each of its iterations costs about eight of the others. It needs far fewer.
+
+# %%
+torch.manual_seed(SEED)
+D_DC, G_DC = build_dc_classifier(batch_size), build_dc_generator()
+G_DC = learn(
+    "convolutional",
+    D_DC.apply(initialize_weights),
+    G_DC.apply(initialize_weights),
+    (discriminator_loss, generator_loss),
+    400,
+)
+
+# %% [markdown]
+# ## Losses and numbers
+#
+# The losses say little about the pictures: each is measured against the other network,
+# which changes, too.
+
+# %%
+plot_training(
+    histories,
+    alt="Losses of discriminator and generator for the three GANs: they wander about "
+    "and stay apart, and do not go to zero.",
+)
+
+# %% [markdown] tags=["answer"] id="q5-losses"
+# ### Questions to answer in writing
+#
+# 1. The discriminator's loss would be $2 \log 2 \approx 1.39$ if it could only guess.
+#    Suppose that it falls to nearly zero and the generator's rises and rises. Is that a
+#    good sign? What would you see?
+# 2. Is a smaller loss of the generator a sign of better pictures?
+#
+# *Your answer:*
+#
+# <!-- BEGIN SOLUTION -->
+# 1. No: the discriminator has won. It tells every drawn picture from real ones, its
+#    scores are far out where the losses' slopes in terms of the pictures carry little
+#    that helps, and the generator wanders about: pictures stay noisy or all alike.
+# 2. Not by itself. The loss only says how well the pictures of the moment fool the
+#    discriminator of the moment. A bad discriminator gives a small loss for bad
+#    pictures; as both get better, the loss may well rise.
+# <!-- END SOLUTION -->
+
+# %% [markdown]
+# So we ask somebody else: a small classifier of digits, trained at first use and kept.
+# Of a thousand drawn digits it tells
+#
+# * how many of the ten digits are drawn at all, and how sure it is of what it sees;
+# * the *Fréchet distance* of its features from those of a thousand real digits, as a
+#   share of their variance: 0 when means and covariances agree;
+# * *precision*, the share of drawn digits among the real ones' neighbours, and
+#   *recall*, the share of real digits among the drawn ones'.
+#
+# Real digits that neither has seen show what is possible.
+
+# %%
+judge = Judge(load_digit_classifier(device), held_out.images[:1000])
+qualities = {
+    "real digits": judge(train_digits.images[:1000]),
+    **{name: judge(pictures) for name, pictures in drawn.items()},
+}
+print_quality(qualities)
+plot_quality(
+    qualities,
+    alt="Five panels of bars for real digits and three GANs: the convolutional one is "
+    "nearest to the real digits in all of them.",
+)
+
+# %%
+# THRESHOLDS
+if FULL:
+    others = min(qualities[name].frechet for name in ("vanilla", "least squares"))
+    check_at_least(
+        "the convolutional GAN",
+        {
+            "digits drawn": (qualities["convolutional"].modes, 10),
+            "share of the next best Fréchet distance saved": (
+                1 - qualities["convolutional"].frechet / others,
+                0.2,
+            ),
+        },
+    )
+
+# %% [markdown] tags=["answer"] id="q5-three-gans"
+# ### A question to answer in writing
+#
+# Compare the three GANs by their pictures and by the numbers. Which number shows best
+# what you see, and could a generator have a high precision and still be useless?
+#
+# *Your answer:*
+#
+# <!-- BEGIN SOLUTION -->
+# The convolutional GAN draws strokes with clean edges and all ten digits; the other two
+# have speckled pictures and few shapes. The Fréchet distance and recall show it best:
+# they need drawn digits to be as varied as real ones. A generator that draws a single
+# good digit again and again has a precision of 1, and a recall and a coverage of next
+# to nothing; even blurred pictures can lie among the real ones' neighbours.
+# <!-- END SOLUTION -->
+
+# %% [markdown]
+# ## Between two digits
+#
+# The generator draws something for every point. On the straight line from one row of
+# noise to another, one digit becomes another one.
+
+# %%
+torch.manual_seed(SEED)
+ends = sample_noise(12, NOISE_DIM)
+shares = torch.linspace(0, 1, 12).view(1, 12, 1)
+lines = (1 - shares) * ends[0::2, None] + shares * ends[1::2, None]
+between = deprocess_img(draw(G_DC, lines.flatten(0, 1).to(device)))
+frames = [
+    np.repeat(
+        tile(between.reshape(6, 12, 28, 28)[:, t], 6)
+        .repeat(3, 0)
+        .repeat(3, 1)[..., None],
+        3,
+        axis=2,
+    )
+    for t in [*range(12), *range(10, 0, -1)]
+]
+show_strip(
+    tile(between.reshape(-1, 28, 28), 12),
+    alt="Six rows; in each a drawn digit turns into another one in twelve small steps.",
+)
+show_animation(
+    frames,
+    Path("build", "gan_interpolation.gif"),
+    alt="Six drawn digits that turn into others and back.",
+)
+
+# %% [markdown]
+# # Extra exercises
+#
+# None of these is needed for the points of this question. What you write is marked
+# `TODO(extra)`, in `cs231n/gan_extras.py` and `cs231n/semi_supervised.py`.
+#
+# ## Spectral normalization
+#
+# A discriminator that changes too fast from one picture to the next teaches little. Its
+# slope is bounded when every layer's is: divide each layer's weights by their largest
+# singular value ([Miyato et al.](https://arxiv.org/abs/1802.05957)), which power
+# iteration finds, a little better in each step. Write `largest_stretch`.
+
+# %%
+stretches = torch.diag(torch.tensor([3.0, 2.0, 0.5])) @ torch.ones(3, 3).tril()
+exact = np.linalg.svd(stretches.numpy(), compute_uv=False)[0]
+sigma, _ = largest_stretch(stretches, torch.tensor([1.0, 0.0, 0.0]), 30)
+check("largest_stretch", {"of a 3 x 3 matrix": (sigma, exact)}, within=1e-5)
+
+# %%
+torch.manual_seed(SEED)
+learn(
+    "spectral normalization",
+    normalize_spectrally(discriminator()),
+    generator(),
+    (ls_discriminator_loss, ls_generator_loss),
+    500,
+)
+
+# %% [markdown]
+# ## WGAN-GP
+#
+# Or ask for a slope of 1 where it matters. A *critic* scores real pictures as much
+# higher than drawn ones as it can, with a slope of 1 at most; the difference is then
+# the distance that the drawn pictures' probability would have to be moved. The slope is
+# kept by a penalty ([Gulrajani et al.](https://arxiv.org/abs/1704.00028)) on the way
+# between real and drawn pictures, $\hat x = \epsilon x + (1 - \epsilon) G(z)$:
+#
+# $$\ell_D = \mathbb{E}[D(G(z))] - \mathbb{E}[D(x)] + \lambda \, \mathbb{E}
+# [(\lVert \nabla D(\hat x) \rVert_2 - 1)^2], \qquad \ell_G = -\mathbb{E}[D(G(z))]$$
+#
+# Write `critic_loss`, `critic_generator_loss` and `gradient_penalty`. A linear critic
+# has the same slope everywhere, so its penalty is known.
+
+# %%
+slope = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 1))
+torch.nn.init.constant_(slope[1].weight, 3 / 28)
+here = torch.rand(5, 1, 28, 28)
+check(
+    "WGAN-GP",
+    {
+        "critic_loss": (critic_loss(torch.ones(4, 1), -torch.ones(4, 1)), -2.0),
+        "critic_generator_loss": (critic_generator_loss(torch.full((4, 1), 3.0)), -3.0),
+        "penalty of a slope of 3": (
+            gradient_penalty(slope, here, -here).detach(),
+            40.0,
+        ),
+    },
+    within=1e-4,
+)
+
+# %%
+torch.manual_seed(SEED)
+D_W, G_W = discriminator().to(device), generator().to(device)
+learn(
+    "WGAN-GP",
+    D_W,
+    G_W,
+    (critic_loss, critic_generator_loss),
+    500,
+    solvers=[
+        torch.optim.Adam(m.parameters(), lr=1e-3, betas=(0.5, 0.9)) for m in (D_W, G_W)
+    ],
+    penalty=gradient_penalty,
+)
+qualities |= {
+    name: judge(drawn[name]) for name in ("spectral normalization", "WGAN-GP")
+}
+print_quality(qualities)
+
+# %% [markdown]
+# ## What a GAN is good for
+#
+# Suppose that you have thousands of digits, and labels for twenty of them. A
+# discriminator has to know what digits look like. Give it ten scores in place of one,
+# and let it tell ten digits *and* real from drawn at once: drawn pictures are an
+# eleventh class, whose score is always zero ([Salimans et
+# al.](https://arxiv.org/abs/1606.03498)). With scores $l_k$, a picture is real with
+# probability $\sum_k e^{l_k} / (1 + \sum_k e^{l_k})$, and digits without labels teach
+# it, too. The generator is asked to match, on average, what the discriminator sees
+# (*feature matching*). Write `real_or_drawn_loss` and `feature_matching_loss`.
+
+# %%
+zeros = torch.zeros(3, 10)
+check(
+    "semi-supervised losses",
+    {
+        "ten scores of zero": (
+            real_or_drawn_loss(zeros, zeros),
+            np.log(11 / 10) + np.log(11),
+        ),
+        "scores far out": (real_or_drawn_loss(zeros + 100, zeros - 100), 0.0),
+        "matching": (
+            feature_matching_loss(
+                torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[2.0, 6.0]])
+            ),
+            4.5,
+        ),
+    },
+    within=1e-6,
+)
+
+# %% [markdown]
+# Now the same network learns from 20, 50 and 100 labelled digits, in three ways: from
+# the labels alone; with the other digits, too, for which it shall give clear answers
+# that do not change when a digit moves by a pixel; and with a generator that draws the
+# eleventh class. Each is done several times with other labelled digits. Bars are
+# standard errors of the mean.
+
+# %%
+study = run_study(
+    train_digits,
+    held_out,
+    labels=(20, 50, 100),
+    runs=8 if FULL else 2,
+    steps=1200 if FULL else 10,
+    seed=SEED,
+)
+print(study.table())
+plot_study(
+    study,
+    alt="Accuracy against the number of labelled digits, with error bars: the networks "
+    "that also learn from digits without labels are above the one that does not.",
+)
+
+# %%
+if FULL:
+    gaps = study.gap(GENERATOR_TOO, ALONE)
+    check_at_least(
+        "between the error bars of labels alone and of the GAN",
+        {"20 labels": (gaps[0], 0.0), "50 labels": (gaps[1], 0.0)},
+    )
+
+# %% [markdown] tags=["answer"] id="q5-what-helped"
+# ### A question to answer in writing
+#
+# What did the unlabelled digits do for the classifier, and what did the generator do?
+# Look at all three lines before you answer.
+#
+# *Your answer:*
+#
+# <!-- BEGIN SOLUTION -->
+# Unlabelled digits help most where labels are few: one answer for a digit and for the
+# same digit moved by a pixel, and clear answers, make the borders between classes go
+# through places where there are no digits. Most of the gain is there without any
+# generator. The generator adds examples of what is no digit; in so short a training
+# that adds little, and the error bars of the two overlap. Who only looks at "GAN
+# against labels alone" would give it the credit for all.
+# <!-- END SOLUTION -->

@@ -1,0 +1,157 @@
+"""Few labels and many digits: losses by hand, and a study that repeats itself."""
+
+import numpy as np
+import pytest
+import torch
+
+from cs231n.datasets.digits import Digits
+from cs231n.semi_supervised import (
+    ALONE,
+    GENERATOR_TOO,
+    METHODS,
+    Discriminators,
+    Pictures,
+    Study,
+    feature_matching_loss,
+    make_generators,
+    real_or_drawn_loss,
+    run_study,
+)
+
+pytestmark = pytest.mark.q5
+
+
+def test_real_or_drawn_by_hand():
+    zeros = torch.zeros(3, 4, dtype=torch.float64)
+    loss = real_or_drawn_loss(zeros, zeros)
+    assert loss.shape == ()
+    assert loss.item() == pytest.approx(np.log(5 / 4) + np.log(5))
+    one = torch.tensor([[0.0, -1000.0]])  # a single class that matters
+    assert real_or_drawn_loss(one, one).item() == pytest.approx(2 * np.log(2))
+
+
+def test_real_or_drawn_far_out_is_finite_and_has_a_slope():
+    for size, expected in ((100.0, 0.0), (-100.0, 200.0 - 2 * np.log(10))):
+        real = torch.full((2, 10), size, requires_grad=True)
+        drawn = torch.full((2, 10), -size, requires_grad=True)
+        loss = real_or_drawn_loss(real, drawn)
+        loss.backward()
+        assert loss.item() == pytest.approx(max(expected, 0), rel=0.05, abs=1e-6)
+        if size < 0:
+            assert real.grad.sum().item() == pytest.approx(-1, rel=1e-4)
+            assert drawn.grad.sum().item() == pytest.approx(1, rel=1e-4)
+
+
+def test_feature_matching_compares_means():
+    real = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    drawn = torch.tensor([[2.0, 6.0]], requires_grad=True)
+    loss = feature_matching_loss(real, drawn)
+    assert loss.item() == 4.5
+    loss.backward()
+    assert real.grad is None
+    assert drawn.grad.tolist() == [[0, 3]]
+    assert feature_matching_loss(real, real.flip(0)).item() == 0
+
+
+def test_losses_of_many_networks_are_the_means_of_each(rng):
+    first, second = (torch.from_numpy(rng.normal(size=(3, 5, 4))) for _ in range(2))
+    for loss in (real_or_drawn_loss, feature_matching_loss):
+        each = torch.stack([loss(first[m], second[m]) for m in range(3)])
+        torch.testing.assert_close(loss(first, second), each.mean())
+
+
+@pytest.fixture
+def toy(rng):
+    """Ten kinds of pictures: a bright square each, in a place of its own."""
+    labels = np.arange(200) % 10
+    images = 0.2 * rng.random((200, 1, 28, 28))
+    for image, label in zip(images, labels, strict=True):
+        top, left = divmod(int(label), 4)
+        image[0, 4 + 6 * top : 10 + 6 * top, 2 + 6 * left : 8 + 6 * left] = 1
+    return Digits(images.astype(np.float32), labels.astype(np.int64))
+
+
+def test_networks_side_by_side_do_not_touch_one_another(rng):
+    torch.manual_seed(231)
+    D = Discriminators(3).eval()
+    x = torch.from_numpy(rng.normal(size=(3, 5, 196))).float()
+    scores = D(x)
+    assert scores.shape == (3, 5, 10)
+    changed = x.clone()
+    changed[1] += 1
+    again = D(changed)
+    assert torch.equal(again[[0, 2]], scores[[0, 2]])
+    assert not torch.equal(again[1], scores[1])
+    assert torch.equal(D(x), scores)  # nothing random when it does not learn
+    drawn = make_generators(2)(torch.rand(2, 7, 32))
+    assert drawn.shape == (2, 7, 196)
+    assert drawn.abs().max() <= 1
+
+
+def test_pictures_are_halved_and_moved(toy, rng):
+    pictures = Pictures(toy, rng)
+    still = pictures.still.reshape(-1, 14, 14)
+    small = 2 * toy.images[:, 0].reshape(200, 14, 2, 14, 2).mean((2, 4)) - 1
+    np.testing.assert_allclose(still, small, atol=1e-6)
+    moved = pictures(np.zeros((1, 400), dtype=int))[0].reshape(-1, 14, 14)
+    kinds = np.unique(moved.numpy().reshape(400, -1), axis=0)
+    assert len(kinds) == 9
+    inside = still[0, 1:-1, 1:-1]
+    places = {
+        (i, j)
+        for m in moved
+        for i in range(3)
+        for j in range(3)
+        if torch.equal(m[i : i + 12, j : j + 12], inside)
+    }
+    assert len(places) == 9
+
+
+def study_of(toy, **changed):
+    arguments = {"labels": (10, 20), "runs": 3, "steps": 4, "verbose": False}
+    return run_study(toy, toy, **(arguments | changed))
+
+
+def test_a_study_repeats_itself_and_leaves_torchs_numbers_alone(toy):
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    first, same, other = study_of(toy), study_of(toy), study_of(toy, seed=1)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert tuple(first.accuracies) == METHODS
+    for method in METHODS:
+        assert first.accuracies[method].shape == (2, 3)
+        assert np.array_equal(first.accuracies[method], same.accuracies[method])
+    assert any(
+        not np.array_equal(first.accuracies[m], other.accuracies[m]) for m in METHODS
+    )
+
+
+def test_what_can_be_learned_is_learned(toy):
+    study = study_of(toy, steps=150)
+    for method in METHODS:
+        assert study.mean(method).min() > 0.8, method
+
+
+def test_error_bars_and_gaps():
+    study = Study(
+        (20, 50),
+        {
+            ALONE: np.array([[0.4, 0.6], [0.5, 0.5]]),
+            GENERATOR_TOO: np.array([[0.7, 0.7], [0.6, 0.8]]),
+        },
+    )
+    np.testing.assert_allclose(study.mean(ALONE), [0.5, 0.5])
+    np.testing.assert_allclose(study.error(ALONE), [0.1, 0])
+    np.testing.assert_allclose(study.gap(GENERATOR_TOO, ALONE), [0.1, 0.1], atol=1e-12)
+    assert study.gap(ALONE, GENERATOR_TOO).max() < 0
+    lines = study.table().splitlines()
+    assert lines[0].split() == ["labels", "20", "50"]
+    assert lines[1].split()[2:] == ["50.0", "±", "10.0", "%", "50.0", "±", "0.0", "%"]
+
+
+def test_studies_that_make_no_sense_are_refused(toy):
+    for labels in ((5,), (15,), (210,), (0,)):
+        with pytest.raises(ValueError, match=f"{labels[0]} labels cannot be had"):
+            study_of(toy, labels=labels)
+    with pytest.raises(ValueError, match="take 2 or more"):
+        study_of(toy, runs=1)
