@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Array: TypeAlias = NDArray[Any]
+from cs231n.answers import CHECKS_MIME, digests
 
-CHECKS_MIME = "application/vnd.cs231n.checks+json"
+Array: TypeAlias = NDArray[Any]
 
 
 def rel_error(x: Any, y: Any) -> float:
@@ -392,7 +392,7 @@ def _short(number: float, relation: str) -> str:
 
 
 def _publish(text: str, data: dict[str, Any]) -> None:
-    """Show ``text``; inside a notebook, attach ``data`` for ``make run``'s report."""
+    """Show ``text``; inside a notebook, attach ``data`` for report and hand-in."""
     try:
         from IPython.core.getipython import get_ipython
     except ImportError:
@@ -404,4 +404,5 @@ def _publish(text: str, data: dict[str, Any]) -> None:
         return
     from IPython.display import display
 
+    data = data | {"answers": digests()}
     display({"text/plain": text, CHECKS_MIME: data}, raw=True)  # type: ignore[no-untyped-call]

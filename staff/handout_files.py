@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from cs231n import handout as stamp
 from staff import markers, notebooks
 from staff.questions import Question
 
@@ -91,6 +92,8 @@ def collect(root: Path, table: Sequence[Question], keep: str = "") -> dict[str, 
         problems.append(f"{kept_in} is not in the hand-out, so {kept} cannot stay.")
     if problems:
         raise HandoutError("\n".join(problems))
+    version = tomllib.loads(files["pyproject.toml"].decode())["project"]["version"]
+    files[stamp.STAMP] = stamp.write(stamp.take(version, files))
     return dict(sorted(files.items()))
 
 

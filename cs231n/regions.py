@@ -1,0 +1,223 @@
+"""Where students write in a hand-out's modules: how it looks, and what is in it.
+
+A region is three things, one below the other, all at one indentation::
+
+    ##########  …  ##########
+    # TODO(Q1): What to do. #
+    ##########  …  ##########
+    raise NotImplementedError("rnn_step_forward: …")
+    ##########  …  ##########
+    #   END OF YOUR CODE    #
+    ##########  …  ##########
+
+The staff's builder draws the boxes; all that reads them asks here. What stands between
+them belongs to the student, everything else to the course. A region is known by the
+function it stands in and by its number there, so that a prompt may change its words.
+Only the standard library is needed: this also serves those whose set-up is broken.
+"""
+
+import ast
+import hashlib
+import io
+import re
+import textwrap
+import tokenize
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+END_OF_CODE = "END OF YOUR CODE"
+Key: TypeAlias = tuple[str, int]
+
+_LINES = re.compile(r"[^\n]*\n|[^\n]+")  # str.splitlines knows stranger ends
+_BAR = re.compile(r"#{20,}")
+_PROMPT = re.compile(r"# TODO\((?P<question>[\w-]+)\):")
+_INSIDE_BOX = re.compile(r"#(?: .*)?#")
+_END = re.compile(rf"#\s*{END_OF_CODE}\s*#?")
+_SCOPE = re.compile(r"(?:async\s+)?(?:def\s+(\w+)\s*[\[(]|class\s+(\w+)\s*[\[(:])")
+
+
+class RegionError(ValueError):
+    """A box is damaged; the message begins with ``file:line:``."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """One place where a student writes.
+
+    Attributes:
+        owner: Dotted name of the function around it, such as ``CaptioningRNN.loss``.
+        number: 0 for the first region in that function, 1 for the next one.
+        question: Such as ``Q1``.
+        prompt: What the box asks for, as one text without the frame.
+        indent: Columns before the box.
+        first: Index of the first line between the boxes.
+        last: One more than the index of the last line between the boxes.
+        body: Those lines.
+    """
+
+    owner: str
+    number: int
+    question: str
+    prompt: str
+    indent: int
+    first: int
+    last: int
+    body: str
+
+    @property
+    def key(self) -> Key:
+        """What tells the region from others, whatever its prompt says."""
+        return self.owner, self.number
+
+    @property
+    def name(self) -> str:
+        """What to call it when speaking to people."""
+        owner = self.owner or "the module"
+        return owner if self.number == 0 else f"{owner} (part {self.number + 1})"
+
+
+def find(source: str, name: str) -> list[Region]:
+    """Return the regions of a module, from top to bottom.
+
+    Args:
+        source: The module's text, with plain line ends; it need not be valid Python.
+        name: The file's name, for errors.
+
+    Raises:
+        RegionError: If a box has lost its partner or a part of itself.
+    """
+    lines = _LINES.findall(source)
+    texts = [line.strip() for line in lines]
+    regions: list[Region] = []
+    scopes: list[tuple[int, str]] = []
+    at = 0
+    while at < len(lines):
+        indent = _indentation(lines[at])
+        if scope := _SCOPE.match(texts[at]):
+            scopes = [s for s in scopes if s[0] < indent]
+            scopes.append((indent, scope[1] or scope[2]))
+        if not _BAR.fullmatch(texts[at]) or at + 1 == len(lines):
+            at += 1
+            continue
+        if _END.fullmatch(texts[at + 1]):
+            raise RegionError(
+                f"{name}:{at + 2}: this {END_OF_CODE} has no box with a TODO above it; "
+                "put that back as the hand-out has it."
+            )
+        if not (found := _PROMPT.match(texts[at + 1])):
+            at += 1
+            continue
+
+        closed = at + 2
+        while closed < len(lines) and _INSIDE_BOX.fullmatch(texts[closed]):
+            if _BAR.fullmatch(texts[closed]):
+                break
+            closed += 1
+        if closed == len(lines) or not _BAR.fullmatch(texts[closed]):
+            raise RegionError(
+                f"{name}:{closed + 1}: the box that begins in line {at + 1} has no "
+                "lower edge; put it back as the hand-out has it."
+            )
+        first = closed + 1
+        last = _end_of(texts, first, name, at)
+        scopes = [s for s in scopes if s[0] < indent]
+        owner = ".".join(scope for _, scope in scopes)
+        regions.append(
+            Region(
+                owner=owner,
+                number=sum(region.owner == owner for region in regions),
+                question=found["question"],
+                prompt=" ".join(t.strip("# ") for t in texts[at + 1 : closed]),
+                indent=indent,
+                first=first,
+                last=last,
+                body="".join(lines[first:last]),
+            )
+        )
+        at = last + 3
+    return regions
+
+
+def _indentation(line: str) -> int:
+    expanded = line.expandtabs()
+    return len(expanded) - len(expanded.lstrip())
+
+
+def _end_of(texts: list[str], first: int, name: str, begun: int) -> int:
+    """Return where the box stands that ends the region whose body begins at first."""
+    for at in range(first, len(texts) - 1):
+        if not _BAR.fullmatch(texts[at]):
+            if _END.fullmatch(texts[at]):
+                raise RegionError(
+                    f"{name}:{at + 1}: this {END_OF_CODE} has no edge above it; put "
+                    "that back as the hand-out has it."
+                )
+            continue
+        if _PROMPT.match(texts[at + 1]):
+            break
+        if _END.fullmatch(texts[at + 1]):
+            if at + 2 < len(texts) and _BAR.fullmatch(texts[at + 2]):
+                return at
+            raise RegionError(
+                f"{name}:{at + 2}: this {END_OF_CODE} has no edge below it; put that "
+                "back as the hand-out has it."
+            )
+    raise RegionError(
+        f"{name}:{begun + 1}: no {END_OF_CODE} belongs to this TODO; put that box back "
+        "as the hand-out has it."
+    )
+
+
+def fill(source: str, bodies: Mapping[Key, str], name: str) -> str:
+    """Return a module's text with other bodies in some of its regions.
+
+    Args:
+        source: The module's text.
+        bodies: Region key -> what shall stand between its boxes.
+        name: The file's name, for errors.
+
+    Raises:
+        RegionError: If a box is damaged.
+        KeyError: If there is no such region.
+    """
+    lines = _LINES.findall(source)
+    regions = {region.key: region for region in find(source, name)}
+    for key in sorted(bodies, key=lambda key: -regions[key].first):
+        body = bodies[key]
+        if body and not body.endswith("\n"):
+            body += "\n"
+        lines[regions[key].first : regions[key].last] = [body]
+    return "".join(lines)
+
+
+def skeleton(source: str, name: str) -> str:
+    """Return what is the course's in a module: all but the bodies of its regions."""
+    return fill(source, {r.key: "" for r in find(source, name)}, name)
+
+
+def is_stub(body: str) -> bool:
+    """Tell whether a region still holds what the hand-out put there, and no more."""
+    try:
+        statements = ast.parse(textwrap.dedent(body)).body
+        tokens = list(tokenize.generate_tokens(io.StringIO(body.lstrip()).readline))
+    except (SyntaxError, tokenize.TokenError, ValueError):
+        return False
+    if any(token.type == tokenize.COMMENT for token in tokens):
+        return False
+    return [ast.unparse(s).split("(")[0] for s in statements] == [
+        "raise NotImplementedError"
+    ]
+
+
+def digest(source: str, question: str, name: str) -> str:
+    """Return a short text that changes when a student's answers to a question do.
+
+    A module without a region of that question, or with a damaged box, counts whole.
+    """
+    try:
+        bodies = [r.body for r in find(source, name) if r.question == question]
+    except RegionError:
+        bodies = []
+    text = "\0".join(bodies) if bodies else source
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,80 @@
+"""A student's folder, made from the hand-out of this tree, for tests of the hand-in."""
+
+import functools
+import json
+from pathlib import Path
+
+from cs231n import assignment
+from cs231n.collecting import required
+from staff import handout, markers
+from staff.handout_files import collect
+from staff.questions import ROOT, questions
+
+
+@functools.cache
+def handout_files():
+    """Return the hand-out of this tree, path by path."""
+    return collect(ROOT, questions())
+
+
+def unpack(folder: Path) -> Path:
+    """Write the hand-out to a folder, and what it still lacks of what is required."""
+    folder.mkdir(parents=True)
+    handout.write(handout_files(), folder)
+    stand_ins(folder)
+    return folder
+
+
+def stand_ins(folder: Path) -> None:
+    """Write files that say nothing where questions are still to come."""
+    for name in required(assignment.questions()):
+        path = folder / name
+        if not path.exists() and name.endswith(".ipynb"):
+            path.write_text(json.dumps(notebook([])))
+        elif not path.exists():
+            path.write_text('"""Still to come."""\n')
+
+
+def notebook(cells):
+    """Return a notebook of format 4.5."""
+    return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def code(text, count=None, outputs=(), **more):
+    """Return a code cell."""
+    return {
+        "cell_type": "code",
+        "metadata": {},
+        "source": text,
+        "execution_count": count,
+        "outputs": list(outputs),
+        **more,
+    }
+
+
+def prose(text, **more):
+    """Return a Markdown cell."""
+    return {"cell_type": "markdown", "metadata": {}, "source": text, **more}
+
+
+def solved_module(path):
+    """Return a module as a student would have it who wrote what the solved tree has."""
+    source = (ROOT / path).read_text("utf-8")
+    ids = [question.id for question in questions()]
+    functions = [region.function for region in markers.regions(source, path, ids)]
+    return markers.redact(source, path, ids, keep=functions)
+
+
+def read_notebook(path):
+    """Return a notebook and its cells by id."""
+    whole = json.loads(path.read_bytes())
+    return whole, {cell["id"]: cell for cell in whole["cells"]}
+
+
+def tree(folder):
+    """Return every file below a folder, by path."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

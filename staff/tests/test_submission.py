@@ -1,0 +1,487 @@
+"""A hand-in is complete, or the student is told at once all that is missing."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cs231n import assignment, collecting, submission
+from cs231n.collecting import LIMIT, MANIFEST, gather, required
+from staff.questions import ROOT
+from staff.tests.student_folder import code, notebook, unpack
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX names and shells")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return unpack(tmp_path / "my assignment – größe")
+
+
+def hand_in(folder, *arguments):
+    return submission.main(["--root", str(folder), "--no-checks", *arguments])
+
+
+def zip_of(folder):
+    with zipfile.ZipFile(folder / "assignment3.zip") as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_the_zip_holds_the_work_and_a_list_with_its_hashes(folder, capsys):
+    (folder / "styles").mkdir()
+    (folder / "styles" / "mine.jpg").write_bytes(b"picture")
+    (folder / "cs231n" / "im2col_cython.c").write_text("/* built */")
+
+    assert hand_in(folder) == 0
+
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last == "### Done! assignment3.zip is ready to be handed in."
+    files = zip_of(folder)
+    assert set(required(assignment.questions())) <= files.keys()
+    assert {"styles/mine.jpg", "cs231n/im2col_cython.c", "setup.py"} <= files.keys()
+    assert [*files] == [MANIFEST, *sorted(files.keys() - {MANIFEST})]
+    listed = json.loads(files.pop(MANIFEST))
+    assert listed["set"] == "2017"
+    assert listed["handout"] == json.loads(files["cs231n/handout.json"])["version"]
+    assert {
+        name: hashlib.sha256(content).hexdigest() for name, content in files.items()
+    } == {name: entry["sha256"] for name, entry in listed["files"].items()}
+
+
+def test_nothing_generated_private_or_borrowed_is_in_it(folder):
+    out = [
+        ".git/config",
+        ".git/hooks/x.py",
+        ".gitattributes",
+        "cs231n/.env",
+        ".env/lib/x.py",
+        ".venv/lib/x.py",
+        "my env/pyvenv.cfg",
+        "my env/lib/x.py",
+        "conda/conda-meta/history",
+        "__pycache__/x.pyc",
+        "cs231n/__pycache__/x.cpython-311.pyc",
+        ".ipynb_checkpoints/RNN_Captioning-checkpoint.ipynb",
+        "cs231n/datasets/coco_captioning/train.h5",
+        "cs231n/datasets/photos.py",
+        "cs231n/build/temp.o",
+        "build/report/index.html",
+        "update-3/before.zip",
+        "assignment3-handout.zip",
+        "assignment3.zip",
+        "README.md",
+        "requirements.txt",
+        "collectSubmission.sh",
+        "cs231n/rnn_layers.py~",
+        "cs231n/.rnn_layers-a8b_x2k1.py",
+        ".DS_Store",
+    ]
+    within = ["cs231n/.gitignore", "pictures/cat.png", "notes.txt", "deep/er/data.npz"]
+    for name in out + within:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+    assert hand_in(folder) == 0
+
+    files = zip_of(folder)
+    assert [name for name in out if name in files] == []
+    assert [name for name in within if name not in files] == []
+    assert not any("datasets" in Path(name).parts for name in files)
+
+
+def test_the_data_folder_stays_out_wherever_it_is(folder, monkeypatch):
+    (folder / "data").mkdir()
+    (folder / "data" / "train.h5").write_bytes(b"x")
+    monkeypatch.setenv("CS231N_DATA_DIR", str(folder / "data"))
+
+    assert hand_in(folder) == 0
+    assert "data/train.h5" not in zip_of(folder)
+
+
+def test_equal_folders_make_equal_zips(folder, tmp_path):
+    twin = tmp_path / "twin"
+    shutil.copytree(folder, twin)
+    for path in twin.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+
+    assert hand_in(folder) == hand_in(twin) == 0
+    first, second = (f / "assignment3.zip" for f in (folder, twin))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_everything_missing_is_named_at_once_and_an_older_zip_stays(folder, capsys):
+    older = folder / "assignment3.zip"
+    older.write_bytes(b"older")
+    lost = ["RNN_Captioning.ipynb", "cs231n/rnn_layers.py", "GANs-PyTorch.ipynb"]
+    for name in lost:
+        (folder / name).unlink()
+    before = sorted(folder.rglob("*"))
+
+    assert hand_in(folder) == 1
+
+    said = capsys.readouterr()
+    assert "Done" not in said.out
+    for name in lost:
+        assert f"{name} is missing." in said.err
+    assert "is an older one" in " ".join(said.err.split())
+    assert older.read_bytes() == b"older"
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_what_there_is_can_be_handed_in_anyway(folder, capsys):
+    (folder / "RNN_Captioning.ipynb").unlink()
+
+    assert hand_in(folder, "--anyway") == 0
+
+    said = capsys.readouterr().out
+    assert "RNN_Captioning.ipynb is missing." in said
+    assert said.splitlines()[-1].startswith("### Done! assignment3.zip")
+    assert "lacks" in said.splitlines()[-1]
+    (problem,) = json.loads(zip_of(folder)[MANIFEST])["problems"]
+    assert "RNN_Captioning.ipynb" in problem
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        "rnn_captioning_.ipynb",
+        "RNN_Captioning (1).ipynb",
+        "RNN_Captioning-Copy1.ipynb",
+        "solved/RNN_Captioning.ipynb",
+    ],
+)
+def test_a_slip_of_the_name_is_pointed_out(folder, slip, capsys):
+    (folder / slip).parent.mkdir(exist_ok=True)
+    (folder / "RNN_Captioning.ipynb").rename(folder / slip)
+
+    assert hand_in(folder) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"RNN_Captioning.ipynb is missing. There is {slip}" in said
+
+
+def test_one_framework_is_enough(folder):
+    for name in ("StyleTransfer", "NetworkVisualization", "GANs"):
+        old = folder / f"{name}-PyTorch.ipynb"
+        old.rename(folder / f"{name}-TensorFlow.ipynb")
+    assert hand_in(folder) == 0
+
+
+def test_a_course_may_ask_for_the_questions_of_2016(folder, capsys):
+    for name in ("StyleTransfer-PyTorch.ipynb", "GANs-PyTorch.ipynb"):
+        (folder / name).unlink()
+
+    assert hand_in(folder) == 1
+    assert hand_in(folder, "--set", "2016") == 0
+    assert json.loads(zip_of(folder)[MANIFEST])["set"] == "2016"
+    (folder / "ImageGradients.ipynb").unlink()
+    assert hand_in(folder, "--set", "2016") == 1
+    assert "ImageGradients.ipynb is missing." in capsys.readouterr().err
+
+
+NO_NOTEBOOKS = [
+    b"",
+    b"not JSON",
+    b"\xff\xfe{",
+    b"[]",
+    b"[" * 100_000,
+    b'{"cells": {}}',
+    b'{"nbformat": 3, "worksheets": []}',
+    b'{"nbformat": 4, "cells": [7]}',
+]
+
+
+@pytest.mark.parametrize("content", NO_NOTEBOOKS)
+def test_a_notebook_that_is_none_is_named(folder, content, capsys):
+    (folder / "RNN_Captioning.ipynb").write_bytes(content)
+
+    assert hand_in(folder) == 1
+    said = capsys.readouterr().err
+    assert "RNN_Captioning.ipynb" in said
+    assert "Traceback" not in said
+    assert not (folder / "assignment3.zip").exists()
+
+
+def test_a_folder_without_notebooks_names_them_all(folder, capsys):
+    for path in folder.glob("*.ipynb"):
+        path.unlink()
+
+    assert hand_in(folder) == 1
+    said = capsys.readouterr().err
+    assert said.count(".ipynb is missing.") == 5
+
+
+def test_a_large_file_beside_the_notebooks_stays_out_unread(folder, capsys):
+    with (folder / "video.avi").open("wb") as file:
+        file.truncate(2 << 30)
+
+    assert hand_in(folder) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "video.avi is left out: it has 2.15 GB, and the limit is 20 MB." in said
+    assert "video.avi" not in zip_of(folder)
+    assert "video.avi" in json.loads(zip_of(folder)[MANIFEST])["left_out"]
+
+
+def test_a_notebook_over_the_limit_is_a_problem(folder, capsys):
+    cells = [code("1", 1, [{"output_type": "stream", "text": "x" * LIMIT}])]
+    (folder / "RNN_Captioning.ipynb").write_text(json.dumps(notebook(cells)))
+
+    assert hand_in(folder) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "RNN_Captioning.ipynb cannot be handed in: it has 20 MB" in said
+
+
+def test_the_whole_has_a_limit_too_and_work_goes_first(folder, monkeypatch, capsys):
+    (folder / "a.bin").write_bytes(b"x" * 90_000)
+    (folder / "b.bin").write_bytes(b"x" * 90_001)
+    code_size = sum(
+        len(content)
+        for name, content in gather(folder).files.items()
+        if name not in {"a.bin", "b.bin"}
+    )
+    monkeypatch.setattr(collecting, "WHOLE", code_size + 120_000)
+
+    assert hand_in(folder) == 0
+    assert "b.bin is left out" in capsys.readouterr().out
+    assert "b.bin" not in zip_of(folder)
+    assert set(required(assignment.questions())) <= zip_of(folder).keys()
+
+
+@POSIX
+def test_names_that_do_not_travel_are_left_out_and_shown_on_one_line(folder, capsys):
+    names = [b"two\nlines.py", b"latin-\xe9.py", b"back\\slash.py", b"bell\x07.py"]
+    for name in names:
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_text("pass\n")
+    (folder / "naïve café.py").write_text("pass\n")
+
+    assert hand_in(folder) == 0
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert r"two\nlines.py is left out" in said
+    assert r"latin-\udce9.py is left out" in said
+    files = zip_of(folder)
+    assert "naïve café.py" in files
+    assert not [n for n in files if n.startswith(("two", "latin", "back", "bell"))]
+
+
+@POSIX
+def test_links_that_lead_out_of_the_folder_are_not_followed(folder, tmp_path, capsys):
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key.py").write_text("secret = 1\n")
+    (folder / "key.py").symlink_to(secret / "key.py")
+    (folder / "more").symlink_to(secret)
+    (folder / "loop").symlink_to(folder)
+    (folder / "dangling.py").symlink_to("nowhere.py")
+    (folder / "inside.py").symlink_to(folder / "setup.py")
+    os.mkfifo(folder / "pipe.py")
+
+    assert hand_in(folder) == 0
+
+    files = zip_of(folder)
+    assert not [n for n in files if "key" in n or n.startswith(("more", "loop"))]
+    assert files["inside.py"] == files["setup.py"]
+    said = " ".join(capsys.readouterr().out.split())
+    for name in ("key.py", "more", "loop", "dangling.py", "pipe.py"):
+        assert f"{name} is left out" in said, name
+
+
+@POSIX
+def test_a_required_file_that_is_a_link_elsewhere_is_missing(folder, tmp_path, capsys):
+    shutil.move(folder / "cs231n" / "rnn_layers.py", tmp_path)
+    (folder / "cs231n" / "rnn_layers.py").symlink_to(tmp_path / "rnn_layers.py")
+
+    assert hand_in(folder) == 1
+    assert "put the file itself here" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_file_that_cannot_be_read_is_named(folder, monkeypatch, capsys):
+    read = collecting._read
+
+    def refuse(path, root):
+        if path.name in {"notes.txt", "rnn_layers.py"}:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read(path, root)
+
+    monkeypatch.setattr(collecting, "_read", refuse)
+    (folder / "notes.txt").touch()
+    assert hand_in(folder) == 1
+    said = capsys.readouterr()
+    assert "notes.txt is left out: it cannot be read" in said.out
+    assert "rnn_layers.py cannot be handed in: it cannot be read" in said.err
+
+
+def as_nobody(command, **kwargs):
+    """Run a command without root's power to read and write everything."""
+    if os.name == "nt" or os.geteuid() != 0:
+        pytest.skip("only root can become nobody")
+    return subprocess.run(
+        command,
+        user=65534,
+        group=65534,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        check=False,
+        **kwargs,
+    )
+
+
+@pytest.fixture
+def public(folder, tmp_path_factory):
+    """Open the way to the folder for everybody, as root's temporary files are not."""
+    for parent in folder.parents:
+        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
+            mode = stat.S_IMODE(parent.stat().st_mode)
+            parent.chmod(mode | 0o055)
+        if parent == tmp_path_factory.getbasetemp().parent:
+            break
+    return folder
+
+
+@POSIX
+@pytest.mark.parametrize("lock", ["folder", "file"])
+def test_without_permission_nothing_is_made_and_the_reason_is_told(public, lock):
+    python = shutil.which("python3", path="/usr/bin:/bin")
+    if python is None or sys.version_info[:2] < (3, 11):
+        pytest.skip("there is no Python that everybody may run")
+    known = [python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+    if as_nobody(known).returncode:
+        pytest.skip("the system's Python is too old")
+    public.chmod(0o555 if lock == "folder" else 0o777)
+    if lock == "file":
+        (public / "cs231n" / "rnn_layers.py").chmod(0)
+
+    done = as_nobody(
+        [python, "-B", "-m", "cs231n.submission", "--no-checks"], cwd=public
+    )
+
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr
+    wanted = "cannot be written" if lock == "folder" else "rnn_layers.py cannot be"
+    assert wanted in " ".join(done.stderr.split())
+    assert not (public / "assignment3.zip").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a file system of 3 MB, which only root can do."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@POSIX
+def test_on_a_full_disk_the_older_zip_stays(folder, small_disk, capsys):
+    (folder / "noise.bin").write_bytes(os.urandom(4_000_000))
+    older = small_disk / "mine.zip"
+    older.write_bytes(b"older")
+
+    assert hand_in(folder, "--out", str(older)) == 1
+
+    said = " ".join(capsys.readouterr().err.split())
+    assert "No space left on device" in said
+    assert "is as it was" in said
+    assert older.read_bytes() == b"older"
+    assert [path.name for path in small_disk.iterdir()] == ["mine.zip"]
+
+
+def test_a_disk_that_forgets_is_noticed(folder, monkeypatch, capsys):
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: b"something else")
+
+    assert hand_in(folder) == 1
+    assert "does not hold what was written" in " ".join(capsys.readouterr().err.split())
+    assert not (folder / "assignment3.zip").exists()
+
+
+@POSIX
+def test_the_script_works_from_any_folder_through_a_name_with_spaces(folder, tmp_path):
+    shutil.copy(ROOT / "collectSubmission.sh", folder)
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    done = subprocess.run(
+        [folder / "collectSubmission.sh", "--no-checks"],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin"},  # no other Python of ours is to be found
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("### Done! assignment3.zip")
+    assert (folder / "assignment3.zip").exists()
+    assert not (tmp_path / "assignment3.zip").exists()
+
+
+@POSIX
+def test_the_script_fails_as_the_command_does_and_says_when_there_is_no_python(folder):
+    shutil.copy(ROOT / "collectSubmission.sh", folder)
+    (folder / "GANs-PyTorch.ipynb").unlink()
+    command = ["/bin/bash", "collectSubmission.sh", "--no-checks"]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "GANs-PyTorch.ipynb is missing." in done.stderr
+
+    tools = folder / "bin"
+    tools.mkdir()
+    (tools / "dirname").symlink_to(shutil.which("dirname"))
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={"PATH": str(tools)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "No Python 3.11 or newer was found" in done.stderr
+
+
+@POSIX
+def test_the_script_is_executable_thin_and_has_unix_line_ends():
+    script = ROOT / "collectSubmission.sh"
+
+    assert script.stat().st_mode & stat.S_IXUSR
+    assert b"\r" not in script.read_bytes()
+    assert len(script.read_text().splitlines()) < 20
+    subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_nothing_but_the_standard_library_is_imported(folder):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            "import sys; sys.path.insert(0, '.');"
+            "from cs231n.submission import main; sys.exit(main(['--no-checks']))",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
