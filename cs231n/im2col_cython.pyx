@@ -334,11 +334,6 @@ def col2im_6d_cython(
     return result
 
 
-cdef inline real _larger(real a, real b) noexcept nogil:
-    """Return the larger number, or nan where there is one."""
-    return b if (b > a) | (b != b) else a  # no branch, so no wrong guess
-
-
 def pool(
     const real[:, :, :, :] x,
     real[:, :, :, ::1] out,
@@ -365,7 +360,7 @@ def pool(
     cdef const real* upper
     cdef const real* lower
     cdef real* to
-    cdef real best
+    cdef real best, a, b, d, e
     with nogil:
         for n in range(x.shape[0]):
             for c in range(x.shape[1]):
@@ -374,19 +369,25 @@ def pool(
                     if dense and height == 2 and width == 2:
                         upper = &x[n, c, y * stride, 0]
                         lower = &x[n, c, y * stride + 1, 0]
+                        # Choices like these take no branch, so none is guessed wrong.
                         for p in range(out_w):
-                            to[p] = _larger(
-                                _larger(upper[p * stride], upper[p * stride + 1]),
-                                _larger(lower[p * stride], lower[p * stride + 1]),
-                            )
+                            a, b = upper[p * stride], upper[p * stride + 1]
+                            d, e = lower[p * stride], lower[p * stride + 1]
+                            best = b if b > a else a
+                            best = d if d > best else best
+                            best = e if e > best else best
+                            if (b != b) | (d != d) | (e != e):
+                                best = b + d + e  # nan
+                            to[p] = best
                         continue
                     for p in range(out_w):
                         best = x[n, c, y * stride, p * stride]
                         for i in range(height):
                             for j in range(width):
-                                best = _larger(
-                                    best, x[n, c, y * stride + i, p * stride + j]
-                                )
+                                a = x[n, c, y * stride + i, p * stride + j]
+                                best = a if a > best else best
+                                if a != a:
+                                    best = a
                         to[p] = best
 
 
