@@ -435,6 +435,8 @@ G_DC = learn(
 # which changes, too.
 
 # %%
+if not histories:
+    raise NotImplementedError("No GAN was trained yet, so there is nothing to look at.")
 plot_training(
     histories,
     alt="Losses of discriminator and generator for the three GANs: they wander about "
