@@ -54,9 +54,13 @@ class Student:
 
     def says(self, *arguments, **environment):
         command = [*self.alone, self.python, "-m", *arguments]
-        done = run(command, self.folder, **environment)
+        done = run(command, self.folder, PATH=self.path(), **environment)
         assert done.returncode in {0, 1}, done.stderr
         return done
+
+    def path(self):
+        """Return where programs are found: in the student's environment first."""
+        return f"{Path(self.python).parent}{os.pathsep}{os.environ['PATH']}"
 
     def write(self, function):
         """Write one function as the solved tree has it; a shared one once for all."""
@@ -109,8 +113,8 @@ def hand_in(student):
     """
     stand_ins(student.folder)
     script = student.folder / "collectSubmission.sh"
-    tools = f"{Path(student.python).parent}{os.pathsep}{os.environ['PATH']}"
-    done = run([*student.alone, "bash", script], student.folder.parent, PATH=tools)
+    command = [*student.alone, "bash", script]
+    done = run(command, student.folder.parent, PATH=student.path())
     assert done.returncode == 0, done.stderr
     *_, last = done.stdout.splitlines()
     assert last == "### Done! assignment3.zip is ready to be handed in."
