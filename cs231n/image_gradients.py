@@ -73,7 +73,8 @@ def make_fooling_image(X: Array, target_y: int, model: Any) -> Array:
         g, _ = model.backward(dscores, cache)
         size = np.linalg.norm(g) + 1e-12
         # A tenth of the way, were the score linear; not too little near the end.
-        X_fooling += max(2, gap / size / 10) * g / size
+        step = max(2, gap / size / 10) * g / size
+        X_fooling += step
     # END SOLUTION
     return X_fooling
 
