@@ -12,7 +12,7 @@ import pytest
 
 from cs231n import datasets
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
-from cs231n.datasets import scene_captions
+from cs231n.datasets import scene_captions, scene_maps
 from cs231n.datasets.scene_grammar import parse, score
 from cs231n.datasets.scenes import draw, scene_from_url
 
@@ -62,9 +62,10 @@ def quick(monkeypatch):
         return pictures / np.float32(255), np.zeros((total, 4096), np.float32)
 
     columns = np.ones(6 * 8 * 3, np.float32)
-    monkeypatch.setattr(scene_captions, "feature_maps", look)
+    monkeypatch.setattr(scene_maps, "feature_maps", look)
     monkeypatch.setattr(scene_captions, "column_weights", lambda: columns)
-    monkeypatch.setattr(scene_captions, "_model", lambda: (None, "embedded"))
+    for module in (scene_captions, scene_maps):
+        monkeypatch.setattr(module, "load_model", lambda *_: (None, "embedded"))
 
 
 def test_files_and_formats(folder):
@@ -281,3 +282,14 @@ def test_command(tmp_path, quick, capsys):  # noqa: ARG001
         scene_captions.main(["--help"])
     assert stop.value.code == 0
     assert "--seed" in capsys.readouterr().out
+
+
+def test_processes_see_what_one_alone_sees(monkeypatch):
+    scenes = scene_captions._different_scenes(16, np.random.default_rng(5))
+    alone = scene_maps.look_at(scenes, "embedded", progress=False)
+    monkeypatch.setattr(scene_maps, "_CHUNK", 4)
+    monkeypatch.setattr(scene_maps, "_SHARE", 1)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
+    together = scene_maps.look_at(scenes, "embedded", progress=False)
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)

@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,15 +27,13 @@ from cs231n import caption_features, datasets
 from cs231n.caption_features import (
     FeatureReducer,
     column_weights,
-    feature_maps,
     features_from_image,
 )
-from cs231n.progress import progress_bar
+from cs231n.datasets.scene_maps import load_model, look_at
 
 if TYPE_CHECKING:
     import os
 
-    import torch
     from numpy.typing import NDArray
 
     from cs231n.datasets.scenes import Scene
@@ -50,9 +47,6 @@ WORDS = 15
 MARKS = ("<NULL>", "<START>", "<END>", "<UNK>")
 """The words with indices 0 to 3, as in the original vocabulary."""
 
-# Scenes that a process draws and looks at in one go: a multiple of feature_maps' batch,
-# so that the results do not depend on the number of processes.
-_CHUNK = 40
 _RECORD = "build.json"
 _README = """\
 Drawn scenes with captions, in the format of coco_captioning, made by
@@ -151,7 +145,7 @@ def photo_features(
     folder = ensure() if folder is None else Path(folder)
     reducer = FeatureReducer.load(folder / "reducer.npz")
     weights = json.loads((folder / _RECORD).read_text("utf-8"))["weights"]
-    return features_from_image(image, reducer, _model(weights)[0])
+    return features_from_image(image, reducer, load_model(weights)[0])
 
 
 def _write(
@@ -164,8 +158,8 @@ def _write(
     scenes = _different_scenes(num_train + num_val, scene_rng)
     captions = [describe(scene, word_rng, count=CAPTIONS) for scene in scenes]
     words = _vocabulary(captions[:num_train])
-    _, weights = _model()
-    maps, wide = _look_at(scenes, weights, progress)
+    _, weights = load_model()
+    maps, wide = look_at(scenes, weights, progress)
     reducer = FeatureReducer().fit(maps[:num_train], column_weights())
     features = reducer.transform(maps)
 
@@ -204,62 +198,6 @@ def _write(
     _write_lines(folder / _RECORD, [json.dumps(record, indent=2)])
 
 
-def _look_at(
-    scenes: Sequence[Scene], weights: str, progress: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Draw scenes and run the network on them, in a process for each core.
-
-    Drawing keeps one core busy and the network all of them. In turn, half the machine
-    would wait; in threads, drawing and torch wait for the interpreter's lock.
-
-    Args:
-        scenes: What to draw.
-        weights: The network's, as ``_model`` names them.
-        progress: Whether to show a progress bar.
-
-    Returns:
-        What ``feature_maps`` returns.
-    """
-    import joblib
-
-    chunks = [scenes[k : k + _CHUNK] for k in range(0, len(scenes), _CHUNK)]
-    # A process takes seconds to start, and half a gigabyte.
-    processes = min(joblib.cpu_count(), len(chunks) // 4, 4)
-    if processes < 2:
-        return _look_at_chunk(scenes, weights, progress=progress)
-    parts = []
-    with (
-        joblib.parallel_config("loky", inner_max_num_threads=1),
-        joblib.Parallel(processes, return_as="generator") as parallel,
-        progress_bar(len(scenes), "Drawing and looking", progress) as bar,
-    ):
-        work = joblib.delayed(_look_at_chunk)
-        for part in parallel(work(chunk, weights, threads=1) for chunk in chunks):
-            parts.append(part)
-            bar.update(len(part[0]))
-    maps, wide = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return maps, wide
-
-
-def _look_at_chunk(
-    scenes: Sequence[Scene],
-    weights: str,
-    threads: int | None = None,
-    progress: bool = False,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Do _look_at's work in this process, with torch's threads limited if asked for."""
-    from cs231n.datasets.scenes import draw
-
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
-    pictures = (draw(scene) for scene in scenes)
-    return feature_maps(
-        pictures, _model(weights)[0], progress=progress, total=len(scenes)
-    )
-
-
 def _different_scenes(count: int, rng: np.random.Generator) -> list[Scene]:
     """Draw scenes of which no two show the same things in the same places."""
     from cs231n.datasets.scenes import random_scene
@@ -269,28 +207,6 @@ def _different_scenes(count: int, rng: np.random.Generator) -> list[Scene]:
         scene = random_scene(rng)
         scenes.setdefault(scene.url.partition("?")[0], scene)
     return list(scenes.values())
-
-
-@cache
-def _model(weights: str | None = None) -> tuple[torch.nn.Module, str]:
-    """Return the network that looks at the pictures, and the name of its weights.
-
-    The embedded weights, so that everybody's features are the same; torchvision's only
-    where the package that carries them is missing.
-    """
-    from cs231n.classifiers.squeezenet import load_squeezenet
-
-    try:
-        chosen = weights or "embedded"
-        return load_squeezenet(chosen, "cpu", verbose=False), chosen
-    except ModuleNotFoundError:
-        if weights is not None:
-            raise
-        try:
-            return load_squeezenet("torchvision", "cpu", verbose=False), "torchvision"
-        except FileNotFoundError:
-            pass
-        raise
 
 
 def _splits(num_train: int) -> list[tuple[str, slice]]:
