@@ -220,13 +220,18 @@ def student_pyproject(text: str) -> str:
     except KeyError as error:
         raise HandoutError(f"pyproject.toml has no {error}.") from None
     written = "\n".join(
-        f"[{name}]\n" + "".join(f"{k} = {_toml(v)}\n" for k, v in table.items())
+        f"[{name}]\n" + "".join(f"{_key(k)} = {_toml(v)}\n" for k, v in table.items())
         for name, table in tables.items()
     )
     again = tomllib.loads(written)
     if again["project"] != whole["project"] or again["tool"]["setuptools"] != setup:
         raise HandoutError("pyproject.toml holds values that cannot be written again.")
     return written
+
+
+def _key(name: str) -> str:
+    """Quote a key where TOML would take its dots for tables."""
+    return name if re.fullmatch(r"[\w-]+", name) else json.dumps(name)
 
 
 def _is_table(value: Any) -> bool:
