@@ -87,7 +87,7 @@ def ensure(quick: bool = False, progress: bool = True) -> tuple[Path, Path]:
     folder = tiny_folder.ensure(recipe.sizes, progress)
     file = datasets.cache_dir() / _name(recipe)
     if recipe.stages:
-        print(f"Training a network on them, once, about three minutes: {file}")
+        print(f"Training a network on them, once, some minutes: {file}")
     else:
         print(f"Drawing random weights for a network, once: {file}")
     build(file, folder, recipe, progress)
