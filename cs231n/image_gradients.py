@@ -61,19 +61,18 @@ def make_fooling_image(X: Array, target_y: int, model: Any) -> Array:
     # mode. Choose a length of step such that most pictures need 10 to 100 steps, count
     # them, and give up at some number. Printing the progress helps.
     # Hint: pixels go from 0 to 255, and the gradient's own length says little about how
-    # far to go; g / ||g||_2 has the length 1.
+    # far to go. g / ||g||_2 has the length 1; in a picture of 64 by 64 pixels, a change
+    # by one level in each of the 12,288 numbers has a length of about 111.
     # BEGIN SOLUTION
-    for _ in range(300):
+    pace = np.sqrt(X.size) / 2  # half a level per number, in the root mean square
+    for _ in range(100):
         scores, cache = model.forward(X_fooling, mode="test")
-        gap = scores[0].max() - scores[0, target_y]
         if scores[0].argmax() == target_y:
             break
         dscores = np.zeros_like(scores)
         dscores[0, target_y] = 1
         g, _ = model.backward(dscores, cache)
-        size = np.linalg.norm(g) + 1e-12
-        # A tenth of the way, were the score linear; not too little near the end.
-        step = max(2, gap / size / 10) * g / size
+        step = pace * g / (np.linalg.norm(g) + 1e-12)
         X_fooling += step
     # END SOLUTION
     return X_fooling
