@@ -356,29 +356,30 @@ def pool(
     )
     cdef Py_ssize_t n, c, y, p, i, j
     cdef Py_ssize_t out_w = out.shape[3]
-    cdef bint dense = x.strides[3] == sizeof(real)
+    cdef bint pairs = height == 2 and width == 2 and stride == 2
     cdef const real* upper
     cdef const real* lower
     cdef real* to
     cdef real best, a, b, d, e
+    pairs = pairs and x.strides[3] == sizeof(real)
     with nogil:
         for n in range(x.shape[0]):
             for c in range(x.shape[1]):
                 for y in range(out.shape[2]):
                     to = &out[n, c, y, 0]
-                    if dense and height == 2 and width == 2:
-                        upper = &x[n, c, y * stride, 0]
-                        lower = &x[n, c, y * stride + 1, 0]
-                        # Choices like these take no branch, so none is guessed wrong.
+                    if pairs:
+                        upper, lower = &x[n, c, 2 * y, 0], &x[n, c, 2 * y + 1, 0]
+                        # Choices like these take no branch and work on whole vectors
+                        # at a time. b and e stay if they are nan; a and d need help.
                         for p in range(out_w):
-                            a, b = upper[p * stride], upper[p * stride + 1]
-                            d, e = lower[p * stride], lower[p * stride + 1]
-                            best = b if b > a else a
-                            best = d if d > best else best
-                            best = e if e > best else best
-                            if (b != b) | (d != d) | (e != e):
-                                best = b + d + e  # nan
-                            to[p] = best
+                            a, b = upper[2 * p], upper[2 * p + 1]
+                            d, e = lower[2 * p], lower[2 * p + 1]
+                            b = a if a > b else b
+                            b = a if a != a else b
+                            e = d if d > e else e
+                            e = d if d != d else e
+                            best = b if b > e else e
+                            to[p] = b if b != b else best
                         continue
                     for p in range(out_w):
                         best = x[n, c, y * stride, p * stride]

@@ -248,16 +248,27 @@ def test_adam_takes_arrays_that_do_not_suit_the_kernel(mean, rng):
 
 
 @pytest.mark.usefixtures("way")
-def test_nan_wins_a_pool():
-    x = np.ones((1, 1, 4, 4))
-    x[0, 0, 1, 2] = np.nan
-    for stride in (1, 2):
-        out, cache = max_pool_forward_fast(
-            x, {"pool_height": 2, "pool_width": 2, "stride": stride}
-        )
-        assert np.isnan(out[0, 0, 0, -1])
-        assert out[0, 0, -1, 0] == 1
-        assert max_pool_backward_fast(out, cache).shape == x.shape
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("place", range(4))
+def test_nan_wins_a_pool(place, dtype):
+    x = np.zeros((1, 1, 6, 78), dtype)  # wider than a register
+    x[0, 0, place // 2 :: 2, place % 2 :: 6] = np.nan
+    x[0, 0, (3 - place) // 2 :: 2, (3 - place) % 2 :: 6] = np.inf
+    x[0, 0, :, 2::6] = -np.inf
+    for stride in (1, 2, 3):
+        size = {"pool_height": 2, "pool_width": 2, "stride": stride}
+        out, cache = max_pool_forward_fast(x, size)
+        parts = [
+            x[..., i : i + stride * out.shape[2] : stride, j:][
+                ..., : stride * out.shape[3] : stride
+            ]
+            for i, j in np.ndindex(2, 2)
+        ]
+        np.testing.assert_array_equal(out, np.max(parts, axis=0))
+        assert np.isnan(out).any()
+        assert np.isfinite(out).any()
+        dx = max_pool_backward_fast(np.ones_like(out), cache)
+        assert dx.shape == x.shape
 
 
 def test_parts_make_up_the_whole_and_errors_come_through():
