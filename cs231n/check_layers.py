@@ -228,7 +228,7 @@ def _students_forward(
     name = f"{pair.name}_forward"
     try:
         return call_forward(pair, getattr(bench.module, name), inputs)
-    except Exception as error:
+    except Exception as error:  # whatever a student's code raises
         raise WaitingError(
             f"{name} has to work first, as this function reads the cache it leaves"
         ) from error

@@ -64,7 +64,7 @@ def judge(function: Function, records: Records, exercise: Exercise) -> Verdict:
             bench = Bench(function, records.seed, record)
         except GoneError as error:
             verdict = Verdict("wrong", f"{error}.")
-        except BaseException as error:
+        except BaseException as error:  # a student's module may even call exit
             verdict = Verdict("wrong", broken_module(error))
         else:
             verdict = _judge(bench, exercise)
@@ -97,7 +97,7 @@ def _look(bench: Bench, exercise: Exercise, way: str) -> _Look:
     right = bench.record.right["stand-in" if way == "stand-in" else "own"]
     try:
         results = exercise.run(bench, way)
-    except BaseException as error:
+    except BaseException as error:  # as may a function
         look.error = error
         return look
     look.marks = {name: mark(name, value) for name, value in results.items()}
@@ -170,7 +170,7 @@ def _confirmed(exercise: Exercise, bench: Bench) -> bool:
     assert exercise.differences is not None
     try:
         pairs = exercise.differences(bench)
-    except BaseException:
+    except BaseException:  # a forward pass that raises confirms nothing
         return False
     return all(
         result.shape == numeric.shape

@@ -114,7 +114,7 @@ def in_parts(work: Callable[[slice], object], total: int, worth: int = 2) -> Non
     def guarded(part: slice) -> None:
         try:
             work(part)
-        except BaseException as error:
+        except BaseException as error:  # raised again where threads are joined
             failed.append(error)
 
     others = [threading.Thread(target=guarded, args=(part,)) for part in parts[1:]]

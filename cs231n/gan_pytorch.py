@@ -17,9 +17,9 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 (the name that everybody knows)
 from torch.utils.data import Sampler
 
-from cs231n.gan_training import count_params as count_params  # noqa: PLC0414
+from cs231n.gan_training import count_params as count_params  # noqa: PLC0414 (a re-export)
 from cs231n.gan_training import train_gan
-from cs231n.gradient_check import rel_error as rel_error  # noqa: PLC0414 (a re-export)
+from cs231n.gradient_check import rel_error as rel_error  # noqa: PLC0414
 
 NOISE_DIM = 96
 

@@ -28,7 +28,7 @@ def find_tiny_imagenet(quick: bool = False, verbose: bool = True) -> tuple[Path,
     """Return where pictures are, and a network that was trained on them.
 
     They are the original's two downloads where both are on disk. Otherwise pictures are
-    drawn and a network is trained on them, once: about a minute and about three.
+    drawn and a network is trained on them, once, which takes some minutes.
 
     Args:
         quick: Whether a few pictures and a network with random weights will do, in

@@ -205,7 +205,7 @@ def carry_out(made: Plan, root: Path, summary: str) -> str:
             target = root / path
             target.parent.mkdir(parents=True, exist_ok=True)
             (folder / "new" / path).replace(target)
-    except BaseException as error:
+    except BaseException as error:  # an interrupt, too, must leave nothing half done
         if lost := _put_back(made, root, existed):
             raise UpdateError(
                 f"The update failed ({error}), and {', '.join(lost)} could not be put "

@@ -35,7 +35,7 @@ def get(table, name, folder, die_at=None, counted=None, largest=None):
     os.environ.pop("CS231N_OFFLINE", None)
     download.PAUSE = 0.01
     dataset = registry.load(table).datasets[name]
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 (to the end)
     if largest is not None:
         import resource
 

@@ -280,7 +280,7 @@ def run(names, per_loader, folder, seed, now, results):
         results: A queue that receives (case, what came of it, details).
     """
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 (to the end)
     for name in names:
         write, load = LOADERS[name]
         place = Path(folder) / name.replace(" ", "_")

@@ -56,9 +56,9 @@ def test_precision_and_recall_of_clouds_that_miss_something(rng):
     both = np.concatenate([left, right])
     assert precision_and_recall(both, both) == (1, 1)
     assert precision_and_recall(left, right) == (0, 0)
-    precision, recall = precision_and_recall(both, left)  # a mode is missing
+    precision, recall = precision_and_recall(both, left)
     assert (precision, recall) == (1, 0.5)
-    precision, recall = precision_and_recall(left, both)  # half of it is rubbish
+    precision, recall = precision_and_recall(left, both)
     assert (precision, recall) == (0.5, 1)
 
 

@@ -86,6 +86,7 @@ def _tidy(dataset: Dataset) -> None:
     """Remove what a run left that was killed just after the data set got its name."""
     from filelock import FileLock, Timeout
 
+    # Somebody else is at work, or may not delete: what is left does no harm.
     with suppress(OSError, Timeout):
         work = datasets.cache_dir() / WORK / dataset.name
         if work.is_dir():

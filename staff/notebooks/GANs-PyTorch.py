@@ -271,9 +271,9 @@ learn(
 # %% [markdown]
 # ## Two players
 #
-# Why is that hard? Two players who each go downhill need not arrive anywhere. Let the
-# first one lower $f(x, y) = xy$ by changing $x$, the second one raise it by changing
-# $y$, by turns, each seeing what the other has just done:
+# Why is that hard? The two players do not lower the same number. Let the first one
+# lower $f(x, y) = xy$ by changing $x$, the second one raise it by changing $y$, by
+# turns, each seeing what the other has just done:
 #
 # $$y_{t+1} = y_t + h \, x_t, \qquad x_{t+1} = x_t - h \, y_{t+1}$$
 #
@@ -292,8 +292,8 @@ def take_turns(x, y, step, count):
 
 plot_orbit(
     take_turns(1.0, 1.0, step=0.3, count=42),
-    alt="x and y go round and round the point (0, 0) on an ellipse, and over time are "
-    "two waves that neither grow nor shrink.",
+    alt="Two panels: where the two players are after each step, and x and y step by "
+    "step.",
 )
 
 # %% [markdown] tags=["answer"] id="q5-two-players"
@@ -431,16 +431,15 @@ G_DC = learn(
 # %% [markdown]
 # ## Losses and numbers
 #
-# The losses say little about the pictures: each is measured against the other network,
-# which changes, too.
+# Here are the losses of all three.
 
 # %%
 if not histories:
     raise NotImplementedError("No GAN was trained yet, so there is nothing to look at.")
 plot_training(
     histories,
-    alt="Losses of discriminator and generator for the three GANs: they wander about "
-    "and stay apart, and do not go to zero.",
+    alt="Losses of discriminator and generator over the iterations, a panel for "
+    "each of the three GANs.",
 )
 
 # %% [markdown] tags=["answer"] id="q5-losses"
@@ -465,7 +464,8 @@ plot_training(
 # <!-- END SOLUTION -->
 
 # %% [markdown]
-# So we ask somebody else: a small classifier of digits, trained at first use and kept.
+# Losses are measured against a network that changes, too. So we ask somebody who does
+# not: a small classifier of digits, trained at first use and kept.
 # Of a thousand drawn digits it tells
 #
 # * how many of the ten digits are drawn at all, and how sure it is of what it sees;
@@ -485,8 +485,7 @@ qualities = {
 print_quality(qualities)
 plot_quality(
     qualities,
-    alt="Five panels of bars for real digits and three GANs: the convolutional one is "
-    "nearest to the real digits in digits drawn, Fréchet distance and recall.",
+    alt="Five panels of bars, one for each number: real digits and the three GANs.",
 )
 
 # %%
@@ -685,8 +684,8 @@ study = run_study(
 print(study.table())
 plot_study(
     study,
-    alt="Accuracy against the number of labelled digits, with error bars: the networks "
-    "that also learn from digits without labels are above the one that does not.",
+    alt="Accuracy against the number of labelled digits, with error bars, a line for "
+    "each of the three ways.",
 )
 
 # %%

@@ -294,8 +294,7 @@ deep, strip, errors = invert(6, **DEEP)
 show_pictures(
     [kitten, *strip.values()],
     ["the photo", *(f"layer 6, iteration {t + 1}" for t in strip)],
-    alt="A photo of a cat, and how it comes back out of noise from layer 6's features: "
-    "the outlines are there, fine detail is not.",
+    alt="A photo of a cat, and how it comes back out of noise from layer 6's features.",
     columns=6,
     width=2,
 )

@@ -22,12 +22,7 @@ import os
 
 import numpy as np
 
-from cs231n.gradient_check import (
-    check,
-    check_below,
-    eval_numerical_gradient,
-    eval_numerical_gradient_array,
-)
+from cs231n.gradient_check import check, check_below, eval_numerical_gradient
 
 # %% tags=["parameters"]
 # "full" does everything; "quick" takes fewer pictures and an untrained network.
@@ -156,13 +151,12 @@ def slope_at(n, row, column):
     """Return the numerical gradient at the three colours of a pixel."""
     around = X[n : n + 1].copy()
 
-    def scores_of(colours):
+    def score_of(colours):
         around[0, :, row, column] = colours
-        return precise.loss(around)
+        return precise.loss(around)[0, y[n]]
 
-    is_correct = np.eye(len(class_names))[y[n]][None]
     colours = X[n, :, row, column].copy()
-    return eval_numerical_gradient_array(scores_of, colours, is_correct)
+    return eval_numerical_gradient(score_of, colours, verbose=False)
 
 
 spots = [(0, 31, 20), (0, 40, 33), (1, 25, 40), (1, 8, 9)]
@@ -279,8 +273,9 @@ show_fooling(original, fooling, data["y_val"][n])
 
 # %% [markdown]
 # Was that luck? Other pictures, and for each two targets: the class that comes second
-# for it anyway, and any other. Not every climb arrives. What makes a thing a red boat is
-# in part what makes it a red house, so the score of the class that leads may rise, too.
+# for it anyway, and any other. Not every climb arrives. What makes a thing a red boat
+# is in part what makes it a red house, so the score of the class that leads may rise,
+# too.
 
 # %%
 attempts = 12 if PROFILE == "full" else 2

@@ -215,7 +215,8 @@ def test_trained_once_and_the_full_one_serves_for_the_quick_one(no_work, capsys)
     PretrainedCNN(h5_file=full[1])
 
 
-def test_a_damaged_file_is_made_again(place, no_work):  # noqa: ARG001
+@pytest.mark.usefixtures("place")
+def test_a_damaged_file_is_made_again(no_work):
     _, file = tiny_model.ensure()
     file.write_bytes(file.read_bytes()[:5000])
     tiny_model.ensure()
@@ -224,7 +225,8 @@ def test_a_damaged_file_is_made_again(place, no_work):  # noqa: ARG001
     PretrainedCNN(h5_file=file)
 
 
-def test_an_interrupted_training_leaves_no_file(place, no_work, monkeypatch):  # noqa: ARG001
+@pytest.mark.usefixtures("no_work")
+def test_an_interrupted_training_leaves_no_file(place, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
@@ -235,7 +237,8 @@ def test_an_interrupted_training_leaves_no_file(place, no_work, monkeypatch):  #
     assert not list(place.glob(".*"))
 
 
-def test_command(place, no_work, capsys, monkeypatch):  # noqa: ARG001
+@pytest.mark.usefixtures("place", "no_work")
+def test_command(capsys, monkeypatch):
     assert tiny_model.main(["--quick"]) == 0
     assert "50% of the validation pictures" in capsys.readouterr().out
 
