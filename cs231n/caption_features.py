@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Sized
 from itertools import islice
 from pathlib import Path
@@ -144,7 +145,7 @@ class FeatureReducer:
             gain *= np.asarray(weights, np.float32)
         Z = (rows - mean) * gain
         values, vectors = _leading(Z, min(self.dim, len(Z) - 1, Z.shape[1]))
-        components = Z.T @ vectors.astype(np.float32)  # (D, K)
+        components = Z.T @ vectors  # (D, K)
         components /= np.maximum(np.linalg.norm(components, axis=0), 1e-12)
         # An eigenvector may come with either sign: make its largest entry positive.
         largest = np.abs(components).argmax(axis=0)
@@ -204,7 +205,19 @@ class FeatureReducer:
             # Opened here: NumPy leaves a damaged file open.
             with Path(path).open("rb") as file, np.load(file) as arrays:
                 mean, components = arrays["mean"], arrays["components"]
-        except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except FileNotFoundError:
+            raise
+        # A damaged archive can ask for anything: odd compressions, seeks, sizes.
+        except (
+            EOFError,
+            KeyError,
+            MemoryError,
+            NotImplementedError,
+            OSError,
+            ValueError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise ValueError(
                 f"{os.fspath(path)} is no whole reducer file ({error}); delete the "
                 "folder it is in to have it built again."
@@ -337,12 +350,11 @@ def _leading(
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return the k largest eigenvalues of Z Zᵀ, falling, and their eigenvectors.
 
-    Zᵀ Z has the same spectrum and is far larger.
+    Zᵀ Z has the same spectrum and is far larger. float32 is exact enough for leading
+    components and takes half as long.
     """
     from scipy.linalg import eigh
 
     n = len(Z)
-    values, vectors = eigh(
-        (Z @ Z.T).astype(np.float64), subset_by_index=[n - k, n - 1], overwrite_a=True
-    )
+    values, vectors = eigh(Z @ Z.T, subset_by_index=[n - k, n - 1], overwrite_a=True)
     return values[::-1], vectors[:, ::-1]

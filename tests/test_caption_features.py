@@ -182,3 +182,20 @@ def test_one_photo(model, photos):
     np.testing.assert_allclose(
         features, reducer.transform(maps)[2:3], rtol=1e-2, atol=1e-3
     )
+
+
+def test_a_damaged_reducer_loads_or_is_refused_with_a_clear_error(tmp_path, rng):
+    path = tmp_path / "reducer.npz"
+    FeatureReducer(4).fit(rng.normal(size=(9, 6))).save(path)
+    whole = path.read_bytes()
+    refusals = []
+    for place in range(0, len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged if place % 2 else damaged[:place])
+        try:
+            FeatureReducer.load(path)
+        except ValueError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 100
+    assert all("is no whole reducer file" in refusal for refusal in refusals)

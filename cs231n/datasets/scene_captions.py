@@ -10,11 +10,8 @@ and kept beside the other data. Run as a command to build another one:
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -29,6 +26,7 @@ from cs231n.caption_features import (
     column_weights,
     features_from_image,
 )
+from cs231n.datasets import folders
 from cs231n.datasets.scene_maps import load_model, look_at
 
 if TYPE_CHECKING:
@@ -47,7 +45,6 @@ WORDS = 15
 MARKS = ("<NULL>", "<START>", "<END>", "<UNK>")
 """The words with indices 0 to 3, as in the original vocabulary."""
 
-_RECORD = "build.json"
 _README = """\
 Drawn scenes with captions, in the format of coco_captioning, made by
 python -m cs231n.datasets.scene_captions. The URLs name scenes: image_from_url of
@@ -68,10 +65,10 @@ def ensure(progress: bool = True) -> Path:
     """
     key = _key(NUM_TRAIN, NUM_VAL, SEED)
     for place in datasets.search_path():
-        if _is_built(place / FOLDER, key):
+        if folders.is_built(place / FOLDER, key):
             return place / FOLDER
     folder = datasets.cache_dir() / FOLDER
-    print(f"Drawing {NUM_TRAIN + NUM_VAL:,} scenes, once, a minute or two: {folder}")
+    print(f"Drawing {NUM_TRAIN + NUM_VAL:,} scenes, once, a few minutes: {folder}")
     return build(folder, NUM_TRAIN, NUM_VAL, SEED, progress)
 
 
@@ -107,20 +104,15 @@ def build(
             "take at least 2 and 1."
         )
     target = Path(folder).resolve()
-    if target.exists() and not (target / _RECORD).exists() and _holds_files(target):
-        raise FileExistsError(
-            f"{target} exists and holds no data set of drawn scenes; name another "
-            "folder or move what is there."
-        )
+    _, weights = load_model()
+    facts = {"seed": seed, "train": num_train, "val": num_val, "weights": weights}
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_old_drafts(target)
-        draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-        try:
-            _write(draft, num_train, num_val, seed, progress)
-            _publish(draft, target, _key(num_train, num_val, seed))
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+        with folders.building(
+            target, _key(num_train, num_val, seed), **facts, numpy=np.__version__
+        ) as draft:
+            _write(draft, num_train, num_val, seed, weights, progress)
+    except FileExistsError:
+        raise
     # h5py reports a full disk as one or the other.
     except (OSError, RuntimeError) as error:
         raise OSError(
@@ -144,12 +136,12 @@ def photo_features(
     """
     folder = ensure() if folder is None else Path(folder)
     reducer = FeatureReducer.load(folder / "reducer.npz")
-    weights = json.loads((folder / _RECORD).read_text("utf-8"))["weights"]
+    weights = json.loads((folder / folders.RECORD).read_text("utf-8"))["weights"]
     return features_from_image(image, reducer, load_model(weights)[0])
 
 
 def _write(
-    folder: Path, num_train: int, num_val: int, seed: int, progress: bool
+    folder: Path, num_train: int, num_val: int, seed: int, weights: str, progress: bool
 ) -> None:
     """Write every file of the data set to an empty folder."""
     from cs231n.datasets.scene_grammar import describe
@@ -158,7 +150,6 @@ def _write(
     scenes = _different_scenes(num_train + num_val, scene_rng)
     captions = [describe(scene, word_rng, count=CAPTIONS) for scene in scenes]
     words = _vocabulary(captions[:num_train])
-    _, weights = load_model()
     maps, wide = look_at(scenes, weights, progress)
     reducer = FeatureReducer().fit(maps[:num_train], column_weights())
     features = reducer.transform(maps)
@@ -186,16 +177,6 @@ def _write(
     _write_lines(folder / "coco2014_vocab.json", [json.dumps(vocabulary)])
     reducer.save(folder / "reducer.npz")
     _write_lines(folder / "README.txt", [_README.rstrip()])
-    record = {
-        "key": _key(num_train, num_val, seed),
-        "code": _code_hash(),
-        "seed": seed,
-        "train": num_train,
-        "val": num_val,
-        "weights": weights,
-        "numpy": np.__version__,
-    }
-    _write_lines(folder / _RECORD, [json.dumps(record, indent=2)])
 
 
 def _different_scenes(count: int, rng: np.random.Generator) -> list[Scene]:
@@ -266,58 +247,11 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
 
 
-def _publish(draft: Path, target: Path, key: str) -> None:
-    """Give a whole draft its name, unless somebody else was faster."""
-    if _is_built(target, key):
-        return
-    draft.chmod(0o755)  # mkdtemp makes private folders
-    old = draft.with_name(f"{draft.name}-old")
-    if target.exists():
-        target.rename(old)
-    try:
-        draft.rename(target)
-    except OSError:
-        if not _is_built(target, key):
-            raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _is_built(folder: Path, key: str) -> bool:
-    try:
-        record = json.loads((folder / _RECORD).read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(record, dict) and record.get("key") == key
-
-
-def _holds_files(folder: Path) -> bool:
-    return not folder.is_dir() or any(folder.iterdir())
-
-
-def _remove_old_drafts(target: Path) -> None:
-    """Remove what builds that were killed more than a day ago left behind."""
-    for draft in target.parent.glob(f".{target.name}-*"):
-        try:
-            if time.time() - draft.stat().st_mtime > 24 * 3600:
-                shutil.rmtree(draft, ignore_errors=True)
-        except OSError:
-            continue
-
-
 def _key(num_train: int, num_val: int, seed: int) -> str:
-    text = f"{num_train} {num_val} {seed} {_code_hash()}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _code_hash() -> str:
-    """Return a hash of the code that decides what is in the files."""
+    """Return a text that changes when the code or the sizes do."""
     here = Path(__file__).resolve().parent
-    files = [Path(caption_features.__file__), *sorted(here.glob("scene*.py"))]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_text("utf-8").encode())
-    return digest.hexdigest()[:16]
+    modules = [Path(caption_features.__file__), *sorted(here.glob("scene*.py"))]
+    return folders.code_key(modules, num_train, num_val, seed)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
