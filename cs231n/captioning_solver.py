@@ -22,6 +22,7 @@ _LEAST = {
     "val_every": 0,
     "val_size": 1,
     "checkpoint_every": 1,
+    "feature_noise": 0,
 }
 
 
@@ -65,6 +66,9 @@ class CaptioningSolver:
                 ``checkpoint`` (None): file to save to and to resume from, ``.npz``.
                 ``checkpoint_every`` (None): iterations between checkpoints; None for
                 one at the end of each epoch.
+                ``feature_noise`` (0.0): normal noise that is added to a minibatch's
+                features, in parts of their root mean square. New noise each time
+                keeps a model from learning pictures by heart.
 
         Raises:
             ValueError: If a keyword or the update rule is unknown, or a number is out
@@ -84,6 +88,7 @@ class CaptioningSolver:
         self.val_size: int = kwargs.pop("val_size", 500)
         self.checkpoint: str | os.PathLike[str] | None = kwargs.pop("checkpoint", None)
         self.checkpoint_every: int | None = kwargs.pop("checkpoint_every", None)
+        self.feature_noise: float = kwargs.pop("feature_noise", 0.0)
         if kwargs:
             names = ", ".join(repr(name) for name in sorted(kwargs))
             raise ValueError(
@@ -122,6 +127,10 @@ class CaptioningSolver:
         captions, features, _ = sample_coco_minibatch(
             self.data, batch_size=self.batch_size, split="train"
         )
+        if self.feature_noise:
+            size = self.feature_noise * np.sqrt(np.mean(features**2))
+            noise = size * np.random.standard_normal(features.shape)
+            features = features + noise.astype(features.dtype)
         loss, grads = self.model.loss(features, captions)
         if not np.isfinite(loss):
             raise FloatingPointError(
@@ -321,6 +330,7 @@ class CaptioningSolver:
             "lr_decay": self.lr_decay,
             "batch_size": self.batch_size,
             "val_every": self.val_every,
+            "feature_noise": self.feature_noise,
             "train_captions": list(self.data["train_captions"].shape),
             "params": {
                 name: [list(w.shape), str(w.dtype)]

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from staff import markers
+from staff.notebooks import plain_python
 
 HARMLESS = "staff/student/harmless.toml"
 _LEAST_TOKENS = 8  # in a line that says something
@@ -150,7 +151,7 @@ def index(given: Mapping[str, bytes]) -> Given:
         if name.endswith(".ipynb"):
             cells = json.loads(text)["cells"]
             sources = [(c["cell_type"], "".join(c["source"])) for c in cells]
-            code = "\n".join(_plain(s) for kind, s in sources if kind == "code")
+            code = "\n".join(plain_python(s) for kind, s in sources if kind == "code")
             text = "\n".join(s for _, s in sources)
         elif name.endswith((".py", ".pyx")):
             code = text
@@ -304,11 +305,6 @@ def _dedented(text: str) -> str:
         default=0,
     )
     return "\n".join(line[margin:] for line in lines)
-
-
-def _plain(source: str) -> str:
-    """Take IPython's own commands out of a cell."""
-    return re.sub(r"^(\s*)[%!].*", r"\1pass", source, flags=re.MULTILINE)
 
 
 def _squeezed(line: str) -> str:

@@ -15,6 +15,7 @@ import nbformat
 
 from staff.handout_scores import environment
 from staff.imports import closure
+from staff.notebooks import plain_python
 from staff.questions import ROOT, question_of
 
 STUB = "NotImplementedError"
@@ -222,7 +223,7 @@ def judge_cells(cells: Collection[Any]) -> Iterator[str]:
 
 def _assigned(source: str) -> set[str]:
     """Return the names that a cell binds."""
-    tree = ast.parse(re.sub(r"^\s*[%!].*", "pass", source, flags=re.MULTILINE))
+    tree = ast.parse(plain_python(source))
     found = {
         node.id
         for node in ast.walk(tree)

@@ -9,6 +9,7 @@ from typing import Any
 
 import jupytext
 import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
 
 from cs231n.files import replacing
 from staff.questions import ROOT, notebook_names
@@ -94,6 +95,12 @@ def convert(source: str, name: str) -> bytes:
     nbformat.validate(notebook)
     written: str = nbformat.writes(notebook)
     return (written.rstrip("\n") + "\n").encode()
+
+
+def plain_python(source: str) -> str:
+    """Return a cell as Python: IPython's own commands become calls."""
+    code: str = TransformerManager().transform_cell(source)
+    return code
 
 
 def build(root: Path) -> dict[Path, bytes]:

@@ -124,7 +124,7 @@ def test_an_update_rule_of_ones_own_is_found_in_optim(monkeypatch):
     assert make_solver(update_rule="mine").update_rule is optim.sgd
 
 
-@pytest.mark.parametrize("name", ["batch_size", "print_every", "num_epochs"])
+@pytest.mark.parametrize("name", ["batch_size", "num_epochs", "feature_noise"])
 def test_numbers_out_of_range_are_named(name):
     with pytest.raises(ValueError, match=f"{name} is -1"):
         make_solver(**{name: -1})
@@ -223,6 +223,29 @@ def test_the_loss_falls():
     assert np.mean(losses[-5:]) < 0.05 * np.mean(losses[:5])
 
 
+def test_feature_noise_has_the_size_asked_for_and_stays_out_of_the_data():
+    class Listening(Bigram):
+        def loss(self, features, captions):
+            self.seen = features
+            return super().loss(features, captions)
+
+    data = make_data(train=2000)
+    data["train_features"] = np.full((4, D), -3, np.float32)
+    solver = make_solver(Listening(), data, batch_size=2000, feature_noise=0.5)
+    np.random.seed(231)
+    solver._step()
+    noise = solver.model.seen + 3
+    assert noise.dtype == np.float32
+    assert abs(noise.std() - 1.5) < 0.05
+    assert abs(noise.mean()) < 0.1
+    np.testing.assert_array_equal(data["train_features"], -3)
+
+    solver.validation_loss()
+    np.testing.assert_array_equal(
+        np.unique(solver.model.seen, axis=0), np.unique(data["val_features"], axis=0)
+    )
+
+
 def test_parameters_and_state_stay_float32():
     solver = trained(update_rule="adam", num_epochs=50)
     assert {w.dtype for w in solver.model.params.values()} == {np.dtype(np.float32)}
@@ -306,6 +329,7 @@ ADAM = {
     "optim_config": {"learning_rate": 0.05},
     "lr_decay": 0.9,
     "val_every": 2,
+    "feature_noise": 0.1,
 }
 
 
@@ -549,6 +573,7 @@ def test_a_checkpoint_with_something_else_inside_is_refused(checkpoint, name, ar
         ({"lr_decay": 1.0}, "lr_decay was 0.9, is 1.0"),
         ({"batch_size": 5}, "batch_size was 4, is 5"),
         ({"val_every": 0}, "val_every was 2, is 0"),
+        ({"feature_noise": 0.0}, "feature_noise was 0.1, is 0.0"),
         ({"data": make_data(train=11)}, r"train_captions was \[10, 2\], is \[11, 2\]"),
         ({"model": Bigram(dtype=np.float64)}, "params was .*float32.* is .*float64"),
     ],

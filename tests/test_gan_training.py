@@ -488,12 +488,14 @@ def run(*loader, **changed):
     )
 
 
+@pytest.mark.q5
 def test_with_a_loader_it_returns_pictures(rng, capsys):
     images = run(batches(rng), 2, 4, num_epochs=1)
     assert [x.shape for x in images] == [(16, 784)] * 3
     assert "Iter: 4, D: " in capsys.readouterr().out
 
 
+@pytest.mark.q5
 def test_without_a_loader_it_takes_the_digits_and_shows_pictures(rng, monkeypatch):
     from cs231n import gan_figures
     from cs231n.datasets import digits

@@ -223,10 +223,11 @@ show_saliency_maps(np.array([128, 3225, 2417, 1640, 4619]) % len(data["X_val"]))
 # %%
 target_y = 67
 some = rng.permutation(len(data["X_val"]))[: 40 if PROFILE == "full" else 5]
+labels = data["y_val"][some]
+verdicts = model.loss(data["X_val"][some]).argmax(axis=1)
+known = some[(verdicts == labels) & (labels != target_y)]
+some = known if len(known) else some
 scores, labels = model.loss(data["X_val"][some]), data["y_val"][some]
-known = (scores.argmax(axis=1) == labels) & (labels != target_y)
-if known.any():
-    some, scores, labels = some[known], scores[known], labels[known]
 behind = scores.max(axis=1) - scores[:, target_y]
 
 n = some[behind.argmin()]

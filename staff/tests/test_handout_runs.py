@@ -198,6 +198,8 @@ def test_what_follows_from_a_stub_is_allowed_and_nothing_else():
     (other,) = judge_cells([stub, code("1 / 0", ("ZeroDivisionError", "division"))])
     assert other == "cell 2 raises ZeroDivisionError: division"
     assert list(judge_cells([code("x", count=None)])) == ["cell 1 was not run."]
+    magic = code("%matplotlib inline\ny = (\n    17\n    % f()\n)", STUB)
+    assert list(judge_cells([magic, code("print(y)", unknown)])) == []
 
 
 def test_notebooks_are_run_to_the_end(folder):
