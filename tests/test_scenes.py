@@ -1,6 +1,7 @@
 """Drawn scenes: random ones, their URLs, their pictures, the sheet command."""
 
 import hashlib
+import os
 import subprocess
 import sys
 
@@ -208,7 +209,7 @@ def test_two_processes_draw_the_same_bytes():
     for salt in ("1", "2"):
         there = subprocess.run(
             [sys.executable, "-c", program],
-            env={"PYTHONHASHSEED": salt},
+            env=os.environ | {"PYTHONHASHSEED": salt},
             capture_output=True,
             text=True,
             check=True,
