@@ -36,7 +36,7 @@ def show(figure: "Figure", alt: str) -> None:
         )
     file = io.BytesIO()
     FigureCanvasAgg(figure).print_figure(file, dpi=100, bbox_inches="tight")
-    display(Image(data=file.getvalue(), format="png", alt=alt))  # type: ignore[no-untyped-call]
+    display(Image(data=file.getvalue(), format="png", alt=alt))
 
 
 def show_pictures(

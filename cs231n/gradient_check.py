@@ -405,4 +405,4 @@ def _publish(text: str, data: dict[str, Any]) -> None:
     from IPython.display import display
 
     data = data | {"answers": digests()}
-    display({"text/plain": text, CHECKS_MIME: data}, raw=True)  # type: ignore[no-untyped-call]
+    display({"text/plain": text, CHECKS_MIME: data}, raw=True)

@@ -108,4 +108,4 @@ def show_animation(
     with replacing(Path(file).with_suffix(".gif")) as draft:
         iio.imwrite(draft, np.stack(frames), duration=durations, loop=0)
         content = draft.read_bytes()
-    display(Image(data=content, format="gif", alt=alt))  # type: ignore[no-untyped-call]
+    display(Image(data=content, format="gif", alt=alt))
