@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cs231n.datasets.scenes import Scene
 
 FOLDER = "scene_captioning"
-NUM_TRAIN, NUM_VAL, SEED = 6500, 300, 231
+NUM_TRAIN, NUM_VAL, SEED = 5500, 300, 231
 CAPTIONS = 5
 """Captions for each scene."""
 WORDS = 15
