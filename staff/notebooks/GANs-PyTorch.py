@@ -489,8 +489,8 @@ plot_quality(
 )
 
 # %%
-# How often would luck alone fail this? It is not known well: the only other seed that
-# was trained to the end drew all ten digits and saved four fifths.
+# How often would luck alone fail this? It is not known well: the three other seeds that
+# were trained to the end drew all ten digits and saved four fifths.
 if FULL:
     others = min(qualities[name].frechet for name in ("vanilla", "least squares"))
     check_at_least(
