@@ -356,12 +356,13 @@ def pool(
     )
     cdef Py_ssize_t n, c, y, p, i, j
     cdef Py_ssize_t out_w = out.shape[3]
-    cdef bint pairs = height == 2 and width == 2 and stride == 2
+    cdef bint pairs = (
+        height == 2 and width == 2 and stride == 2 and x.strides[3] == sizeof(real)
+    )
     cdef const real* upper
     cdef const real* lower
     cdef real* to
     cdef real best, a, b, d, e
-    pairs = pairs and x.strides[3] == sizeof(real)
     with nogil:
         for n in range(x.shape[0]):
             for c in range(x.shape[1]):

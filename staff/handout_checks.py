@@ -99,8 +99,6 @@ def proof(
             seconds = time.monotonic() - began
             verdict = f"{len(found)} PROBLEMS" if found else "holds"
             print(f"{number}. {name}: {verdict}, {seconds:.0f} s", flush=True)
-            for problem in found:
-                print(f"   {problem}", flush=True)
             problems += found
         return problems
 
