@@ -295,7 +295,8 @@ for kind, wanted in targets.items():
     print(f"{kind}: {np.sum(fooled)} of {len(fooled)} fooled")
     print("   changes in levels of 0..255:", np.sort(sizes).round(1))
     if kind == "the class that comes second":
-        # Measured with 42 pictures: of correct climbs, 1 seed in 2,000 fails here.
+        # Drawing twelve of 42 pictures that were climbed correctly, again and again:
+        # the median is too large in 1.1 % of the draws, the share too small in 0.04 %.
         check_below("change of a pixel", {"median, in levels": (np.median(sizes), 16)})
         check_at_least("fooling images", {"share": (np.mean(fooled), 0.5)})
 
