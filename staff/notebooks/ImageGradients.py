@@ -294,7 +294,7 @@ for kind, wanted in targets.items():
         sizes.append(np.sqrt(np.mean((after - before) ** 2)))
     print(f"{kind}: {np.sum(fooled)} of {len(fooled)} fooled")
     print("   changes in levels of 0..255:", np.sort(sizes).round(1))
-    if kind == "the class that comes second":
+    if kind == "the class that comes second" and PROFILE == "full":
         # Drawing twelve of 42 pictures that were climbed correctly, again and again:
         # the median is too large in 1.1 % of the draws, the share too small in 0.04 %.
         check_below("change of a pixel", {"median, in levels": (np.median(sizes), 16)})
