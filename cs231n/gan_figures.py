@@ -190,7 +190,7 @@ def plot_study(study: Study, alt: str) -> None:
     axis = figure.subplots()
     for k, method in enumerate(study.accuracies):
         axis.errorbar(
-            np.array(study.labels) * (1 + 0.03 * (k - 1)),  # side by side
+            np.array(study.labels) * (0.97 + 0.02 * k),  # side by side
             100 * study.mean(method),
             100 * study.error(method),
             fmt="o-",

@@ -118,6 +118,17 @@ class GANStep:
             loss = self.generator_loss(self.D(self._draw(N)))
             return _descend(loss, self.G_solver, "generator")
 
+    def require_finite(self) -> None:
+        """Insist that both networks' numbers are finite: a slope may not be.
+
+        Raises:
+            FloatingPointError: If a weight or a running average is not.
+        """
+        for model, who in ((self.D, "discriminator"), (self.G, "generator")):
+            for name, value in model.state_dict().items():
+                if not value.isfinite().all():
+                    raise FloatingPointError(f"The {who}'s {name} is no longer finite")
+
     def _draw(self, N: int) -> torch.Tensor:
         noise = self.draw_noise(N, self.noise_size).to(self.device, self.dtype)
         drawn: torch.Tensor = self.G(noise).reshape(N, *SHAPE)

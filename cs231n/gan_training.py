@@ -152,7 +152,7 @@ def train_gan(
     Raises:
         ValueError: If the loader gives no full batch, or pictures of another size or
             range; if the networks do not fit; if the checkpoint is of another run.
-        FloatingPointError: If a loss stops being finite; checkpoints stay.
+        FloatingPointError: If a loss or a weight stops being finite; checkpoints stay.
     """
     for name, number in {
         "show_every": show_every,
@@ -200,25 +200,26 @@ def train_gan(
         initial=len(history.d_losses),
     ) as bar:
         while history.epochs < num_epochs:
-            for real in _full_batches(loader, batch_size, step):
-                t = len(history.d_losses)
-                try:
+            try:
+                for real in _full_batches(loader, batch_size, step):
+                    t = len(history.d_losses)
                     d_loss = step.train_discriminator(real)
                     if t % critic_steps == 0 or not history.g_losses:
                         g_loss = step.train_generator(batch_size)
-                except FloatingPointError as error:
-                    raise FloatingPointError(
-                        _farewell(error, t, history.epochs, checkpoint)
-                    ) from error
-                history.d_losses.append(d_loss)
-                history.g_losses.append(g_loss)
-                bar.update()
-                if t % show_every == 0:
-                    history.samples.append((t, draw(G, shown)))
-                    if verbose:
-                        bar.write(f"Iter: {t}, D: {d_loss:.4}, G:{g_loss:.4}")
-                    if report is not None:
-                        report(*history.samples[-1])
+                    history.d_losses.append(d_loss)
+                    history.g_losses.append(g_loss)
+                    bar.update()
+                    if t % show_every == 0:
+                        history.samples.append((t, draw(G, shown)))
+                        if verbose:
+                            bar.write(f"Iter: {t}, D: {d_loss:.4}, G:{g_loss:.4}")
+                        if report is not None:
+                            report(*history.samples[-1])
+                step.require_finite()
+            except FloatingPointError as error:
+                raise FloatingPointError(
+                    _farewell(error, len(history.d_losses), history.epochs, checkpoint)
+                ) from error
             history.epochs += 1
             history.seconds = time.perf_counter() - began
             at_end = history.epochs == num_epochs

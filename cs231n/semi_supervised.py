@@ -2,10 +2,11 @@
 
 A discriminator with K scores tells K classes apart and, at once, real from drawn: a
 drawn picture is a class of its own, K + 1, whose score is always zero (Salimans et al.,
-2016). So pictures without labels teach it, too. Two things keep it from learning to
-tell real from drawn by what has nothing to do with digits: a real picture that is moved
-by a pixel shall get the same answer (consistency regularization, Zhang et al., 2020),
-and answers for real pictures shall be clear, and of all classes (Springenberg, 2016).
+2016). So pictures without labels teach it, too.
+
+A rival needs no generator: a picture that is moved by a pixel shall get the same answer
+(consistency), and answers shall be clear, and of all classes (Springenberg, 2016). Both
+together are Zhang et al.'s consistency regularization of a GAN (2020).
 
 Pictures are halved to 14 x 14, and all networks of a study learn side by side, as one
 product of many matrices: together they need hardly longer than a few of them alone.
@@ -18,13 +19,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 (the name that everybody knows)
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cs231n.datasets.digits import Digits
 from cs231n.gan_pytorch import sample_noise
@@ -34,14 +36,15 @@ from cs231n.progress import progress_bar
 CLASSES, SIDE, NOISE = 10, 14, 32
 PIXELS = SIDE**2
 LABELLED, UNLABELLED = 32, 64  # pictures in a batch
-STEPS, STEPS_ALONE = 1200, 300
-_RATE, _KEPT = 2e-3, 0.99
-_CONSISTENCY, _CLEAR, _ALL, _REAL = 5.0, 0.3, 0.5, 0.3  # weights of the losses
+STEPS, STEPS_ALONE = 2400, 600
+_RATE, _KEPT, _NOISE = 2e-3, 0.99, 0.3
+_CONSISTENCY, _CLEAR, _ALL = 5.0, 0.3, 0.5  # weights of the losses
 
 ALONE = "labels alone"
-UNLABELLED_TOO = "and digits without labels"
 GENERATOR_TOO = "and a generator"
-METHODS = (ALONE, UNLABELLED_TOO, GENERATOR_TOO)
+CONSISTENCY_TOO = "and consistency"
+BOTH_TOO = "and both"
+METHODS = (ALONE, GENERATOR_TOO, CONSISTENCY_TOO, BOTH_TOO)
 
 
 def real_or_drawn_loss(
@@ -113,21 +116,46 @@ class ManyNorm(nn.Module):
         return (x - mean) * torch.rsqrt(variance + 1e-5)
 
 
+class Noise(nn.Module):
+    """Adds normal random numbers to what comes, in training.
+
+    They are cut out of a long strip, each time at another place: drawing them anew
+    would take as long as some of the layers.
+    """
+
+    def __init__(self, scale: float) -> None:
+        """Choose the standard deviation."""
+        super().__init__()
+        self.scale, self.strip = scale, torch.empty(0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x with noise, or x itself in evaluation mode."""
+        if not self.training:
+            return x
+        if len(self.strip) < 2 * x.numel():
+            self.strip = torch.randn(2 * x.numel())
+        start = int(torch.randint(len(self.strip) - x.numel(), ()))
+        noise = self.strip[start : start + x.numel()].view_as(x)
+        return torch.add(x, noise, alpha=self.scale)
+
+
 class Discriminators(nn.Module):
     """M networks: (M, N, P) pictures from -1 to 1 -> (M, N, K) scores."""
 
     def __init__(self, M: int) -> None:
         """Draw the weights from torch's random numbers."""
         super().__init__()
-        self.first = ManyLinear(M, PIXELS, 128)
-        self.second = ManyLinear(M, 128, 64)
-        self.scores = ManyLinear(M, 64, CLASSES)
+        self.first = ManyLinear(M, PIXELS, 256)
+        self.second = ManyLinear(M, 256, 128)
+        self.scores = ManyLinear(M, 128, CLASSES)
+        self.noise = Noise(_NOISE)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return (M, N, D) features; training makes the pictures noisy."""
-        if self.training:
-            x = x + 0.3 * torch.randn_like(x)
-        return F.leaky_relu(self.second(F.leaky_relu(self.first(x), 0.2)), 0.2)
+        """Return (M, N, D) features; training puts noise before each layer."""
+        x = F.leaky_relu(self.first(self.noise(x)), 0.2)
+        x = F.leaky_relu(self.second(self.noise(x)), 0.2)
+        noisy: torch.Tensor = self.noise(x)
+        return noisy
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (M, N, K) class scores."""
@@ -244,7 +272,7 @@ def run_study(
         runs: How often each is done, at least 2.
         methods: Some of METHODS.
         seed: Of everything; torch's own random numbers stay as they are.
-        steps: Of the methods that use digits without labels.
+        steps: Of each method; labels alone are known by heart after 600.
         verbose: Whether to show progress bars.
 
     Returns:
@@ -277,7 +305,7 @@ def run_study(
                 Pictures(train, rng),
                 labelled,
                 method,
-                STEPS_ALONE if method == ALONE else steps,
+                min(steps, STEPS_ALONE) if method == ALONE else steps,
                 verbose,
             )
         right = _accuracy(D, Pictures(held_out, rng))
@@ -301,6 +329,8 @@ def _learn(
     verbose: bool,
 ) -> Discriminators:
     """Train a discriminator for each set of labelled digits; return averaged ones."""
+    generator = method in {GENERATOR_TOO, BOTH_TOO}
+    consistency = method in {CONSISTENCY_TOO, BOTH_TOO}
     M = len(labelled)
     D, G = Discriminators(M), make_generators(M)
     # Sums over the M networks, so that each learns as it would alone.
@@ -308,50 +338,45 @@ def _learn(
         torch.optim.Adam(model.parameters(), lr=_RATE, betas=(0.5, 0.999), fused=True)
         for model in (D, G)
     )
-    average = [weight.detach().clone() for weight in D.parameters()]
+    keep = get_ema_multi_avg_fn(_KEPT)  # type: ignore[no-untyped-call]
+    average = AveragedModel(D, multi_avg_fn=keep)
+    views = generator or consistency, consistency
     with progress_bar(steps, method, verbose) as bar:
-        for batch in _batches(pictures, labelled, method != ALONE, steps):
-            known, names, seen, again = batch
-            parts = [known, seen, again]
-            if method == GENERATOR_TOO:
-                with torch.no_grad():
-                    parts.append(G(_noise(M)))
-            scores = D(torch.cat(parts, 1)).split([part.shape[1] for part in parts], 1)
+        for known, names, seen in _batches(pictures, labelled, sum(views), steps):
+            parts = [known, *seen]
+            if generator:
+                drawn = G(_noise(M))
+                parts.append(drawn.detach())
+            sizes = [part.shape[1] for part in parts]
+            features = D.features(torch.cat(parts, 1))
+            scores = D.scores(features).split(sizes, 1)
             loss = F.cross_entropy(scores[0].flatten(0, 1), names.flatten())
-            if method != ALONE:
+            if consistency:
                 loss = loss + _unlabelled_loss(scores[1], scores[2])
-            if method == GENERATOR_TOO:
-                real = torch.cat(scores[:3], 1)
-                loss = loss + _REAL * real_or_drawn_loss(real, scores[3])
+            if generator:
+                real = torch.cat(scores[:-1], 1)
+                loss = loss + real_or_drawn_loss(real, scores[-1])
             _descend(M * loss, D_solver)
-            if method == GENERATOR_TOO:
+            if generator:
+                target = torch.split(features, sizes, 1)[1]
                 with frozen(D):
-                    target = D.features(seen)
-                    loss = feature_matching_loss(target, D.features(G(_noise(M))))
+                    loss = feature_matching_loss(target, D.features(drawn))
                     _descend(M * loss, G_solver)
-            for kept, weight in zip(average, D.parameters(), strict=True):
-                kept.lerp_(weight.detach(), 1 - _KEPT)
+            average.update_parameters(D)
             bar.update()
-    for kept, weight in zip(average, D.parameters(), strict=True):
-        weight.data.copy_(kept)
-    return D.eval()
+    return cast(Discriminators, average.module).eval()
 
 
 def _batches(
-    pictures: Pictures,
-    labelled: Sequence[NDArray[np.intp]],
-    with_others: bool,
-    steps: int,
-) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Yield labelled pictures, their labels, and others twice, moved differently."""
+    pictures: Pictures, labelled: Sequence[NDArray[np.intp]], views: int, steps: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]]:
+    """Yield labelled pictures, their labels, and views of others, moved differently."""
     M, rng = len(labelled), pictures.rng
     for _ in range(steps):
         known = np.stack([rng.choice(digits, LABELLED) for digits in labelled])
-        seen = rng.integers(
-            len(pictures.labels), size=(M, UNLABELLED if with_others else 0)
-        )
         names = pictures.labels[torch.from_numpy(known)]
-        yield pictures(known), names, pictures(seen), pictures(seen)
+        others = rng.integers(len(pictures.labels), size=(M, UNLABELLED))
+        yield pictures(known), names, [pictures(others) for _ in range(views)]
 
 
 def _unlabelled_loss(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, cpu_count, delayed
 
 from cs231n.progress import progress_bar
 from staff.questions import ROOT
@@ -97,6 +98,22 @@ def _measure_gan(seed: int) -> Line:
     return line
 
 
+def measure_classifier(seeds: list[int]) -> list[Line]:
+    """Train the classifier that judges drawn digits, once for each seed.
+
+    Args:
+        seeds: Of weights, order and changes.
+    """
+    from cs231n.classifiers.digit_classifier import train_digit_classifier
+    from cs231n.datasets.digits import load_digits
+
+    train, held_out = load_digits(verbose=False)
+    models = [train_digit_classifier(train, held_out, s, verbose=False) for s in seeds]
+    return [
+        {"seed": s, "accuracy": m.accuracy} for s, m in zip(seeds, models, strict=True)
+    ]
+
+
 def failures_of_gans(lines: list[Line]) -> float:
     """Return the share of seeds with which the notebook's check would have failed.
 
@@ -130,12 +147,24 @@ def failures_of_study(lines: list[Line], draws: int = 10_000) -> float:
     return float((edges[GENERATOR_TOO] < edges[ALONE]).any(axis=1).mean())
 
 
+def failures_of_classifier(lines: list[Line]) -> float:
+    """Return the share of seeds with which one training reads too few digits.
+
+    Args:
+        lines: What measure_classifier found.
+    """
+    from cs231n.classifiers.digit_classifier import ENOUGH
+
+    return float(np.mean([line["accuracy"] < ENOUGH for line in lines]))
+
+
 # Check -> what measures it, how many seeds at once, how often it fails.
 CHECKS: dict[
     str, tuple[Callable[[list[int]], list[Line]], int, Callable[[list[Line]], float]]
 ] = {
     "gans": (measure_gans, 1, failures_of_gans),
     "study": (measure_study, _TOGETHER, failures_of_study),
+    "classifier": (measure_classifier, 1, failures_of_classifier),
 }
 
 
@@ -146,13 +175,15 @@ def read(file: Path) -> list[Line]:
     return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
 
 
-def calibrate(name: str, count: int, file: Path) -> list[Line]:
+def calibrate(name: str, count: int, file: Path, processes: int = 1) -> list[Line]:
     """Measure the seeds from 0 to count that a file lacks, and append them.
 
     Args:
         name: One of CHECKS.
         count: How many seeds in all.
         file: JSON lines.
+        processes: How many train side by side; they share the processor's cores. One
+            thread each on two cores is faster than two threads for one.
 
     Returns:
         All lines.
@@ -161,9 +192,10 @@ def calibrate(name: str, count: int, file: Path) -> list[Line]:
     known = {line["seed"] for line in read(file)}
     missing = [seed for seed in range(count) if seed not in known]
     file.parent.mkdir(parents=True, exist_ok=True)
+    batches = [missing[k : k + together] for k in range(0, len(missing), together)]
+    parallel = Parallel(n_jobs=processes, return_as="generator")
     with progress_bar(len(missing), name) as bar:
-        for start in range(0, len(missing), together):
-            lines = measure(missing[start : start + together])
+        for lines in parallel(delayed(measure)(seeds) for seeds in batches):
             with file.open("a", encoding="utf-8") as out:
                 out.writelines(json.dumps(line) + "\n" for line in lines)
             bar.update(len(lines))
@@ -179,11 +211,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--seeds", type=int, default=50, help="how many in all (default 50)"
     )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=cpu_count(),
+        help="how many train side by side (default one for each core)",
+    )
     parser.add_argument("--out", type=Path, help="file of JSON lines to go on with")
     args = parser.parse_args(argv)
 
     file = args.out or FOLDER / f"{args.check}.jsonl"
-    lines = calibrate(args.check, args.seeds, file)
+    lines = calibrate(args.check, args.seeds, file, args.processes)
     if not lines:
         print("Nothing was measured.")
         return 1

@@ -454,6 +454,24 @@ def test_a_loss_that_is_nan_stops_and_keeps_the_last_good_checkpoint(
     assert resumed.d_losses == train(loader, networks()).d_losses
 
 
+def test_a_slope_that_is_nan_at_the_end_of_an_epoch_spoils_no_checkpoint(rng, tmp_path):
+    file, loader, calls = tmp_path / "gan.npz", list(batches(rng)), []
+
+    def please_and_spoil(drawn):
+        calls.append(drawn)
+        if len(calls) < 2 * len(loader):
+            return please(drawn)
+        # The root of zero: a finite loss whose slope is not.
+        return please(drawn) + (0 * drawn).sum().sqrt()
+
+    with pytest.raises(FloatingPointError) as caught:
+        train(loader, networks(), losses=(tell, please_and_spoil), checkpoint=file)
+    assert "The generator's 0.weight is no longer finite" in str(caught.value)
+    assert "still holds the last good state" in str(caught.value)
+    resumed = train(loader, networks(), checkpoint=file)
+    assert resumed.d_losses == train(loader, networks()).d_losses
+
+
 def test_a_checkpoint_of_another_run_is_refused_and_changes_nothing(rng, tmp_path):
     file, loader = tmp_path / "gan.npz", batches(rng)
     train(loader, checkpoint=file)

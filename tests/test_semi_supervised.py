@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from cs231n import semi_supervised
 from cs231n.datasets.digits import Digits
 from cs231n.semi_supervised import (
     ALONE,
+    BOTH_TOO,
+    CONSISTENCY_TOO,
     GENERATOR_TOO,
     METHODS,
     Discriminators,
+    Noise,
     Pictures,
     Study,
     feature_matching_loss,
@@ -88,6 +92,19 @@ def test_networks_side_by_side_do_not_touch_one_another(rng):
     assert drawn.abs().max() <= 1
 
 
+def test_noise_is_normal_new_each_time_and_for_training_only():
+    torch.manual_seed(231)
+    noise, zeros = Noise(0.3), torch.zeros(20, 50, 10)
+    first, second = noise(zeros), noise(zeros)
+    for drawn in (first, second):
+        assert drawn.mean().abs() < 0.02
+        assert drawn.std() == pytest.approx(0.3, rel=0.05)
+    assert not torch.equal(first, second)
+    wide = torch.ones(3, 20_000)  # more than the strip was cut for
+    assert (noise(wide) - 1).std() == pytest.approx(0.3, rel=0.05)
+    assert noise.eval()(wide) is wide
+
+
 def test_pictures_are_halved_and_moved(toy, rng):
     pictures = Pictures(toy, rng)
     still = pictures.still.reshape(-1, 14, 14)
@@ -124,6 +141,30 @@ def test_a_study_repeats_itself_and_leaves_torchs_numbers_alone(toy):
     assert any(
         not np.array_equal(first.accuracies[m], other.accuracies[m]) for m in METHODS
     )
+
+
+def test_each_method_has_the_losses_that_its_name_says(toy, monkeypatch):
+    asked = set()
+    for name in ("_unlabelled_loss", "real_or_drawn_loss", "feature_matching_loss"):
+        loss = getattr(semi_supervised, name)
+
+        def recorded(*scores, name=name, loss=loss):
+            asked.add(name)
+            return loss(*scores)
+
+        monkeypatch.setattr(semi_supervised, name, recorded)
+    of_a_gan = {"real_or_drawn_loss", "feature_matching_loss"}
+    expected = {
+        ALONE: set(),
+        GENERATOR_TOO: of_a_gan,
+        CONSISTENCY_TOO: {"_unlabelled_loss"},
+        BOTH_TOO: of_a_gan | {"_unlabelled_loss"},
+    }
+    assert tuple(expected) == METHODS
+    for method, losses in expected.items():
+        asked.clear()
+        study_of(toy, methods=(method,))
+        assert asked == losses, method
 
 
 def test_what_can_be_learned_is_learned(toy):

@@ -85,9 +85,10 @@ def _split(twin: Twin, classes: torch.Tensor) -> Twin:
     """Give a network that scores properties a last layer that scores classes."""
     scores = twin.affine[-1]
     assert isinstance(scores, nn.Linear)
-    twin.affine[-1] = nn.Linear(scores.in_features, classes.shape[1])
-    twin.affine[-1].weight.copy_(classes.T @ scores.weight)  # type: ignore[operator]
-    twin.affine[-1].bias.copy_(scores.bias @ classes)  # type: ignore[operator]
+    last = nn.Linear(scores.in_features, classes.shape[1])
+    last.weight.copy_(classes.T @ scores.weight)
+    last.bias.copy_(scores.bias @ classes)
+    twin.affine[-1] = last
     return twin
 
 

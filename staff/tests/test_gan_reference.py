@@ -20,7 +20,7 @@ from cs231n.gan_extras import (
 )
 from cs231n.gan_metrics import frechet_distance, precision_and_recall
 from cs231n.gan_step import GANStep
-from cs231n.semi_supervised import feature_matching_loss, real_or_drawn_loss
+from cs231n.semi_supervised import STEPS, feature_matching_loss, real_or_drawn_loss
 from staff import calibrate
 from staff.questions import ROOT
 
@@ -304,7 +304,7 @@ def test_calibration_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     checks = {"luck": (measure, 2, lambda lines: len(lines) / 10)}
     monkeypatch.setattr(calibrate, "CHECKS", checks)
     file = tmp_path / "luck.jsonl"
-    command = ["luck", "--seeds", "5", "--out", str(file)]
+    command = ["luck", "--seeds", "5", "--processes", "1", "--out", str(file)]
     with pytest.raises(KeyboardInterrupt):
         calibrate.main(command)
     assert calibrate.main(command) == 0
@@ -341,6 +341,7 @@ def test_the_notebook_trains_as_the_calibration_does():
         found = re.search(rf'learn\(\s+"{name}",.*?(\d+)\W*\)\n', text, re.DOTALL)
         assert int(found[1]) == iterations, name
     assert f"runs={calibrate.RUNS} if FULL" in text
+    assert f"steps={STEPS} if FULL" in text
 
 
 @pytest.mark.parametrize("name", calibrate.CHECKS)
