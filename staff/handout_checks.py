@@ -1,6 +1,6 @@
 """The proof that a hand-out is right, made on the folder that was written.
 
-1. Every module parses and imports; every script is one that bash reads.
+1. Every module parses and imports, the kernels compile, and bash reads every script.
 2. No marker, answer, path of staff's, notebook output or compiled file is in it.
 3. Graded tests fail with NotImplementedError and nothing else; others pass.
 4. The notebooks run to their ends with that one exception allowed.
@@ -58,11 +58,12 @@ def proof(
 
     steps: list[tuple[str, Callable[[Path], list[str]]]] = [
         (
-            "everything parses and imports",
-            lambda folder: (
-                handout_runs.parse_problems(written(folder))
-                + handout_runs.import_problems(folder, data)
-            ),
+            "everything parses, imports and compiles",
+            lambda folder: [
+                *handout_runs.parse_problems(written(folder)),
+                *handout_runs.import_problems(folder, data),
+                *handout_runs.kernel_problems(written(folder)),
+            ],
         ),
         ("no answer is in it", leaks),
         ("tests fail where something is to be written", tests),

@@ -16,7 +16,7 @@ from staff.questions import Question
 ALLOWED = "staff/student/files.txt"
 _NEVER = ("staff/", "benchmarks/", "build/", ".git/")  # whatever the list says
 _NAME = re.compile(r"[A-Za-z0-9._/-]+")
-_TEXT = {".md", ".py", ".pyx", ".sh", ".toml", ".txt", ".json", ""}
+_TEXT = {".h", ".md", ".py", ".pyx", ".sh", ".toml", ".txt", ".json", ""}
 _TEST_NEEDS = ("pytest", "hypothesis", "threadpoolctl")  # of tests/ and conftest.py
 
 

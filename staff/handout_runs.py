@@ -75,6 +75,39 @@ def import_problems(folder: Path, data: Path) -> list[str]:
     return done.stdout.strip().splitlines()
 
 
+def kernel_problems(files: Mapping[str, bytes]) -> list[str]:
+    """Build the kernels as students do, and name those that are not there then.
+
+    The build itself ends well in any case, since the kernels are optional. Where there
+    is no C compiler there is nothing to find out.
+
+    Args:
+        files: What the hand-out consists of.
+    """
+    if "setup.py" not in files or not (shutil.which("cc") or shutil.which("gcc")):
+        return []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path, content in files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        done = subprocess.run(
+            [sys.executable, "setup.py", "build_ext", "--inplace"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        sources = sorted(folder.glob("cs231n/*.pyx"))
+        built = {p.name.split(".")[0] for p in folder.glob("cs231n/*.so")}
+        built |= {p.name.split(".")[0] for p in folder.glob("cs231n/*.pyd")}
+        missing = [source.name for source in sources if source.stem not in built]
+    said = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+    reason = (said or done.stderr.splitlines() or ["no reason given"])[0]
+    return [f"cs231n/{source} does not compile: {reason}" for source in missing]
+
+
 def shelf_problems(
     folder: Path, data: Path, solved: Mapping[str, bytes] | None = None
 ) -> list[str]:

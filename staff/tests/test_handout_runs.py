@@ -1,17 +1,23 @@
 """Programs of a hand-out are run, and every kind of failure is seen and named."""
 
+import re
+import shutil
+
 import nbformat
 import pytest
 
 from staff.handout_runs import (
     import_problems,
     judge_cells,
+    kernel_problems,
     notebook_problems,
     parse_problems,
     run_tests,
     shelf_problems,
 )
 from staff.imports import closure, imported, importers
+from staff.questions import ROOT
+from staff.tests.student_folder import handout_files
 
 SETTINGS = """\
 [tool.pytest]
@@ -95,6 +101,33 @@ def test_modules_that_do_not_import_are_named(folder):
     found = import_problems(folder, folder)
     assert [line.split(":")[0] for line in found] == ["cs231n.bad", "cs231n.worse"]
     assert not list(folder.rglob("*.pyc"))
+
+
+def test_every_header_of_a_kernel_is_handed_out():
+    files = handout_files()
+    sources = [name for name in files if name.endswith((".pyx", ".h"))]
+    named = set()
+    for name in sources:
+        text = files[name].decode()
+        named |= set(re.findall(r'(?:#include|extern from) "([^"]+)"', text))
+    assert "tiles.h" in named
+    assert {f"cs231n/{header}" for header in named} <= set(sources)
+
+
+@pytest.mark.skipif(
+    not (shutil.which("cc") or shutil.which("gcc")), reason="there is no C compiler"
+)
+def test_a_kernel_that_does_not_compile_is_named():
+    name = "cs231n/im2col_cython.pyx"
+    files = {
+        "setup.py": (ROOT / "setup.py").read_bytes(),
+        "cs231n/__init__.py": b"",
+        name: b'cdef extern from "gone.h":\n  int one()\ndef two():\n  return one()\n',
+    }
+    (found,) = kernel_problems(files)
+    assert found.startswith(f"{name} does not compile: ")
+    assert "gone.h" in found
+    assert kernel_problems(files | {"cs231n/gone.h": b"#define one() 1\n"}) == []
 
 
 def test_tests_that_end_as_they_should_are_fine(folder):
