@@ -340,6 +340,7 @@ def test_the_notebook_trains_as_the_calibration_does():
     for name, iterations in calibrate.ITERATIONS.items():
         found = re.search(rf'learn\(\s+"{name}",.*?(\d+)\W*\)\n', text, re.DOTALL)
         assert int(found[1]) == iterations, name
+    assert f"frechet / others,\n                {calibrate.SAVED},\n" in text
     assert f"runs={calibrate.RUNS} if FULL" in text
     assert f"steps={STEPS} if FULL" in text
 
