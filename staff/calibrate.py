@@ -19,7 +19,7 @@ from cs231n.progress import progress_bar
 from staff.questions import ROOT
 
 FOLDER = ROOT / "staff" / "calibration"
-RUNS = 8  # of the notebook's study
+RUNS = 6  # of the notebook's study
 # Iterations, as the notebook GANs-PyTorch has them.
 ITERATIONS = {"vanilla": 1000, "least squares": 1000, "convolutional": 400}
 SAVED = 0.5  # of the next best Fréchet distance, by the convolutional GAN
