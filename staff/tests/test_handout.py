@@ -105,7 +105,7 @@ def test_the_real_handout_has_what_students_need_and_nothing_of_staffs(real):
             there = (ROOT / "staff" / "notebooks" / f"{name}.py").exists()
             assert (f"{name}.ipynb" in real) == there
     assert {Path(name).suffix for name in real} <= {
-        *("", ".py", ".pyx", ".md", ".toml", ".txt", ".json", ".sh", ".ipynb")
+        *("", ".h", ".py", ".pyx", ".md", ".toml", ".txt", ".json", ".sh", ".ipynb")
     }
 
 
