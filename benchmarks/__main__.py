@@ -44,6 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         rounds=2 if args.quick else args.rounds,
         block_seconds=0.0 if args.quick else 0.03,
         clock=time.process_time if args.threads == 1 else time.perf_counter,
+        rest=0.0 if args.threads == 1 else 0.1,
         order=random.Random(args.seed),
     )
     results: list[Result] = []

@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,6 +80,16 @@ def test_fast_work_is_repeated_to_fill_a_block():
 
     measure(Row("row", counted), Protocol(3, 0.01, clock))
     assert count[0] == 2 + 3 * 4
+
+
+def test_threads_of_a_rival_get_a_rest_that_is_not_timed(monkeypatch):
+    clock, rests = Clock(), []
+    monkeypatch.setattr(time, "sleep", rests.append)
+    # Two calls go into the warm-up; of the other six each second one is timed.
+    ours = clock.work(90, 90, 50, 1, 50, 2, 50, 3)
+    result = measure(Row("row", ours), replace(brief(clock, 3), rest=0.1))
+    assert result.seconds == {"ours": 2}
+    assert rests == [0.1] * 3
 
 
 def test_a_slow_rival_is_seen_to_be_slower():
