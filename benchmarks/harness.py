@@ -87,17 +87,17 @@ class Protocol:
         block_seconds: The shortest block; fast work is repeated to fill it.
         clock: CPU time where one thread works, so that other processes disturb less;
             wall time where several do.
+        order: Shuffles the entries of each round.
         rest: Seconds of sleep before each block, with a call after it that is not
             timed. Threads that have done their work spin for a while in case there is
             more, and hold the cores that a rival's threads need.
-        order: Shuffles the entries of each round.
     """
 
     rounds: int = 9
     block_seconds: float = 0.03
-    rest: float = 0.0
     clock: Callable[[], float] = time.process_time
     order: random.Random = field(default_factory=random.Random)
+    rest: float = 0.0
 
 
 def measure(row: Row, protocol: Protocol, tick: Work = lambda: None) -> Result:
