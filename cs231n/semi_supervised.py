@@ -121,8 +121,8 @@ class ManyNorm(nn.Module):
 class Noise(nn.Module):
     """Adds normal random numbers to what comes, in training.
 
-    They are cut out of a long strip, each time at another place: drawing them anew
-    would take as long as some of the layers.
+    They are cut out of a long strip, each time at another place: drawn anew, they would
+    make a step a third longer.
     """
 
     def __init__(self, scale: float) -> None:
@@ -340,6 +340,7 @@ def _learn(
         torch.optim.Adam(model.parameters(), lr=_RATE, betas=(0.5, 0.999), fused=True)
         for model in (D, G)
     )
+    # torch gives this function no types.
     keep = get_ema_multi_avg_fn(_KEPT)  # type: ignore[no-untyped-call]
     average = AveragedModel(D, multi_avg_fn=keep)
     views = generator or consistency, consistency

@@ -62,7 +62,7 @@ def proof(
             lambda folder: [
                 *handout_runs.parse_problems(written(folder)),
                 *handout_runs.import_problems(folder, data),
-                *handout_runs.kernel_problems(written(folder)),
+                *handout_runs.kernel_problems(folder),
             ],
         ),
         ("no answer is in it", leaks),

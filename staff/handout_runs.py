@@ -75,37 +75,34 @@ def import_problems(folder: Path, data: Path) -> list[str]:
     return done.stdout.strip().splitlines()
 
 
-def kernel_problems(files: Mapping[str, bytes]) -> list[str]:
-    """Build the kernels as students do, and name those that are not there then.
+def kernel_problems(folder: Path) -> list[str]:
+    """Build the kernels in a copy, as students do, and name those that are not there.
 
     The build itself ends well in any case, since the kernels are optional. Where there
     is no C compiler there is nothing to find out.
-
-    Args:
-        files: What the hand-out consists of.
     """
-    if "setup.py" not in files or not (shutil.which("cc") or shutil.which("gcc")):
+    if not (folder / "setup.py").exists() or not has_compiler():
         return []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for path, content in files.items():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+        copy = shutil.copytree(folder, Path(name) / "copy")
         done = subprocess.run(
             [sys.executable, "setup.py", "build_ext", "--inplace"],
-            cwd=folder,
+            cwd=copy,
             capture_output=True,
             text=True,
             check=False,
         )
-        sources = sorted(folder.glob("cs231n/*.pyx"))
-        built = {p.name.split(".")[0] for p in folder.glob("cs231n/*.so")}
-        built |= {p.name.split(".")[0] for p in folder.glob("cs231n/*.pyd")}
-        missing = [source.name for source in sources if source.stem not in built]
+        files = sorted((copy / "cs231n").iterdir())
+    built = {f.name.split(".")[0] for f in files if f.suffix in {".so", ".pyd"}}
+    missing = [f for f in files if f.suffix == ".pyx" and f.stem not in built]
     said = [line for line in done.stderr.splitlines() if "error" in line.lower()]
     reason = (said or done.stderr.splitlines() or ["no reason given"])[0]
-    return [f"cs231n/{source} does not compile: {reason}" for source in missing]
+    return [f"cs231n/{f.name} does not compile: {reason}" for f in missing]
+
+
+def has_compiler() -> bool:
+    """Tell whether a C compiler is here that answers to its usual names."""
+    return any(shutil.which(name) for name in ("cc", "gcc", "clang"))
 
 
 def shelf_problems(
