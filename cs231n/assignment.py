@@ -28,6 +28,13 @@ class Function:
     variant: str = ""
 
     @property
+    def module(self) -> str:
+        """The dotted name of the module it stands in: the path's lower case part."""
+        parts = self.name.split(".")
+        start = next((i for i, part in enumerate(parts) if part[:1].isupper()), -1)
+        return ".".join(parts[:start])
+
+    @property
     def key(self) -> str:
         """The dotted path, then ``:variant`` if there is one."""
         return f"{self.name}:{self.variant}" if self.variant else self.name
@@ -101,6 +108,25 @@ def parse(table: Mapping[str, Any]) -> tuple[Question, ...]:
 def questions() -> tuple[Question, ...]:
     """Return every question of every set, in the order of the table."""
     return parse(json.loads(FILE.read_text("utf-8")))
+
+
+def functions() -> tuple[Function, ...]:
+    """Return every function of every question, in the order of the table."""
+    return tuple(f for q in questions() for f in q.functions)
+
+
+@cache
+def given(module: str) -> frozenset[str]:
+    """Return what the course wrote in a student's module.
+
+    Args:
+        module: Its dotted name.
+
+    Returns:
+        Names of functions and methods, such as ``Flatten.forward``.
+    """
+    stored: dict[str, list[str]] = json.loads(FILE.read_text("utf-8"))["given"]
+    return frozenset(stored.get(module, ()))
 
 
 def editions() -> list[str]:

@@ -2,13 +2,14 @@
 
 Needs no network and no answers. It tries each function out on public inputs and
 compares with stored marks of the results, or with finite differences of the student's
-own forward pass. Each question is tried out in a process of its own, so that nothing a
-half-written function does can harm more than that.
+own forward pass. Functions are tried out in processes of their own, so that nothing a
+half-written one does can harm more than that.
 """
 
 import argparse
 import difflib
 import io
+import itertools
 import json
 import os
 import queue
@@ -22,10 +23,13 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from cs231n.assignment import Function, Question, editions, questions
+from cs231n.check_exercises import needs_torch
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 10.0  # seconds for a function that should take a fraction of one
-STATES = ("done", "wrong", "not started")
+# As check_verdict has them, which imports more than is needed here.
+EARNS = ("done", "done, with a remark")
+WITHIN_REACH = ("wrong", "cannot tell yet", "not started")
 
 
 class UnknownNameError(ValueError):
@@ -83,12 +87,7 @@ def _names(function: Function) -> set[str]:
 
 def is_there(function: Function) -> bool:
     """Tell whether the file that a function belongs in is part of this package."""
-    parts = function.name.split(".")[:-1]
-    return (
-        ROOT.joinpath(*(p for p in parts if p[:1].islower()))
-        .with_suffix(".py")
-        .is_file()
-    )
+    return ROOT.joinpath(*function.module.split(".")).with_suffix(".py").is_file()
 
 
 def run(
@@ -101,7 +100,7 @@ def run(
         limit: Seconds after which a function counts as endless.
 
     Yields:
-        The function, and "state", "message", "seconds" and "named" of its verdict.
+        The function, and its verdict as a dictionary: see ``check_verdict.Verdict``.
     """
     waiting = {f.key: f for f in functions}
     broken: list[str] = []
@@ -137,7 +136,14 @@ def _alone(function: Function, limit: float) -> dict[str, Any] | None:
 
 
 def _wrong(message: str, seconds: float = 0.0) -> dict[str, Any]:
-    return {"state": "wrong", "message": message, "seconds": seconds, "named": []}
+    return {
+        "state": "wrong",
+        "message": message,
+        "remarks": [],
+        "seconds": seconds,
+        "named": [],
+        "broken": "",
+    }
 
 
 def _lines(
@@ -227,28 +233,35 @@ def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, 
     """
     found: dict[str, Any] = {}
     absent, score, possible = [], 0.0, 0.0
+    here = [f for _, functions in chosen for f in functions if is_there(f)]
+    verdicts = _run_in_groups(here, limit)
+    told = set[str]()  # modules that cannot be imported: said once
     for question, functions in chosen:
-        here = [f for f in functions if is_there(f)]
         if show:
             print(f"\n{question.id}  {question.title}")
-        if not here:
+        if not any(f in here for f in functions):
             absent.append(question.id)
             if show:
                 print("  not in this package")
-        for function, verdict in run(here, limit):
+            continue
+        for function in functions:
+            verdict = next(verdicts)
             points = question.worth(function, edition)
+            earned = points if verdict["state"] in EARNS else 0.0
             row = {
                 "state": verdict["state"],
                 "points": round(points, 2),
-                "earned": round(points, 2) if verdict["state"] == "done" else 0.0,
+                "earned": round(earned, 2),
                 "seconds": round(verdict["seconds"], 3),
                 "message": verdict["message"],
+                "remarks": verdict["remarks"],
             }
             found[function.key] = row
             possible += points
-            score += points if verdict["state"] == "done" else 0.0
+            score += earned
             if show:
-                _print_row(function, row)
+                _print_row(function, row, verdict["broken"] in told)
+            told |= {verdict["broken"]} - {""}
     return {
         "functions": found,
         "score": round(score, 2),
@@ -258,36 +271,59 @@ def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, 
     }
 
 
-def _print_row(function: Function, row: dict[str, Any]) -> None:
+def _run_in_groups(functions: list[Function], limit: float) -> Iterator[dict[str, Any]]:
+    """Try functions out, with one process for those that need torch and one without."""
+    for _, group in itertools.groupby(functions, lambda f: needs_torch(f.key)):
+        wanted = list(group)
+        tried, found = run(wanted, limit), dict[str, dict[str, Any]]()
+        for function in wanted:
+            while function.key not in found:  # one that got stuck is judged later
+                other, verdict = next(tried)
+                found[other.key] = verdict
+            yield found[function.key]
+
+
+def _print_row(function: Function, row: dict[str, Any], told: bool) -> None:
     time = "" if row["state"] == "not started" else f"{row['seconds']:6.2f} s"
     points = f"{row['earned']:g} / {row['points']:g}"
-    print(f"  {row['state']:<11}  {function.short:<31}  {points:>10}  {time}".rstrip())
-    if row["message"]:
-        print(
-            textwrap.fill(
-                row["message"], 86, initial_indent=" " * 15, subsequent_indent=" " * 15
+    print(f"  {row['state']:<19}  {function.short:<31}  {points:>10}  {time}".rstrip())
+    message = "As above." if told else row["message"]
+    for text in [message, *(f"A remark: it {r}" for r in row["remarks"])]:
+        if text:
+            print(
+                textwrap.fill(
+                    text,
+                    86,
+                    initial_indent=" " * 23,
+                    subsequent_indent=" " * 23,
+                    break_on_hyphens=False,
+                )
             )
-        )
     sys.stdout.flush()
 
 
 def _print_summary(result: dict[str, Any]) -> None:
-    reach = {
-        state: sum(
-            r["points"] for r in result["functions"].values() if r["state"] == state
-        )
-        for state in STATES
-    }
+    rows = result["functions"]
     print(f"\n{result['score']:g} of {result['possible']:g} points.", end="")
-    if rest := [
-        f"{reach['wrong']:g} in what is wrong" if reach["wrong"] else "",
-        f"{reach['not started']:g} in what is not started"
-        if reach["not started"]
-        else "",
-    ]:
-        words = " and ".join(part for part in rest if part)
-        print(f" Within reach: {words}." if words else " All done.")
-    begun = [k for k, r in result["functions"].items() if r["state"] == "wrong"]
+    reach = {
+        state: sum(r["points"] for r in rows.values() if r["state"] == state)
+        for state in WITHIN_REACH
+    }
+    parts = [
+        f"{reach['wrong']:g} in what is wrong" * bool(reach["wrong"]),
+        f"{reach['cannot tell yet']:g} in what cannot be told yet"
+        * bool(reach["cannot tell yet"]),
+        f"{reach['not started']:g} in what is not started" * bool(reach["not started"]),
+    ]
+    words = " and ".join(part for part in parts if part)
+    print(f" Within reach: {words}." if words else " All done.")
+    remarked = sum(bool(r["remarks"]) for r in rows.values())
+    if remarked:
+        print(
+            f"{remarked} of what is done {'have' if remarked > 1 else 'has'} a remark, "
+            "which costs no points."
+        )
+    begun = [key for key, r in rows.items() if r["state"] == "wrong"]
     if begun:
         (function,) = [f for q in questions() for f in q.functions if f.key == begun[0]]
         print(f"A hint: python -m cs231n.hint {function.short}")

@@ -6,13 +6,15 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from cs231n.assignment import Function
-from cs231n.check_marks import Array, Record, Results
+from cs231n.assignment import Function, functions
+from cs231n.check_marks import Array, Record, Records, Results, agree, mark
+
+ONE = "fails at a size of 1"  # what a remark about that begins with
 
 
 class GoneError(Exception):
@@ -23,8 +25,21 @@ class UnfitError(Exception):
     """A result that is of the wrong kind, so that its numbers cannot be looked at."""
 
 
+class NothingError(UnfitError):
+    """A result that is None: as an original hand-out leaves it, or forgotten."""
+
+
 class WaitingError(Exception):
-    """Another function has to be written first."""
+    """Another function has to be right first.
+
+    Attributes:
+        name: Which one.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Name it."""
+        super().__init__(f"{name} comes first")
+        self.name = name
 
 
 class Bench:
@@ -35,28 +50,68 @@ class Bench:
         module: The module it stands in.
         call: The function itself.
         record: What is stored for it.
+        remarks: What was noticed that costs nothing, in the order in which it was.
     """
 
-    def __init__(self, function: Function, seed: int, record: Record) -> None:
+    def __init__(self, function: Function, records: Records) -> None:
         """Import the student's module, which may fail in any way.
 
         Args:
             function: Its row in the table.
-            seed: Draws the public inputs.
-            record: What is stored for it.
+            records: What is stored, and the seed of the public inputs.
         """
-        self.function, self.record = function, record
-        parts = function.name.split(".")
-        depth = next((i for i, p in enumerate(parts) if p[:1].isupper()), -1)
-        self.module: Any = importlib.import_module(".".join(parts[:depth]))
+        self.function, self.records = function, records
+        self.record = records.functions.get(function.key, Record({}))
+        self.remarks: list[str] = []
+        self.module: Any = importlib.import_module(function.module)
         self.call: Any = self.module
-        for part in parts[depth:]:
+        for part in function.name.removeprefix(f"{function.module}.").split("."):
             if not hasattr(self.call, part):
                 raise GoneError(
                     f"{part} is not there any more: write it under this name again"
                 )
             self.call = getattr(self.call, part)
-        self._seed = (seed + zlib.crc32(function.name.encode())) % 2**32
+        self._seed = (records.seed + zlib.crc32(function.name.encode())) % 2**32
+
+    def other(self, name: str) -> "Bench":
+        """Return the bench of another function, by its short name."""
+        return Bench(next(f for f in functions() if f.short == name), self.records)
+
+    def agrees(self, results: Results, way: str, within: float = 1e-6) -> bool:
+        """Tell whether results are what is stored.
+
+        Args:
+            results: Of this function.
+            way: How they came to be.
+            within: Largest relative difference.
+        """
+        return all(
+            any(agree(mark(name, results[name]), m, within) for m in accepted)
+            for name, accepted in self.record.right[way].items()
+        )
+
+    def note(self, remark: str) -> None:
+        """Remember what deserves a remark, once."""
+        if remark not in self.remarks:
+            self.remarks.append(remark)
+
+    def require(self, given: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+        """Note which inputs were changed: they may be, but it surprises callers.
+
+        Args:
+            given: Input -> array or tensor that was handed over.
+            before: Input -> what it held.
+        """
+        changed = [
+            name
+            for name, value in before.items()
+            if not np.array_equal(_plain(given[name]), _plain(value), equal_nan=True)
+        ]
+        if changed:
+            self.note(
+                f"changes its input {' and '.join(changed)}: fine here, but whoever "
+                "calls it may still need what stood there; work on a copy"
+            )
 
     def rng(self) -> np.random.RandomState:
         """Return the generator of this function's inputs, always from its start."""
@@ -165,29 +220,71 @@ class StandIn:
         return self._maps[key]
 
 
+def _plain(value: Any) -> Array:
+    """Return an array's or a tensor's numbers; whatever else it is, as an object."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    return np.asarray(value)
+
+
+Run: TypeAlias = Callable[[Bench], Results]
+Care: TypeAlias = Mapping[str, Mapping[str, Run]]
+
+
 @dataclass(frozen=True)
 class Exercise:
     """How one function is tried out.
 
+    What ``run`` returns decides whether it is done: what the text of any edition asks
+    for, at ordinary sizes. What fails of ``care`` earns a remark.
+
     Attributes:
         run: Calls the student's function in one of the ways, returns its results.
         ways: "own" goes with what the student wrote before; "sample" reads a stored
-            cache instead; "stand-in" goes with made-up layers. One that succeeds
-            is enough, so that no function has to pay for another one's mistakes.
-        within: Largest relative difference from what is stored.
+            cache instead; "stand-in" goes with made-up layers; others go with other
+            sizes. One that succeeds is enough, so that no function has to pay for
+            another one's mistakes, or for a size that the text leaves open.
+        narrow: Way -> remark for a function that works in that way alone.
+        within: Largest relative difference from what is stored, for all or by output.
+        care: Remark -> case -> run.
         differences: Name -> (result, finite difference of the student's own forward
             pass), or None where there is no such pair.
+        earlier: Functions that this one may call, by their short names. Where one is
+            not right, a wrong result says nothing, unless a stand-in took its place.
+        replaced: Those of them that have stand-ins.
+        conclusive: Tells whether a wrong result in a way says anything, if that hangs
+            on more than calls.
         telling: Outputs that tell mistakes apart, where others depend on choices that
             are free; all of them if empty.
-        mentions: A word that the code must hold before it is begun, "" for none.
+        mentions: What the code must hold before it is begun, as a regular expression.
+        begun: The same for code whose results are those of an original hand-out, which
+            raises nothing: None, an unchanged copy, captions of nothing.
+        blank: Tells whether results are of that kind.
+        letters: Sizes in use, for words about factors and axes.
+        gpu: Whether code may name a GPU: it works on torch's tensors.
     """
 
     run: Callable[[Bench, str], Results]
     ways: tuple[str, ...] = ("own",)
-    within: float = 1e-8
+    narrow: Mapping[str, str] = field(default_factory=dict)
+    within: float | Mapping[str, float] = 1e-8
+    care: Care = field(default_factory=dict)
     differences: Callable[[Bench], dict[str, tuple[Array, Array]]] | None = None
+    earlier: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    conclusive: Callable[[Bench, str], bool] | None = None
     telling: tuple[str, ...] = ()
     mentions: str = ""
+    begun: str = ""
+    blank: Callable[[Results], bool] | None = None
+    letters: Mapping[str, int] = field(default_factory=dict)
+    gpu: bool = False
+
+    def limit(self, output: str) -> float:
+        """Return the largest relative difference of one output."""
+        if isinstance(self.within, Mapping):
+            return self.within.get(output, self.within[""])
+        return self.within
 
 
 def unpack(result: Any, names: Sequence[str]) -> list[Any]:
@@ -203,6 +300,8 @@ def unpack(result: Any, names: Sequence[str]) -> list[Any]:
     wanted = ", ".join(names)
     if len(names) == 1:
         return [result]
+    if result is None:
+        raise NothingError(f"returned None instead of {wanted}")
     if not isinstance(result, tuple | list):
         raise UnfitError(f"returned {kind(result)} instead of {wanted}")
     if len(result) != len(names):
@@ -221,7 +320,7 @@ def as_array(name: str, value: Any) -> Array:
         UnfitError: If it is anything else.
     """
     if value is None:
-        raise UnfitError(f"{name} is None: nothing was computed")
+        raise NothingError(f"{name} is None: nothing was computed")
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     try:

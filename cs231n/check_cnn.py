@@ -1,31 +1,31 @@
 """Q3 and Q4 of 2016: how gradients and pictures of the NumPy network are tried out.
 
-A made-up network with the methods of PretrainedCNN takes its place, as it needs no
-weights and no time.
+A made-up network takes the place of PretrainedCNN, of which it inherits all that
+students may use, as it needs no weights and no time.
 
 Letters in shapes: N pictures, F features, H rows, W columns; C classes.
 """
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from cs231n.check_bench import Bench, Exercise, UnfitError, as_array, kind
+from cs231n.check_bench import ONE, Bench, Exercise, UnfitError, as_array
 from cs231n.check_marks import Array, Results
+from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.gradient_check import eval_numerical_gradient
 
+FIVE = "five pictures"  # the size that notebooks have
 GRADIENTS, GENERATION = "cs231n.image_gradients.", "cs231n.image_generation."
-H, W, C, F = 6, 8, 5, 4
+H, W, C, F = 6, 8, 100, 4
 LAYER = 2  # whose features are inverted and dreamt of
 
 
-class Network:
-    """A smooth network with PretrainedCNN's methods; every layer is another one.
+class Network(PretrainedCNN):
+    """A smooth network with PretrainedCNN's face; every layer is another one.
 
     Attributes:
-        params: As far as anybody looks, "b11" tells the number of classes.
         seen: (N, 3, H, W) pictures it was shown, in order, without repetitions.
     """
 
@@ -38,7 +38,18 @@ class Network:
         D = 3 * H * W
         self._A, self._B = rng.randn(D, 16) / (30 * np.sqrt(D)), rng.randn(16, C)
         self._mix = rng.randn(11, 3, F) / 20
-        self.params = {"b11": np.zeros(C)}
+        self.dtype = np.float64
+        self.num_classes, self.input_size = C, H
+        self.filter_sizes, self.num_filters = [1] * 9, [F] * 9
+        self.conv_params = [{"stride": 2, "pad": 0} for _ in range(9)]
+        self.bn_params = [{"mode": "test"} for _ in range(10)]
+        shapes = [(F, 3, 1, 1), *[(F, F, 1, 1)] * 8, (D, 16), (16, C)]
+        self.params = {}
+        for k, shape in enumerate(shapes, start=1):
+            units = shape[0] if len(shape) == 4 else shape[1]
+            names = [f"b{k}", f"gamma{k}", f"beta{k}"][: 3 if k < len(shapes) else 1]
+            self.params[f"W{k}"] = np.zeros(shape)
+            self.params |= {name: np.zeros(units) for name in names}
         self.seen: list[Array] = []
 
     def forward(
@@ -51,6 +62,7 @@ class Network:
         """Run layers 0 to ``end``: (N, C) scores of all, else (N, F, H/2, W/2)."""
         if start:
             raise ValueError("The pictures are the input of layer 0.")
+        X = np.asarray(X, dtype=self.dtype)
         if not self.seen or not np.array_equal(self.seen[-1], X):
             self.seen.append(X.copy())
         bent = 0.3 if mode == "train" else 0.0
@@ -62,38 +74,36 @@ class Network:
         return np.sin(a), (end, X.shape, a)
 
     def backward(self, dout: Array, cache: Any) -> tuple[Array, dict[str, Array]]:
-        """Return the gradient at the pictures, and none at the weights."""
+        """Return the gradient at the pictures, and zeros at the weights."""
         end, shape, a = cache
+        grads = {name: np.zeros_like(value) for name, value in self.params.items()}
         if np.shape(dout) != ((len(a), C) if end is None else a.shape):
             raise ValueError(f"backward() got a gradient of shape {np.shape(dout)}.")
         if end is None:
             flat = (dout @ self._B.T * np.cos(a)) @ self._A.T
-            return flat.reshape(shape), {}
+            return flat.reshape(shape), grads
         dX = np.zeros(shape)
         mixed = np.einsum("nfhw,cf->nchw", dout * np.cos(a), self._mix[end])
         dX[:, :, ::2, ::2] = mixed
-        return dX, {}
+        return dX, grads
 
 
 def _picture(rng: np.random.RandomState, N: int = 1) -> Array:
     return 20 * rng.randn(N, 3, H, W)
 
 
-def _untouched(given: Array, before: Array) -> None:
-    if not np.array_equal(given, before):
-        raise UnfitError("changed the picture it was given; start from a copy of it")
+def _saliency_of(bench: Bench, labels: list[int]) -> Results:
+    rng = bench.rng()
+    model = Network(rng)
+    X, y = _picture(rng, len(labels)), np.array(labels)
+    given = {"X": X.copy(), "y": y.copy()}
+    maps = as_array("saliency", bench.call(*given.values(), model))
+    bench.require(given, {"X": X, "y": y})
+    return {"saliency": maps}
 
 
 def _saliency(bench: Bench, way: str) -> Results:
-    del way
-    rng = bench.rng()
-    model = Network(rng)
-    results: Results = {}
-    for name, labels in (("saliency", [4, 0, 3]), ("saliency of one", [2])):
-        X = _picture(rng, len(labels))
-        maps = bench.call(X.copy(), np.array(labels), model)
-        results[name] = as_array(name, maps)
-    return results
+    return _saliency_of(bench, [4, 0, 3, 99, 4] if way == FIVE else [4, 0, 99])
 
 
 def _fooling(bench: Bench, way: str) -> Results:
@@ -101,11 +111,11 @@ def _fooling(bench: Bench, way: str) -> Results:
     rng = bench.rng()
     model = Network(rng)
     X = _picture(rng)
-    target = int(np.argmin(model.forward(X)[0][0]))
+    target = int(np.argsort(model.forward(X)[0][0])[-5])
     model.seen.clear()
     given = X.copy()
     fooling = as_array("the picture", bench.call(given, target, model))
-    _untouched(given, X)
+    bench.require({"X": given}, {"X": X})
     if fooling.shape != X.shape:
         raise UnfitError(f"the picture has shape {fooling.shape} instead of {X.shape}")
     path = [*model.seen, fooling]
@@ -146,9 +156,9 @@ def _step(bench: Bench, way: str) -> Results:
     rng = bench.rng()
     model, X = Network(rng), _picture(rng)
     given = X.copy()
-    moved = as_array("the picture", bench.call(given, 3, model, 0.001, 2000.0))
-    _untouched(given, X)
-    return {"the picture": moved}
+    results = _moved(X, bench.call(given, 3, model, 0.001, 2000.0))
+    bench.require({"X": given}, {"X": X})
+    return results
 
 
 def _invert(bench: Bench, way: str) -> Results:
@@ -156,19 +166,18 @@ def _invert(bench: Bench, way: str) -> Results:
     rng = bench.rng()
     model, start = Network(rng), _picture(rng)
     wanted = model.forward(_picture(rng), end=LAYER)[0]
-    return _painted(
-        lambda: bench.call(
-            wanted.copy(),
-            LAYER,
-            model,
-            learning_rate=30.0,
-            num_iterations=3,
-            l2_reg=0.001,
-            blur_every=0,
-            show_every=0,
-            start=start,
-        )
+    picture = bench.call(
+        wanted.copy(),
+        LAYER,
+        model,
+        learning_rate=30.0,
+        num_iterations=3,
+        l2_reg=0.001,
+        blur_every=0,
+        show_every=0,
+        start=start.copy(),
     )
+    return _moved(start, picture)
 
 
 def _dream(bench: Bench, way: str) -> Results:
@@ -176,30 +185,44 @@ def _dream(bench: Bench, way: str) -> Results:
     rng = bench.rng()
     model, X = Network(rng), _picture(rng)
     given = X.copy()
-    results = _painted(
-        lambda: bench.call(
-            given,
-            LAYER,
-            model,
-            learning_rate=30.0,
-            max_jitter=0,
-            num_iterations=3,
-            show_every=0,
-        )
+    picture = bench.call(
+        given,
+        LAYER,
+        model,
+        learning_rate=30.0,
+        max_jitter=0,
+        num_iterations=3,
+        show_every=0,
     )
-    _untouched(given, X)
+    results = _moved(X, picture)
+    bench.require({"X": given}, {"X": X})
     return results
 
 
-def _painted(paint: Callable[[], Any]) -> Results:
-    picture = paint()
-    if picture is None:
-        raise UnfitError(f"returned {kind(picture)} instead of a picture")
-    return {"the picture": as_array("the picture", picture)}
+def _moved(start: Array, picture: Any) -> Results:
+    """Return how a picture was changed."""
+    found = as_array("the picture", picture)
+    if found.shape != start.shape:
+        raise UnfitError(
+            f"the picture has shape {found.shape} instead of {start.shape}"
+        )
+    return {"the change of the picture": found - start}
 
 
+def _unmoved(results: Results) -> bool:
+    return not results["the change of the picture"].any()
+
+
+_CALLS_MODEL = r"\bmodel\.(backward|loss)\b"
 EXERCISES = {
-    f"{GRADIENTS}compute_saliency_maps": Exercise(_saliency),
+    f"{GRADIENTS}compute_saliency_maps": Exercise(
+        _saliency,
+        ways=("own", FIVE),
+        narrow={FIVE: "fails for other sizes than five pictures"},
+        care={ONE: {"N = 1": lambda bench: _saliency_of(bench, [2])}},
+        begun=_CALLS_MODEL,
+        letters={"N": 3, "C": C},
+    ),
     f"{GRADIENTS}make_fooling_image": Exercise(
         _fooling,
         within=1e-6,
@@ -207,8 +230,15 @@ EXERCISES = {
             "the direction of the first step",
             "going on until the class is reached",
         ),
+        begun=_CALLS_MODEL,
+        blank=lambda results: not results["the direction of the first step"].any(),
+        letters={"C": C},
     ),
-    f"{GENERATION}class_visualization_step": Exercise(_step),
-    f"{GENERATION}invert_features": Exercise(_invert),
-    f"{GENERATION}deepdream": Exercise(_dream),
+    f"{GENERATION}class_visualization_step": Exercise(
+        _step, begun=_CALLS_MODEL, blank=_unmoved
+    ),
+    f"{GENERATION}invert_features": Exercise(
+        _invert, begun=_CALLS_MODEL, blank=_unmoved
+    ),
+    f"{GENERATION}deepdream": Exercise(_dream, begun=_CALLS_MODEL, blank=_unmoved),
 }

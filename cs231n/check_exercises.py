@@ -1,8 +1,10 @@
 """All exercises by the name of their function; torch waits until one needs it."""
 
 import importlib
+from typing import TYPE_CHECKING
 
-from cs231n.check_bench import Exercise
+if TYPE_CHECKING:
+    from cs231n.check_bench import Exercise
 
 _MODULES = {
     "cs231n.rnn_layers.": "check_layers",
@@ -15,7 +17,12 @@ _MODULES = {
 }
 
 
-def exercise(key: str) -> Exercise:
+def needs_torch(key: str) -> bool:
+    """Tell whether a function is tried out with torch, which takes long to import."""
+    return _module(key) in {"check_pictures", "check_gan"}
+
+
+def exercise(key: str) -> "Exercise":
     """Return how a function is tried out.
 
     Args:
@@ -24,10 +31,14 @@ def exercise(key: str) -> Exercise:
     Raises:
         KeyError: If nobody has said how.
     """
+    found: dict[str, Exercise] = importlib.import_module(
+        f"cs231n.{_module(key)}"
+    ).EXERCISES
+    return found[key]
+
+
+def _module(key: str) -> str:
     for start, module in _MODULES.items():
         if key.startswith(start):
-            found: dict[str, Exercise] = importlib.import_module(
-                f"cs231n.{module}"
-            ).EXERCISES
-            return found[key]
+            return module
     raise KeyError(f"{key} has no exercise; add it to check_exercises.py.")

@@ -4,6 +4,7 @@ A network is told by what it makes of fixed inputs once its weights are set to f
 numbers, layer by layer in the order in which it runs.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,9 +12,24 @@ import numpy as np
 import torch
 from torch import nn
 
-from cs231n.check_bench import Bench, Exercise, UnfitError, as_array, kind
+from cs231n.check_bench import (
+    ONE,
+    Bench,
+    Exercise,
+    NothingError,
+    UnfitError,
+    as_array,
+    kind,
+)
 from cs231n.check_marks import Array, Results
-from cs231n.check_pictures import WITHIN, gradient, require_tensor, tensor
+from cs231n.check_pictures import (
+    WITHIN,
+    gradient,
+    inner,
+    one_number,
+    require_tensor,
+    tensor,
+)
 
 # The first optimizer makes torch import its compiler, which takes seconds: here they
 # count for no function.
@@ -21,6 +37,8 @@ torch.optim.Adam([torch.zeros(1)])
 
 GAN = "cs231n.gan_pytorch."
 NOISE_DIM = 4  # the number of parameters is known for this one
+BATCH = 128  # what notebooks have
+NOTEBOOKS_SIZE = "the notebook's batch"
 
 
 def _noise(bench: Bench, way: str) -> Results:
@@ -46,26 +64,52 @@ def _noise(bench: Bench, way: str) -> Results:
 
 
 def _network(
-    inputs: Callable[[np.random.RandomState], torch.Tensor], *args: Any
+    inputs: Callable[[np.random.RandomState, int], torch.Tensor],
+    *args: int,
+    named: bool = False,
 ) -> Exercise:
-    """Try out a function that builds a network."""
+    """Try out a function that builds a network.
+
+    Args:
+        inputs: Draws so many inputs.
+        *args: What the function is called with.
+        named: Whether the number of inputs comes before that, as a batch size.
+    """
 
     def run(bench: Bench, way: str) -> Results:
-        del way
-        model = bench.call(*args)
+        size = BATCH if way == NOTEBOOKS_SIZE else 8
+        model = bench.call(*_as_many(bench.call, [size] * named + [*args]))
+        if model is None:
+            raise NothingError("the network is None: nothing was built")
         if not isinstance(model, nn.Module):
             raise UnfitError(f"returned {kind(model)}, where a network is wanted")
-        x = inputs(bench.rng())
+        parameters = sum(p.numel() for p in model.parameters())
+        x = inputs(bench.rng(), size)
         with torch.no_grad():
             _set_weights(model, x)
             out = require_tensor("the output", model(x.clone()))
-        parameters = sum(p.numel() for p in model.parameters())
         return {
             "the number of parameters": np.array([float(parameters)]),
             "the output": as_array("the output", out),
         }
 
-    return Exercise(run, within=WITHIN)
+    return Exercise(
+        run,
+        ways=("own", NOTEBOOKS_SIZE),
+        narrow={NOTEBOOKS_SIZE: f"fails for other sizes than batches of {BATCH}"},
+        within=WITHIN,
+        begun=r"nn\.|append|add_module",
+        gpu=True,
+    )
+
+
+def _as_many(call: Callable[..., Any], args: list[int]) -> list[int]:
+    """Leave out arguments that an older edition's function does not take."""
+    try:
+        inspect.signature(call).bind(*args)
+    except TypeError:
+        return args[1:]
+    return args
 
 
 def _set_weights(model: nn.Module, x: torch.Tensor) -> None:
@@ -90,12 +134,12 @@ def _set_weights(model: nn.Module, x: torch.Tensor) -> None:
             p.copy_(tensor(values).reshape(p.shape))
 
 
-def _images(rng: np.random.RandomState) -> torch.Tensor:
-    return tensor(rng.uniform(-1, 1, size=(8, 1, 28, 28)))
+def _images(rng: np.random.RandomState, size: int) -> torch.Tensor:
+    return tensor(rng.uniform(-1, 1, size=(size, 1, 28, 28)))
 
 
-def _seeds(rng: np.random.RandomState) -> torch.Tensor:
-    return tensor(rng.uniform(-1, 1, size=(8, NOISE_DIM)))
+def _seeds(rng: np.random.RandomState, size: int) -> torch.Tensor:
+    return tensor(rng.uniform(-1, 1, size=(size, NOISE_DIM)))
 
 
 # Scores of real and of drawn pictures for which the course's answers are stored.
@@ -106,31 +150,42 @@ FAKE += [0.32084742, -0.28590837, 1.01376281, 0.99241439, 0.39394346]
 
 
 def _loss(names: Sequence[str]) -> Exercise:
-    def run(bench: Bench, way: str) -> Results:
-        del way
+    def of(bench: Bench, shape: tuple[int, ...], scale: float = 1.0) -> Results:
         rng = bench.rng()
-        results: Results = {}
-        drawn = [tensor(rng.randn(6, 1)).requires_grad_() for _ in names]
-        loss = require_tensor("the loss", bench.call(*drawn))
-        if loss.numel() != 1:
-            raise UnfitError(f"the loss has shape {tuple(loss.shape)}, not ()")
-        results["the loss"] = as_array("the loss", loss.reshape(()))
+        drawn = [tensor(scale * rng.randn(*shape)).requires_grad_() for _ in names]
+        loss = bench.call(*(inner(scores) for scores in drawn))
+        results: Results = {"the loss": one_number("the loss", loss)}
         for name, scores in zip(names, drawn, strict=True):
-            grad = gradient(loss.sum(), scores)
+            grad = gradient(loss, scores)
             results[f"the gradient at the {name} scores"] = as_array("it", grad)
-        stored = [tensor({"real": REAL, "fake": FAKE}[n])[:, None] for n in names]
-        results["the loss of the course's scores"] = as_array(
-            "the loss", require_tensor("the loss", bench.call(*stored)).reshape(())
-        )
         return results
 
-    return Exercise(run, within=WITHIN / 10)
+    def run(bench: Bench, way: str) -> Results:
+        del way
+        stored = [tensor({"real": REAL, "fake": FAKE}[n])[:, None] for n in names]
+        loss = bench.call(*(scores.clone() for scores in stored))
+        return of(bench, (6, 1)) | {
+            "the loss of the course's scores": one_number("the loss", loss)
+        }
+
+    return Exercise(
+        run,
+        within=WITHIN / 10,
+        care={
+            ONE: {"N = 1": lambda bench: of(bench, (1, 1))},
+            "fails for scores of extreme size": {"": lambda b: of(b, (6, 1), 500)},
+        },
+        letters={"N": 6},
+        gpu=True,
+    )
 
 
 def _optimizer(bench: Bench, way: str) -> Results:
     del way
     model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
     optimizer = bench.call(model)
+    if optimizer is None:
+        raise NothingError("the optimizer is None: nothing was built")
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise UnfitError(f"returned {kind(optimizer)}, where an optimizer is wanted")
     group = optimizer.param_groups[0]
@@ -145,14 +200,14 @@ def _optimizer(bench: Bench, way: str) -> Results:
 
 
 EXERCISES = {
-    f"{GAN}sample_noise": Exercise(_noise),
+    f"{GAN}sample_noise": Exercise(_noise, gpu=True),
     f"{GAN}discriminator": _network(_images),
     f"{GAN}generator": _network(_seeds, NOISE_DIM),
     f"{GAN}discriminator_loss": _loss(["real", "fake"]),
     f"{GAN}generator_loss": _loss(["fake"]),
-    f"{GAN}get_optimizer": Exercise(_optimizer),
+    f"{GAN}get_optimizer": Exercise(_optimizer, gpu=True),
     f"{GAN}ls_discriminator_loss": _loss(["real", "fake"]),
     f"{GAN}ls_generator_loss": _loss(["fake"]),
-    f"{GAN}build_dc_classifier": _network(_images, 8),
+    f"{GAN}build_dc_classifier": _network(_images, named=True),
     f"{GAN}build_dc_generator": _network(_seeds, NOISE_DIM),
 }

@@ -7,13 +7,15 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from cs231n.check_bench import (
+    ONE,
     Bench,
     Exercise,
+    Run,
     StandIn,
     UnfitError,
     WaitingError,
@@ -23,11 +25,21 @@ from cs231n.check_bench import (
 from cs231n.check_marks import Array, Results
 from cs231n.gradient_check import eval_numerical_gradient_array
 
-# The sizes differ, so that a swapped axis cannot go unseen; the second set has none of
-# what many sequences and timesteps have in common.
-SIZES = {
-    "": {"N": 3, "T": 4, "D": 2, "H": 5, "V": 6},
-    "of one": {"N": 1, "T": 1, "D": 3, "H": 2, "V": 4},
+# The sizes differ, so that a swapped axis cannot go unseen.
+SIZES = {"N": 3, "T": 4, "D": 2, "H": 5, "V": 6}
+# The widest error that an edition states for each check. "Of the order of 1e-8" is read
+# as below 1e-7; so float32 will do where that is above its rounding.
+WITHIN: dict[str, float | dict[str, float]] = {
+    "rnn_step_forward": 1e-7,
+    "rnn_step_backward": 1e-7,
+    "rnn_forward": 1e-6,
+    "rnn_backward": 1e-5,
+    "word_embedding_forward": 1e-7,
+    "word_embedding_backward": 1e-10,
+    "lstm_step_forward": 1e-7,
+    "lstm_step_backward": 1e-6,
+    "lstm_forward": 1e-6,
+    "lstm_backward": {"": 1e-7, "dWh": 1e-5},
 }
 LAYERS = "cs231n.rnn_layers."
 
@@ -48,9 +60,11 @@ class Pair:
     outputs: dict[str, str]
     step: "Pair | None" = None
 
-    def draw(self, bench: Bench, which: str) -> tuple[dict[str, Array], list[Array]]:
+    def draw(
+        self, bench: Bench, sizes: dict[str, int] = SIZES
+    ) -> tuple[dict[str, Array], list[Array]]:
         """Draw inputs, and a gradient for each output."""
-        rng, sizes = bench.rng(), SIZES[which]
+        rng = bench.rng()
         inputs: dict[str, Array] = {}
         for name, letters in self.inputs.items():
             shape = _shape(letters, sizes)
@@ -111,33 +125,62 @@ def _shape(letters: str, sizes: dict[str, int]) -> tuple[int, ...]:
 
 
 def call_forward(
-    pair: Pair, call: Callable[..., Any], inputs: dict[str, Array]
+    pair: Pair, bench: Bench, call: Callable[..., Any], inputs: dict[str, Array]
 ) -> tuple[Results, Any]:
     """Call a student's forward function and look at what comes back.
 
     Args:
         pair: The layer.
+        bench: Takes notes.
         call: Its forward function.
-        inputs: Argument -> array.
+        inputs: Argument -> array, which stays as it is.
 
     Returns:
         results: Output -> array.
         cache: Whatever it is.
 
     Raises:
-        UnfitError: If results are missing, no arrays, or inputs were changed.
+        UnfitError: If results are missing or no arrays.
     """
-    given = {name: value.copy() for name, value in inputs.items()}
+    given = {name: value.copy(order="K") for name, value in inputs.items()}
     *outs, cache = unpack(call(*given.values()), [*pair.outputs, "cache"])
-    _require_untouched(given, inputs)
     names = list(pair.outputs)
-    return {n: as_array(n, o) for n, o in zip(names, outs, strict=True)}, cache
+    results = {n: as_array(n, o) for n, o in zip(names, outs, strict=True)}
+    if call is bench.call:
+        bench.require(given, inputs)
+        _compare_dtypes(bench, inputs, results)
+    return results, cache
 
 
-def _require_untouched(given: dict[str, Array], inputs: dict[str, Array]) -> None:
-    for name, value in inputs.items():
-        if not np.array_equal(given[name], value, equal_nan=True):
-            raise UnfitError(f"changed its input {name}; work on a copy of it")
+def call_backward(pair: Pair, bench: Bench, douts: list[Array], cache: Any) -> Results:
+    """Call a student's backward function and look at what comes back.
+
+    Args:
+        pair: The layer.
+        bench: Its backward function stands there.
+        douts: A gradient for each output, which stays as it is.
+        cache: What the forward function left.
+
+    Raises:
+        UnfitError: If results are missing or no arrays.
+    """
+    names = [f"d{name}" for name in pair.outputs]
+    before = dict(zip(names, douts, strict=True))
+    given = {name: value.copy(order="K") for name, value in before.items()}
+    grads = unpack(bench.call(*given.values(), cache), pair.grads)
+    results = {n: as_array(n, g) for n, g in zip(pair.grads, grads, strict=True)}
+    bench.require(given, before)
+    _compare_dtypes(bench, before, results)
+    return results
+
+
+def _compare_dtypes(bench: Bench, inputs: dict[str, Array], results: Results) -> None:
+    wanted = np.result_type(*(v for v in inputs.values() if v.dtype.kind == "f"))
+    if other := [name for name, value in results.items() if value.dtype != wanted]:
+        bench.note(
+            f"returns {' and '.join(other)} of another dtype, "
+            f"{results[other[0]].dtype}, where the inputs are {wanted}"
+        )
 
 
 @contextmanager
@@ -152,36 +195,109 @@ def _made_up_step(pair: Pair, bench: Bench, way: str) -> Iterator[None]:
         yield
 
 
-def _forward(pair: Pair) -> Exercise:
-    def run(bench: Bench, way: str) -> Results:
-        results: Results = {}
-        with _made_up_step(pair, bench, way):
-            for which in SIZES:
-                inputs, _ = pair.draw(bench, which)
-                found, _ = call_forward(pair, bench.call, inputs)
-                results |= _named(found, which)
+Change: TypeAlias = Callable[[Array], Array]
+
+
+def _changed(
+    drawn: tuple[dict[str, Array], list[Array]], change: Change
+) -> tuple[dict[str, Array], list[Array]]:
+    inputs, douts = drawn
+    return {n: change(v) for n, v in inputs.items()}, [change(d) for d in douts]
+
+
+def _single(x: Array) -> Array:
+    return x.astype(np.float32) if x.dtype.kind == "f" else x
+
+
+def _turned(x: Array) -> Array:
+    """Return the same numbers, lying in memory from the last axis to the first."""
+    return np.asfortranarray(x)
+
+
+def _large(x: Array) -> Array:
+    return x * 300 if x.dtype.kind == "f" else x
+
+
+def _care(
+    pair: Pair,
+    run: Callable[[Bench, tuple[dict[str, Array], list[Array]]], Results],
+    forward: bool,
+) -> dict[str, dict[str, Run]]:
+    """Say what takes care: sizes of 1, float32, other orders in memory, large inputs.
+
+    Args:
+        pair: The layer.
+        run: Calls the student's function with inputs and gradients.
+        forward: Whether that is the forward function.
+    """
+
+    def at(sizes: dict[str, int]) -> Run:
+        return lambda bench: run(bench, pair.draw(bench, sizes))
+
+    def with_(change: Change) -> Run:
+        return lambda bench: run(bench, _changed(pair.draw(bench), change))
+
+    def single(bench: Bench) -> Results:
+        results = with_(_single)(bench)
+        for name, value in results.items():
+            if value.dtype != np.float32:
+                raise UnfitError(f"{name} is {value.dtype}")
         return results
 
-    return Exercise(run, ("own", "stand-in") if pair.step else ("own",))
+    letters = sorted({c for s in pair.inputs.values() for c in s} - {"V", "K"})
+    care: dict[str, dict[str, Run]] = {
+        ONE: {f"{c} = 1": at(SIZES | {c: 1}) for c in letters},
+        "turns float32 into another dtype": {"": single},
+        "fails for arrays that lie in another order in memory": {"": with_(_turned)},
+    }
+    if forward and pair.name != "word_embedding":
+        care["fails for inputs of extreme size"] = {"": with_(_large)}
+    return care
+
+
+def _forward(pair: Pair) -> Exercise:
+    name = f"{pair.name}_forward"
+
+    def run(bench: Bench, way: str) -> Results:
+        with _made_up_step(pair, bench, way):
+            return call_forward(pair, bench, bench.call, pair.draw(bench)[0])[0]
+
+    step = (f"{pair.step.name}_forward",) if pair.step else ()
+    return Exercise(
+        run,
+        ("own", "stand-in") if pair.step else ("own",),
+        within=WITHIN[name],
+        care=_care(
+            pair,
+            lambda bench, drawn: call_forward(pair, bench, bench.call, drawn[0])[0],
+            forward=True,
+        ),
+        earlier=step,
+        replaced=step,
+        letters=SIZES,
+    )
 
 
 def _backward(pair: Pair) -> Exercise:
+    name, forward = f"{pair.name}_backward", f"{pair.name}_forward"
+
+    def with_own_cache(
+        bench: Bench, drawn: tuple[dict[str, Array], list[Array]]
+    ) -> Results:
+        _, cache = _students_forward(pair, bench, drawn[0])
+        return call_backward(pair, bench, drawn[1], cache)
+
     def run(bench: Bench, way: str) -> Results:
-        results: Results = {}
         with _made_up_step(pair, bench, way):
-            for which in SIZES:
-                inputs, douts = pair.draw(bench, which)
-                if way == "sample":
-                    cache = copy.deepcopy(bench.record.cache)[which == "of one"]
-                else:
-                    _, cache = _students_forward(pair, bench, inputs)
-                results |= _named(call_backward(pair, bench, douts, cache), which)
-        return results
+            drawn = pair.draw(bench)
+            if way == "sample":
+                cache = copy.deepcopy(bench.record.cache)
+                return call_backward(pair, bench, drawn[1], cache)
+            return with_own_cache(bench, drawn)
 
     def differences(bench: Bench) -> dict[str, tuple[Array, Array]]:
-        inputs, douts = pair.draw(bench, "")
-        _, cache = _students_forward(pair, bench, inputs)
-        grads = call_backward(pair, bench, douts, cache)
+        inputs, douts = pair.draw(bench)
+        grads = with_own_cache(bench, (inputs, douts))
 
         def objective(_: Array) -> Any:
             found, _ = _students_forward(pair, bench, inputs)
@@ -198,28 +314,29 @@ def _backward(pair: Pair) -> Exercise:
             if pair.differentiable(name)
         }
 
-    ways = ("own", "sample", "stand-in") if pair.step else ("own", "sample")
-    return Exercise(run, ways, differences=differences)
+    def conclusive(bench: Bench, way: str) -> bool:
+        """Tell whether the forward pass that left the cache is right."""
+        if way == "sample":
+            return False  # a cache may be laid out otherwise
+        partner = bench.other(forward)
+        with _made_up_step(pair, partner, way):
+            found, _ = call_forward(pair, partner, partner.call, pair.draw(partner)[0])
+        return partner.agrees(found, way)
 
-
-def call_backward(pair: Pair, bench: Bench, douts: list[Array], cache: Any) -> Results:
-    """Call a student's backward function and look at what comes back.
-
-    Args:
-        pair: The layer.
-        bench: Its backward function stands there.
-        douts: A gradient for each output, which must stay as it is.
-        cache: What the forward function left.
-
-    Raises:
-        UnfitError: If results are missing, no arrays, or the gradients were changed.
-    """
-    names = [f"d{name}" for name in pair.outputs]
-    before = dict(zip(names, douts, strict=True))
-    given = {name: value.copy() for name, value in before.items()}
-    grads = unpack(bench.call(*given.values(), cache), pair.grads)
-    _require_untouched(given, before)
-    return {n: as_array(n, g) for n, g in zip(pair.grads, grads, strict=True)}
+    steps = (
+        (f"{pair.step.name}_forward", f"{pair.step.name}_backward") if pair.step else ()
+    )
+    return Exercise(
+        run,
+        ("own", "sample", "stand-in") if pair.step else ("own", "sample"),
+        within=WITHIN[name],
+        care=_care(pair, with_own_cache, forward=False),
+        differences=differences,
+        earlier=(forward, *steps),
+        replaced=steps,
+        conclusive=conclusive,
+        letters=SIZES,
+    )
 
 
 def _students_forward(
@@ -227,15 +344,9 @@ def _students_forward(
 ) -> tuple[Results, Any]:
     name = f"{pair.name}_forward"
     try:
-        return call_forward(pair, getattr(bench.module, name), inputs)
+        return call_forward(pair, bench, getattr(bench.module, name), inputs)
     except Exception as error:  # whatever a student's code raises
-        raise WaitingError(
-            f"{name} has to work first, as this function reads the cache it leaves"
-        ) from error
-
-
-def _named(found: Results, which: str) -> Results:
-    return {f"{name} {which}".strip(): value for name, value in found.items()}
+        raise WaitingError(name) from error
 
 
 EXERCISES = {

@@ -3,6 +3,7 @@
 ``fingerprints.json`` holds the marks of right results and of typical mistakes on the
 public inputs, made by ``python -m staff fingerprints``. Four sums of random multiples
 tell arrays apart but say nothing about how they came to be, so no answer is in them.
+Of short lists of words, such as captions, the words themselves are kept.
 A backward function's record also holds an example of the cache that it reads: numbers
 without names, which show at most what is worth keeping.
 """
@@ -34,10 +35,12 @@ class Mark:
         shape: Its shape.
         along: Its projections on fixed random directions, each the sum over all
             elements times standard normal numbers.
+        words: Its elements, row by row, if they are integers; else empty.
     """
 
     shape: tuple[int, ...]
     along: tuple[float, ...]
+    words: tuple[int, ...] = ()
 
     @property
     def size(self) -> float:
@@ -57,7 +60,8 @@ def mark(name: str, array: Array) -> Mark:
     directions = np.random.RandomState(seed).randn(PROJECTIONS, array.size)
     with np.errstate(all="ignore"):
         along = directions @ array.astype(np.float64).reshape(-1)
-    return Mark(array.shape, tuple(along.tolist()))
+    words = array.reshape(-1).tolist() if array.dtype.kind in "iu" else ()
+    return Mark(array.shape, tuple(along.tolist()), tuple(words))
 
 
 def agree(one: Mark, other: Mark, within: float) -> bool:
@@ -83,6 +87,9 @@ def ratio(one: Mark, other: Mark, within: float) -> float | None:
     return factor if factor and agree(one, scaled, within) else None
 
 
+Accepted: TypeAlias = Mapping[str, tuple[Mark, ...]]
+
+
 @dataclass(frozen=True)
 class Mistake:
     """A typical mistake.
@@ -101,13 +108,16 @@ class Record:
     """What is stored for one function.
 
     Attributes:
-        right: Way of looking -> output -> mark.
+        right: Way of looking -> output -> marks, each of which is right: some texts
+            leave a choice.
+        care: What takes care -> case -> output -> marks, likewise.
         mistakes: Those that are known.
         cache: An example of what the function reads, for when the one that makes it
             is missing.
     """
 
-    right: Mapping[str, Mapping[str, Mark]]
+    right: Mapping[str, Accepted]
+    care: Mapping[str, Mapping[str, Accepted]] = field(default_factory=dict)
     mistakes: tuple[Mistake, ...] = ()
     cache: Any = None
 
@@ -142,7 +152,11 @@ def loads(text: str) -> Records:
         stored["seed"],
         {
             key: Record(
-                right=_read_marks(row["right"]),
+                right={w: _read_accepted(r) for w, r in row["right"].items()},
+                care={
+                    title: {case: _read_accepted(r) for case, r in cases.items()}
+                    for title, cases in row["care"].items()
+                },
                 mistakes=tuple(
                     Mistake(m["says"], _read_marks(m["marks"])) for m in row["mistakes"]
                 ),
@@ -161,7 +175,13 @@ def dumps(made: Records) -> str:
     """
     rows = []
     for key, record in made.functions.items():
-        row = f'  {json.dumps(key)}: {{"right": {_write_marks(record.right)}'
+        right = {w: _write_accepted(r) for w, r in record.right.items()}
+        care = {
+            title: {case: _write_accepted(r) for case, r in cases.items()}
+            for title, cases in record.care.items()
+        }
+        row = f'  {json.dumps(key)}: {{"right": {json.dumps(right)}'
+        row += f',\n   "care": {json.dumps(care)}'
         if record.cache is not None:
             row += f',\n   "cache": {json.dumps(_encode(record.cache))}'
         mistakes = [
@@ -173,26 +193,39 @@ def dumps(made: Records) -> str:
     return f'{{"seed": {made.seed}, "functions": {{\n{functions}}}}}\n'
 
 
+def _read_mark(stored: Any) -> Mark:
+    shape, along, *words = stored
+    numbers = tuple(float(p) for p in along)
+    return Mark(tuple(shape), numbers, tuple(words[0]) if words else ())
+
+
+def _write_mark(one: Mark) -> list[Any]:
+    def number(p: float) -> float | str:
+        return float(f"{p:.12g}") if np.isfinite(p) else str(p)
+
+    words = [list(one.words)] if one.words else []
+    return [list(one.shape), [number(p) for p in one.along], *words]
+
+
+def _read_accepted(stored: Any) -> Accepted:
+    return {n: tuple(_read_mark(m) for m in marks) for n, marks in stored.items()}
+
+
+def _write_accepted(accepted: Accepted) -> dict[str, list[Any]]:
+    return {n: [_write_mark(m) for m in marks] for n, marks in accepted.items()}
+
+
 def _read_marks(stored: Any) -> dict[str, dict[str, Mark]]:
     return {
-        way: {
-            name: Mark(tuple(shape), tuple(float(p) for p in along))
-            for name, (shape, along) in outputs.items()
-        }
+        way: {name: _read_mark(one) for name, one in outputs.items()}
         for way, outputs in stored.items()
     }
 
 
 def _write_marks(marks: Mapping[str, Mapping[str, Mark]]) -> str:
-    def number(p: float) -> float | str:
-        return float(f"{p:.12g}") if np.isfinite(p) else str(p)
-
     return json.dumps(
         {
-            way: {
-                name: [list(m.shape), [number(p) for p in m.along]]
-                for name, m in outputs.items()
-            }
+            way: {name: _write_mark(m) for name, m in outputs.items()}
             for way, outputs in marks.items()
         }
     )

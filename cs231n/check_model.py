@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.check_bench import Bench, Exercise, UnfitError, as_array, kind, unpack
+from cs231n.check_bench import (
+    ONE,
+    Bench,
+    Exercise,
+    UnfitError,
+    as_array,
+    kind,
+    unpack,
+)
 from cs231n.check_layers import PAIRS
 from cs231n.check_marks import Array, Results
 
@@ -15,12 +23,19 @@ N, T, D, W = 4, 6, 3, 5
 END = WORDS.index("<END>")
 
 
-def _model(bench: Bench, rng: np.random.RandomState, cell: str, V: int, H: int) -> Any:
+def _model(
+    bench: Bench,
+    rng: np.random.RandomState,
+    cell: str,
+    V: int,
+    H: int,
+    dtype: type[np.floating[Any]] = np.float64,
+) -> Any:
     """Build a model whose parameters all matter, biases included."""
     words = {word: index for index, word in enumerate(WORDS[:V])}
-    model = bench.module.CaptioningRNN(words, D, W, H, cell, np.float64)
+    model = bench.module.CaptioningRNN(words, D, W, H, cell, dtype)
     for name, w in model.params.items():
-        model.params[name] = rng.randn(*w.shape)
+        model.params[name] = rng.randn(*w.shape).astype(dtype)
     return model
 
 
@@ -35,47 +50,124 @@ def _stand_ins(bench: Bench, names: set[str]) -> AbstractContextManager[None]:
     return bench.instead(**layers)
 
 
+def _mentions(cell: str) -> str:
+    return "lstm" if cell == "lstm" else ""
+
+
 def _loss(cell: str) -> Exercise:
-    def run(bench: Bench, way: str) -> Results:
-        rng = bench.rng()
-        model = _model(bench, rng, cell, V=11, H=7)
-        features = rng.randn(N, D)
-        captions = rng.randint(11, size=(N, T))
-        captions[:, 0] = WORDS.index("<START>")
-        captions[0, 3:] = captions[1, -1:] = WORDS.index("<NULL>")
-        layers = {"word_embedding", "rnn", "lstm"} if way == "stand-in" else set()
-        with _stand_ins(bench, layers):
-            loss, grads = unpack(
-                bench.call(model, features.copy(), captions.copy()), ["loss", "grads"]
-            )
+    def call(bench: Bench, model: Any, features: Array, captions: Array) -> Results:
+        given = {"features": features.copy(), "captions": captions.copy()}
+        loss, grads = unpack(bench.call(model, *given.values()), ["loss", "grads"])
+        bench.require(given, {"features": features, "captions": captions})
         if not isinstance(grads, dict):
             raise UnfitError(f"grads is {kind(grads)} instead of a dictionary")
+        results = {"loss": as_array("loss", loss).reshape(-1)}
         if missing := [name for name in model.params if name not in grads]:
+            if len(missing) == len(model.params):
+                results["grads"] = np.zeros(0)
+                return results
             raise UnfitError(f"grads holds nothing for {', '.join(missing)}")
-        results = {"loss": as_array("loss", loss)}
         return results | {
             f"grads[{name!r}]": as_array(f"grads[{name!r}]", grads[name])
             for name in model.params
         }
 
-    return Exercise(run, ("own", "stand-in"), mentions="lstm" if cell == "lstm" else "")
+    def draw(
+        bench: Bench, rows: int = N, dtype: type[np.floating[Any]] = np.float64
+    ) -> tuple[Any, Array, Array]:
+        rng = bench.rng()
+        model = _model(bench, rng, cell, V=11, H=7, dtype=dtype)
+        features = rng.randn(rows, D).astype(dtype)
+        captions = rng.randint(11, size=(rows, T))
+        captions[:, 0] = WORDS.index("<START>")
+        captions[0, 3:] = WORDS.index("<NULL>")
+        captions[1:2, -1:] = WORDS.index("<NULL>")
+        return model, features, captions
+
+    def run(bench: Bench, way: str) -> Results:
+        layers = {"word_embedding", "rnn", "lstm"} if way == "stand-in" else set()
+        with _stand_ins(bench, layers):
+            return call(bench, *draw(bench))
+
+    def of_nothing(bench: Bench) -> Results:
+        model, features, captions = draw(bench)
+        captions[:, 1:] = WORDS.index("<NULL>")
+        return call(bench, model, features, captions)
+
+    def of_two_words(bench: Bench) -> Results:
+        model, features, captions = draw(bench)
+        return call(bench, model, features, captions[:, :2])
+
+    def single(bench: Bench) -> Results:
+        results = call(bench, *draw(bench, dtype=np.float32))
+        for name, value in results.items():
+            if value.dtype != np.float32 and name != "loss":
+                raise UnfitError(f"{name} is {value.dtype}")
+        return results
+
+    layers = tuple(
+        f"{name}_{part}"
+        for name in ("word_embedding", cell)
+        for part in ("forward", "backward")
+    )
+    return Exercise(
+        run,
+        ("own", "stand-in"),
+        within=1e-8,
+        care={
+            ONE: {
+                "N = 1": lambda bench: call(bench, *draw(bench, rows=1)),
+                "T = 2": of_two_words,
+            },
+            "fails for captions that hold nothing": {"": of_nothing},
+            "turns float32 into another dtype": {"": single},
+        },
+        earlier=(*layers, f"{cell}_step_forward", f"{cell}_step_backward"),
+        replaced=layers,
+        mentions=_mentions(cell),
+        begun=r"forward\(|@|\.dot\(",
+        blank=lambda results: "grads" in results and not results["loss"].any(),
+        letters={"N": N, "T": T - 1, "T+1": T, "D": D, "W": W, "H": 7, "V": 11},
+    )
 
 
 def _sample(cell: str) -> Exercise:
-    def run(bench: Bench, way: str) -> Results:
+    def call(bench: Bench, rows: int = 40, columns: int = 9) -> Results:
         rng = bench.rng()
         # Many words and units, and few ends, for captions that differ.
         model = _model(bench, rng, cell, V=len(WORDS), H=24)
         model.params["b_vocab"][END] -= 3
         model.params["W_embed"] *= 3
-        features = rng.randn(40, D)
-        step = way == "stand-in"
-        with _stand_ins(bench, {"rnn_step", "lstm_step"}) if step else nullcontext():
-            captions = bench.call(model, features.copy(), 9)
-        captions = as_array("captions", captions)
+        features = rng.randn(rows, D)
+        given = features.copy()
+        captions = as_array("captions", bench.call(model, given, columns))
+        bench.require({"features": given}, {"features": features})
+        whole = captions.astype(int, copy=False)
+        if (whole == captions).all():
+            captions = whole  # words may be counted in floating point numbers
         return {"captions": _up_to_the_end(captions)}
 
-    return Exercise(run, ("own", "stand-in"), mentions="lstm" if cell == "lstm" else "")
+    def run(bench: Bench, way: str) -> Results:
+        step = way == "stand-in"
+        with _stand_ins(bench, {"rnn_step", "lstm_step"}) if step else nullcontext():
+            return call(bench)
+
+    return Exercise(
+        run,
+        ("own", "stand-in"),
+        care={
+            ONE: {
+                "N = 1": lambda bench: call(bench, rows=1),
+                "max_length = 1": lambda bench: call(bench, columns=1),
+            }
+        },
+        earlier=(f"{cell}_step_forward",),
+        replaced=(f"{cell}_step_forward",),
+        mentions=_mentions(cell),
+        begun=r"forward\(|@|\.dot\(|matmul",
+        blank=lambda results: not results["captions"].any(),
+        letters={"N": 40, "T": 9, "H": 24, "V": len(WORDS)},
+    )
 
 
 def _up_to_the_end(captions: Array) -> Array:

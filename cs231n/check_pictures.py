@@ -15,12 +15,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from cs231n.check_bench import Bench, Exercise, UnfitError, as_array, kind
-from cs231n.check_marks import Results
+from cs231n.check_bench import (
+    ONE,
+    Bench,
+    Care,
+    Exercise,
+    NothingError,
+    UnfitError,
+    as_array,
+    kind,
+)
+from cs231n.check_marks import Array, Results
 
 PIXELS, STYLE = "cs231n.net_visualization_pytorch.", "cs231n.style_transfer_pytorch."
+FIVE, SINGLE = "five pictures", "one picture"  # sizes that notebooks have
 WITHIN = 1e-4  # relative, in float32
 CLASSES = 7
+_CALLS_MODEL = r"\bmodel\s*\(|\bmodel\.(forward|features)\b"
 
 
 class Watched(nn.Module):
@@ -75,23 +86,36 @@ def require_tensor(name: str, value: Any) -> torch.Tensor:
     Raises:
         UnfitError: If it is anything else.
     """
+    if value is None:
+        raise NothingError(f"{name} is None: nothing was computed")
     if not isinstance(value, torch.Tensor):
         raise UnfitError(f"{name} is {kind(value)}, where a tensor is wanted")
     return value
 
 
-def _saliency(bench: Bench, way: str) -> Results:
-    del way
+def _saliency_of(
+    bench: Bench, labels: list[int], dtype: torch.dtype = torch.float32
+) -> Results:
     rng = bench.rng()
-    model = Watched(rng)
-    results: Results = {}
-    for name, labels in (("saliency", [4, 0, 5]), ("saliency of one", [2])):
-        X = tensor(rng.randn(len(labels), 3, 9, 12))
-        maps = require_tensor(name, bench.call(X.clone(), torch.tensor(labels), model))
-        if maps.requires_grad:
-            raise UnfitError(f"{name} still requires its gradient; detach it")
-        results[name] = as_array(name, maps)
-    return results
+    model = Watched(rng).to(dtype)
+    X = tensor(rng.randn(len(labels), 3, 9, 12)).to(dtype)
+    y = torch.tensor(labels)
+    given = {"X": X.clone(), "y": y.clone()}
+    maps = require_tensor("saliency", bench.call(*given.values(), model))
+    if maps.requires_grad:
+        raise UnfitError("saliency still requires its gradient; detach it")
+    bench.require(given, {"X": X, "y": y})
+    return {"saliency": as_array("saliency", maps)}
+
+
+def _saliency(bench: Bench, way: str) -> Results:
+    return _saliency_of(bench, [4, 0, 5, 2, 2] if way == FIVE else [4, 0, 5])
+
+
+def _in_double(run: Callable[[Bench, torch.dtype], Results]) -> Care:
+    return {
+        "fails for float64": {"": lambda bench: run(bench, torch.float64)},
+    }
 
 
 def _fooling(bench: Bench, way: str) -> Results:
@@ -104,8 +128,7 @@ def _fooling(bench: Bench, way: str) -> Results:
     given = X.clone()
     target = int(order[1])
     fooling = require_tensor("the picture", bench.call(given, target, model)).detach()
-    if not torch.equal(given, X):
-        raise UnfitError("changed the picture it was given; start from a copy of it")
+    bench.require({"X": given}, {"X": X})
     path = [*model.seen, fooling]
     # Each place on the way once, however often it was looked at.
     path = [path[0], *(b for a, b in pairwise(path) if not torch.equal(a, b))]
@@ -113,15 +136,12 @@ def _fooling(bench: Bench, way: str) -> Results:
     if not torch.equal(path[0], X):
         steps = [path[0] - X, *steps]
     scores = model.layers(fooling)[0]
-    already = int(model.layers(X).argmax())
-    unchanged = bench.call(X.clone(), already, model)
     return {
         "the first step": as_array("the first step", steps[0]),
         "the second step": as_array(
             "the second step", steps[1] if len(steps) > 1 else 0 * X
         ),
         "the class it ends with": np.array([float(scores.argmax() == target)]),
-        "a picture that is of the class already": as_array("it", unchanged - X),
     }
 
 
@@ -140,51 +160,91 @@ def _update(bench: Bench, way: str) -> Results:
     return results
 
 
-def _with_gradient(name: str, loss: Any, at: torch.Tensor, results: Results) -> None:
-    """Keep a loss, and its gradient at something; zero if there is none."""
-    loss = require_tensor(name, loss)
-    if loss.numel() != 1:
-        raise UnfitError(f"{name} has shape {tuple(loss.shape)}; one number is wanted")
-    results[name] = as_array(name, loss.reshape(()))
-    results[f"the gradient of {name}"] = as_array(name, gradient(loss.sum(), at))
+def inner(leaf: torch.Tensor) -> torch.Tensor:
+    """Return the same numbers as no leaf, so that they may be changed in place."""
+    return leaf * 1
 
 
-def gradient(loss: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+def with_gradient(name: str, loss: Any, at: torch.Tensor, results: Results) -> None:
+    """Keep a loss, and its gradient at something; zero if there is none.
+
+    Args:
+        name: What the loss is called.
+        loss: A tensor or a number, with or without dimensions of one.
+        at: What it may depend on.
+        results: Where both are kept.
+
+    Raises:
+        UnfitError: If it is not one number.
+    """
+    results[name] = one_number(name, loss)
+    results[f"the gradient of {name}"] = as_array(name, gradient(loss, at))
+
+
+def one_number(name: str, loss: Any) -> Array:
+    """Insist on a single number, in whatever form.
+
+    Args:
+        name: What it is called.
+        loss: A tensor, an array or a number.
+
+    Returns:
+        () the number.
+
+    Raises:
+        UnfitError: If it is anything else.
+    """
+    value = as_array(name, loss)
+    if value.size != 1:
+        raise UnfitError(f"{name} has shape {value.shape}; one number is wanted")
+    return value.reshape(())
+
+
+def gradient(loss: Any, at: torch.Tensor) -> torch.Tensor:
     """Differentiate a number at a tensor; zeros if it does not depend on it."""
-    if not loss.requires_grad:
+    if not isinstance(loss, torch.Tensor) or not loss.requires_grad:
         return torch.zeros_like(at)
     grads: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
-        loss, at, retain_graph=True, allow_unused=True
+        loss.sum(), at, retain_graph=True, allow_unused=True
     )
     return torch.zeros_like(at) if grads[0] is None else grads[0]
 
 
-def _content(bench: Bench, way: str) -> Results:
-    del way
+def _content_of(bench: Bench, dtype: torch.dtype = torch.float32) -> Results:
     rng = bench.rng()
-    current = tensor(rng.randn(1, 4, 5, 6)).requires_grad_()
-    original = tensor(rng.randn(1, 4, 5, 6))
+    current = tensor(rng.randn(1, 4, 5, 6)).to(dtype)
+    original = tensor(rng.randn(1, 4, 5, 6)).to(dtype)
+    at = current.clone().requires_grad_()
+    given = {"content_original": original.clone()}
     results: Results = {}
-    _with_gradient("the loss", bench.call(0.35, current, original), current, results)
+    loss = bench.call(0.35, inner(at), given["content_original"])
+    with_gradient("the loss", loss, at, results)
+    bench.require(given, {"content_original": original})
+    return results
+
+
+def _gram_of(
+    bench: Bench, N: int, turned: bool = False, dtype: torch.dtype = torch.float32
+) -> Results:
+    rng = bench.rng()
+    features = tensor(rng.randn(N, 4, 5, 6)).to(dtype)
+    if turned:  # the same numbers, lying in memory with the channels last
+        features = features.to(memory_format=torch.channels_last)
+    at = features.clone().requires_grad_()
+    gram = require_tensor("the matrix", bench.call(inner(at)))
+    results = {"the matrix": as_array("the matrix", gram)}
+    weights = tensor(np.resize(rng.randn(64), tuple(gram.shape))).to(dtype)
+    grad = gradient((gram * weights).sum(), at)
+    results["its gradient"] = as_array("its gradient", grad)
+    given = features.clone()
+    plain = bench.call(given, False)
+    results["the matrix without normalizing"] = as_array("the matrix", plain)
+    bench.require({"features": given}, {"features": features})
     return results
 
 
 def _gram(bench: Bench, way: str) -> Results:
-    del way
-    rng = bench.rng()
-    features = tensor(rng.randn(2, 4, 5, 6)).requires_grad_()
-    gram = require_tensor("the matrix", bench.call(features))
-    results = {"the matrix": as_array("the matrix", gram)}
-    weights = tensor(np.resize(rng.randn(64), tuple(gram.shape)))
-    grad = gradient((gram * weights).sum(), features)
-    results["its gradient"] = as_array("its gradient", grad)
-    plain = bench.call(features.detach(), False)
-    results["the matrix without normalizing"] = as_array("the matrix", plain)
-    turned = tensor(rng.randn(5, 6, 1, 3)).permute(2, 3, 0, 1)
-    results["the matrix of features in another order of memory"] = as_array(
-        "the matrix", bench.call(turned)
-    )
-    return results
+    return _gram_of(bench, 1 if way == SINGLE else 2)
 
 
 def _made_up_gram(features: torch.Tensor, normalize: bool = True) -> torch.Tensor:
@@ -203,32 +263,89 @@ def _style(bench: Bench, way: str) -> Results:
     results: Results = {}
     made_up = bench.instead(gram_matrix=_made_up_gram)
     with made_up if way == "stand-in" else nullcontext():
-        loss = bench.call(feats, layers, targets, weights)
-        _with_gradient("the loss", loss, feats[3], results)
-        none = require_tensor("the loss of no layers", bench.call(feats, [], [], []))
-        results["the loss of no layers"] = as_array("it", none.reshape(-1)[:1])
+        inside = [inner(feat) for feat in feats]
+        loss = bench.call(inside, layers, targets, weights)
+        with_gradient("the loss", loss, feats[3], results)
     return results
 
 
-def _tv(bench: Bench, way: str) -> Results:
-    del way
-    rng = bench.rng()
-    img = tensor(rng.randn(1, 3, 6, 9)).requires_grad_()
+def _style_of_nothing(bench: Bench) -> Results:
+    """No layers cost nothing; in which form that is said is free."""
+    feats = [tensor(bench.rng().randn(1, 3, 4, 5))]
+    return {"the loss": one_number("the loss", bench.call(feats, [], [], []))}
+
+
+def _tv_of(bench: Bench, dtype: torch.dtype = torch.float32) -> Results:
+    img = tensor(bench.rng().randn(1, 3, 6, 9)).to(dtype).requires_grad_()
     results: Results = {}
-    _with_gradient("the loss", bench.call(img, 0.35), img, results)
+    with_gradient("the loss", bench.call(inner(img), 0.35), img, results)
     return results
 
 
-def _once(run: Callable[[Bench, str], Results], *ways: str) -> Exercise:
-    return Exercise(run, ("own", *ways), WITHIN)
+def _in_one_way(run: Callable[[Bench], Results]) -> Callable[[Bench, str], Results]:
+    def run_in(bench: Bench, way: str) -> Results:
+        del way
+        return run(bench)
+
+    return run_in
+
+
+def _exercise(run: Callable[[Bench, str], Results], **more: Any) -> Exercise:
+    return Exercise(run, within=WITHIN, gpu=True, **more)
 
 
 EXERCISES = {
-    f"{PIXELS}compute_saliency_maps": _once(_saliency),
-    f"{PIXELS}make_fooling_image": _once(_fooling),
-    f"{PIXELS}class_visualization_update_step": _once(_update),
-    f"{STYLE}content_loss": _once(_content),
-    f"{STYLE}gram_matrix": _once(_gram),
-    f"{STYLE}style_loss": _once(_style, "stand-in"),
-    f"{STYLE}tv_loss": _once(_tv),
+    f"{PIXELS}compute_saliency_maps": _exercise(
+        _saliency,
+        ways=("own", FIVE),
+        narrow={FIVE: "fails for other sizes than five pictures"},
+        care={
+            ONE: {"N = 1": lambda bench: _saliency_of(bench, [2])},
+            **_in_double(lambda bench, dtype: _saliency_of(bench, [4, 0, 5], dtype)),
+        },
+        begun=_CALLS_MODEL,
+        letters={"N": 3, "C": CLASSES},
+    ),
+    f"{PIXELS}make_fooling_image": _exercise(
+        _fooling,
+        begun=_CALLS_MODEL,
+        blank=lambda results: not results["the first step"].any(),
+        letters={"C": CLASSES},
+    ),
+    f"{PIXELS}class_visualization_update_step": _exercise(
+        _update,
+        begun=_CALLS_MODEL,
+        blank=lambda results: not results["the first step"].any(),
+        letters={"C": CLASSES},
+    ),
+    f"{STYLE}content_loss": _exercise(
+        _in_one_way(_content_of),
+        care=_in_double(_content_of),
+        letters={"C": 4, "H": 5, "W": 6},
+    ),
+    f"{STYLE}gram_matrix": _exercise(
+        _gram,
+        ways=("own", SINGLE),
+        narrow={SINGLE: "fails for other sizes than one picture"},
+        care={
+            ONE: {"N = 1": lambda bench: _gram_of(bench, 1)},
+            "fails for features that lie in another order in memory": {
+                "": lambda bench: _gram_of(bench, 2, turned=True)
+            },
+            **_in_double(lambda bench, dtype: _gram_of(bench, 2, dtype=dtype)),
+        },
+        letters={"N": 2, "C": 4, "H": 5, "W": 6},
+    ),
+    f"{STYLE}style_loss": _exercise(
+        _style,
+        ways=("own", "stand-in"),
+        care={"fails for no layers": {"": _style_of_nothing}},
+        earlier=("gram_matrix",),
+        replaced=("gram_matrix",),
+    ),
+    f"{STYLE}tv_loss": _exercise(
+        _in_one_way(_tv_of),
+        care=_in_double(_tv_of),
+        letters={"H": 6, "W": 9},
+    ),
 }

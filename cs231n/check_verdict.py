@@ -1,12 +1,15 @@
 """Whether a student's function is done, and if it is not, what is wrong with it."""
 
 import ast
+import contextlib
+import functools
 import inspect
-import textwrap
+import re
 import time
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +17,28 @@ from typing import Any
 import numpy as np
 
 from cs231n import check_marks
-from cs231n.assignment import Function
-from cs231n.check_bench import Bench, Exercise, GoneError, UnfitError, WaitingError
-from cs231n.check_marks import Mark, Mistake, Record, Records, Results, mark
+from cs231n.assignment import Function, functions
+from cs231n.check_bench import (
+    Bench,
+    Exercise,
+    GoneError,
+    NothingError,
+    UnfitError,
+    WaitingError,
+)
+from cs231n.check_exercises import exercise as find_exercise
+from cs231n.check_marks import Accepted, Array, Mark, Records, Results, mark
+from cs231n.check_naming import recognise, seen
+from cs231n.check_words import broken_module, describe, unwritten
 
-SINGLE = " of one"  # what outputs for a single example are called
+DONE, REMARKED = "done", "done, with a remark"
+WRONG, WAITING, UNBEGUN = "wrong", "cannot tell yet", "not started"
+STATES = (DONE, REMARKED, WRONG, WAITING, UNBEGUN)
+EARNS = (DONE, REMARKED)  # states that are worth a function's points
+_CLOSE = 1e-6  # of marks that name a mistake
+_PACKAGE = Path(__file__).resolve().parent
+# Calls that original hand-outs make around what is to be written.
+_HARMLESS = {"manual_seed", "eval", "clone", "copy", "requires_grad_", "detach"}
 
 
 @dataclass
@@ -26,16 +46,20 @@ class Verdict:
     """What a check says.
 
     Attributes:
-        state: "done", "wrong" or "not started".
-        message: Why it is wrong, in a sentence or two.
+        state: One of ``STATES``.
+        message: Why it is wrong or cannot be told, in a sentence or two.
+        remarks: What costs nothing and should be known all the same.
         seconds: How long it took.
         named: The known mistakes that were recognised.
+        broken: The module that cannot be imported, if that is why.
     """
 
     state: str
     message: str = ""
+    remarks: list[str] = field(default_factory=list)
     seconds: float = 0.0
     named: list[str] = field(default_factory=list)
+    broken: str = ""
 
 
 @dataclass
@@ -44,8 +68,14 @@ class _Look:
 
     way: str
     error: BaseException | None = None
+    results: Results = field(default_factory=dict)
     marks: dict[str, Mark] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.error is None and not self.problems
 
 
 def judge(function: Function, records: Records, exercise: Exercise) -> Verdict:
@@ -57,76 +87,122 @@ def judge(function: Function, records: Records, exercise: Exercise) -> Verdict:
         exercise: How it is tried out.
     """
     start = time.perf_counter()
-    record = records.functions.get(function.key, Record({}))
+    on_gpu: list[str] = []
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        try:
-            bench = Bench(function, records.seed, record)
-        except GoneError as error:
-            verdict = Verdict("wrong", f"{error}.")
-        except BaseException as error:  # a student's module may even call exit
-            verdict = Verdict("wrong", broken_module(error))
-        else:
-            verdict = _judge(bench, exercise)
+        with _any_device(exercise, on_gpu):
+            try:
+                bench = Bench(function, records)
+            except GoneError as error:
+                verdict = Verdict(WRONG, f"{error}.")
+            except BaseException as error:  # a student's module may even call exit
+                said = broken_module(error, _PACKAGE)
+                verdict = Verdict(WRONG, said, broken=function.module)
+            else:
+                verdict = _judge(bench, exercise)
+    if verdict.state in EARNS:
+        verdict.remarks += on_gpu
+        verdict.state = REMARKED if verdict.remarks else DONE
     verdict.seconds = time.perf_counter() - start
     return verdict
 
 
+def _any_device(exercise: Exercise, remarks: list[str]) -> AbstractContextManager[None]:
+    if not exercise.gpu:
+        return nullcontext()
+    from cs231n.check_gpu import REMARK, cpu_for_gpu
+
+    def noticed() -> None:
+        if not remarks:
+            remarks.append(REMARK)
+
+    return cpu_for_gpu(noticed)
+
+
 def _judge(bench: Bench, exercise: Exercise) -> Verdict:
-    looks = []
+    code = _code(bench)
+    looks: list[_Look] = []
     for way in exercise.ways:
+        bench.remarks.clear()
         look = _look(bench, exercise, way)
-        if look.error is None and not look.problems:
-            return Verdict("done")
-        if _is_stub(look.error, bench):
-            return Verdict("not started")
+        if look.is_right and way in exercise.narrow:
+            return _narrow(looks[0], bench, exercise, way)
+        if look.is_right:
+            return Verdict(DONE, remarks=_remarks(bench, exercise, way))
+        if _is_unbegun(look, bench, exercise, code):
+            return Verdict(UNBEGUN)
         looks.append(look)
-    if exercise.mentions and exercise.mentions not in _code(bench.call):
-        return Verdict("not started")
+    if exercise.mentions and not re.search(exercise.mentions, code.lower()):
+        return Verdict(UNBEGUN)
     if exercise.differences and _confirmed(exercise, bench):
-        return Verdict(
-            "done",
-            "Agrees with finite differences of your forward pass, which is itself "
-            "still wrong.",
-        )
-    return _explain(looks, bench, exercise)
+        return Verdict(DONE, remarks=[_agrees_with_a_wrong_forward_pass(bench)])
+    blamed = {look.way: _blamed(look, bench, exercise) for look in looks}
+    if telling := [look for look in looks if not blamed[look.way]]:
+        return _explain(telling, bench, exercise)
+    # A stored cache that was read as a known mistake reads it tells enough.
+    for look in looks:
+        if look.error is None and _known(look, bench, exercise):
+            return _explain([look], bench, exercise)
+    names = " and ".join(dict.fromkeys(blamed.values()))
+    return Verdict(
+        WAITING,
+        f"{names} comes first: as long as that is not right, nothing can be said of "
+        "this one.",
+    )
 
 
 def _look(bench: Bench, exercise: Exercise, way: str) -> _Look:
     look = _Look(way)
-    right = bench.record.right["stand-in" if way == "stand-in" else "own"]
+    right = bench.record.right[_stored(way)]
     try:
-        results = exercise.run(bench, way)
+        look.results = exercise.run(bench, way)
     except BaseException as error:  # as may a function
         look.error = error
         return look
-    look.marks = {name: mark(name, value) for name, value in results.items()}
-    look.problems = {
-        name: problem
-        for name, wanted in right.items()
-        if (problem := _problem(results, look.marks, name, wanted, exercise.within))
-    }
+    if exercise.blank and exercise.blank(look.results):
+        look.error = NothingError("nothing was computed: what came in comes out again")
+        return look
+    if missing := [name for name in right if name not in look.results]:
+        look.error = UnfitError(f"gives nothing for {', '.join(missing)}")
+        return look
+    look.marks = {name: mark(name, value) for name, value in look.results.items()}
+    look.problems = _problems(look.results, right, exercise.limit)
     return look
 
 
-def _problem(
-    results: Results, marks: Mapping[str, Mark], name: str, wanted: Mark, within: float
-) -> str:
-    """Say in a few words what is wrong with a result, nothing if it is right."""
-    found = marks[name]
-    if check_marks.agree(found, wanted, within):
-        return ""
-    value = results[name]
+def _stored(way: str) -> str:
+    """Return the way whose results are stored for this one."""
+    return "own" if way == "sample" else way
+
+
+def _problems(
+    results: Results, right: Accepted, limit: Callable[[str], float]
+) -> dict[str, str]:
+    """Return what is wrong with each result that is not right."""
+    found = {}
+    for name, wanted in right.items():
+        seen_so = mark(name, results[name])
+        if not any(check_marks.agree(seen_so, m, limit(name)) for m in wanted):
+            found[name] = _problem(results[name], seen_so, wanted[0])
+    return found
+
+
+def _problem(value: Array, found: Mark, wanted: Mark) -> str:
+    """Say in a few words what is wrong with a result."""
     if found.shape != wanted.shape:
-        return f"has shape {found.shape} instead of {wanted.shape}"
+        return f"has shape {found.shape} instead of {wanted.shape}" + _which_axis(
+            found.shape, wanted.shape
+        )
     if np.isnan(value).any():
         return "holds NaN"
     if np.isinf(value).any():
         return "holds infinity"
+    if wanted.words:
+        return _words(value, np.reshape(wanted.words, wanted.shape))
     if not value.any():
         return "is zero everywhere"
     if check_marks.agree(found, wanted, 1e-6) and value.dtype == np.float32:
-        return "is float32, though the inputs are float64"
+        return "is float32, which is too coarse here"
     factor = check_marks.ratio(found, wanted, 1e-6)
     if factor is not None and value.size == 1:
         number = float(value.reshape(()))
@@ -139,27 +215,102 @@ def _problem(
     return f"is off by {gap:.2g} of its size" if gap < 1 else "is far off"
 
 
-def _is_stub(error: BaseException | None, bench: Bench) -> bool:
-    """Tell whether the function itself says that it is yet to be written."""
-    if not isinstance(error, NotImplementedError) or error.__traceback__ is None:
+def _which_axis(found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """Say what two shapes differ in."""
+    if len(found) != len(wanted):
+        return f": {len(found)} axes, where {len(wanted)} are wanted"
+    axes = [k for k, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b]
+    if sorted(found) == sorted(wanted):
+        return f": axes {' and '.join(map(str, axes))} are in another order"
+    return f": look at axis {' and '.join(map(str, axes))}"
+
+
+def _words(value: Array, wanted: Array) -> str:
+    """Say where rows of words differ, and from which column on."""
+    other = value != wanted
+    rows = int(other.any(axis=1).sum())
+    first = int(other.any(axis=0).argmax())
+    return f"differs in {rows} of {len(other)} rows, from column {first} on"
+
+
+def _is_unbegun(look: _Look, bench: Bench, exercise: Exercise, code: str) -> bool:
+    """Tell whether a function is as a hand-out left it, ours or an original one."""
+    if isinstance(look.error, NotImplementedError):
+        frames = list(traceback.walk_tb(look.error.__traceback__))
+        own = getattr(inspect.unwrap(bench.call), "__code__", None)
+        return frames[-1][0].f_code is own
+    if not isinstance(look.error, NothingError):
         return False
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    code = getattr(inspect.unwrap(bench.call), "__code__", None)
-    return frames[-1].f_code is code
+    return not re.search(exercise.begun or _WORK, code)
 
 
-def _code(function: Any) -> str:
-    """Return a function's code without comments and docstring, in lower case."""
+# What code has that computes anything: an operator, a loop, a call.
+_WORK = r"[-+*/@]|\b(for|while)\b|\w\("
+
+
+def _code(bench: Bench) -> str:
+    """Return a function's code without comments, docstring and harmless calls."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
+        function = inspect.unwrap(bench.call)
+        tree = ast.parse("".join(inspect.findsource(function)[0]))
+    except (OSError, TypeError, SyntaxError, ValueError):
         return ""
-    body = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)).body
-    return "\n".join(
-        ast.unparse(node)
-        for node in body
-        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-    ).lower()
+    line = function.__code__.co_firstlineno
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and line in {
+            node.lineno,
+            *(d.lineno for d in node.decorator_list),
+        }:
+            return "\n".join(ast.unparse(s) for s in node.body if not _is_idle(s))
+    return ""
+
+
+def _is_idle(statement: ast.stmt) -> bool:
+    """Tell whether a statement is a docstring or a call that hand-outs make."""
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return True
+    calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    names = {ast.unparse(call.func).rpartition(".")[2] for call in calls}
+    return bool(calls) and names <= _HARMLESS
+
+
+def _remarks(bench: Bench, exercise: Exercise, way: str) -> list[str]:
+    """Say what a function that is done does with less care than it could."""
+    noted = list(bench.remarks)
+    if way != "own":
+        return noted
+    said = []
+    for title, cases in exercise.care.items():
+        failed = {}
+        for case, run in cases.items():
+            if fact := _lacks_care(bench, run, bench.record.care[title][case]):
+                failed[case] = fact
+        if failed:
+            where = f" ({_listed(list(failed))})" if any(failed) else ""
+            said.append(f"{title}{where}: {next(iter(failed.values()))}")
+    if "another dtype" in "".join(noted):  # said once is enough
+        said = [remark for remark in said if "another dtype" not in remark]
+    return [*noted, *said]
+
+
+def _narrow(failed: _Look, bench: Bench, exercise: Exercise, way: str) -> Verdict:
+    """Say of a function that it is done for the size that notebooks have alone."""
+    why = _explain([failed], bench, exercise)
+    remark = f"{exercise.narrow[way]}: {why.message}"
+    return Verdict(DONE, remarks=[remark, *bench.remarks], named=why.named)
+
+
+def _lacks_care(bench: Bench, run: Callable[[Bench], Results], right: Accepted) -> str:
+    """Try a function out where care is needed; say what is wrong, or nothing."""
+    try:
+        results = run(bench)
+    except BaseException as error:  # as may a function
+        return describe(error, bench.module)
+    problems = _problems(results, right, lambda _: _CARE)
+    return _facts(results, problems) if problems else ""
+
+
+_CARE = 1e-4  # relative: float32 is among the inputs
 
 
 def _confirmed(exercise: Exercise, bench: Bench) -> bool:
@@ -180,91 +331,100 @@ def _confirmed(exercise: Exercise, bench: Bench) -> bool:
     )
 
 
+def _agrees_with_a_wrong_forward_pass(bench: Bench) -> str:
+    name = bench.function.short.replace("backward", "forward")
+    return (
+        f"agrees with finite differences of your {name}, which is itself still wrong: "
+        "try this one again when that is mended"
+    )
+
+
+def _blamed(look: _Look, bench: Bench, exercise: Exercise) -> str:
+    """Return the earlier function for whose sake a look says nothing, or ""."""
+    if isinstance(look.error, WaitingError):
+        return look.error.name
+    called = unwritten(look.error)
+    if called and called in {f.short.rpartition(".")[2] for f in functions()}:
+        return called
+    if exercise.conclusive:
+        try:
+            conclusive = exercise.conclusive(bench, look.way)
+        except BaseException:  # whatever the earlier one raises
+            conclusive = False
+        if not conclusive:
+            return exercise.earlier[0]
+    replaced = exercise.replaced if look.way == "stand-in" else ()
+    names = [name for name in exercise.earlier if name not in replaced]
+    for name in _called(names, look.way, bench, exercise):
+        function = next(f for f in functions() if f.short == name)
+        if function.key not in bench.records.functions:
+            continue  # nothing is stored that would tell
+        found = judge(function, bench.records, find_exercise(function.key))
+        if found.state not in EARNS:
+            return name
+    return ""
+
+
+def _called(names: list[str], way: str, bench: Bench, exercise: Exercise) -> list[str]:
+    """Return which of some functions are called on the way to a result."""
+    calls = dict.fromkeys(names, False)
+
+    def recorder(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            calls[name] = True
+            return function(*args, **kwargs)
+
+        return call
+
+    known = vars(bench.module)
+    layers = {n: recorder(n, known[n]) for n in names if callable(known.get(n))}
+    with bench.instead(**layers), contextlib.suppress(BaseException):
+        exercise.run(bench, way)
+    return [name for name in names if calls[name]]
+
+
+def _known(look: _Look, bench: Bench, exercise: Exercise) -> list[str]:
+    """Name the mistakes of the bank that explain a look."""
+    within = max(_CLOSE, *(exercise.limit(name) for name in look.problems))
+    found = recognise(look.marks, look.problems, bench.record, look.way, within)
+    return [mistake.says for mistake in found]
+
+
 def _explain(looks: list[_Look], bench: Bench, exercise: Exercise) -> Verdict:
     whole = [look for look in looks if look.error is None]
-    within = max(exercise.within, 1e-6)
     for look in whole:
-        named = recognise(look.marks, look.problems, bench.record, look.way, within)
-        if named:
-            says = [m.says for m in named]
-            return Verdict("wrong", f"{_facts(look)} {' '.join(says)}", named=says)
+        says = _known(look, bench, exercise)
+        if not says:
+            right = bench.record.right[_stored(look.way)]
+            says = seen(look.results, look.problems, right, exercise, _CLOSE)
+        if says:
+            facts = _facts(look.results, look.problems)
+            return Verdict(WRONG, f"{facts} {' '.join(says)}", named=says)
     if whole:
-        return Verdict("wrong", _facts(whole[0]))
-    return Verdict("wrong", describe(looks[0].error, bench))
+        return Verdict(WRONG, _facts(whole[0].results, whole[0].problems))
+    error = looks[0].error
+    assert error is not None
+    return Verdict(WRONG, describe(error, bench.module))
 
 
-def recognise(
-    marks: Mapping[str, Mark],
-    problems: Mapping[str, str],
-    record: Record,
-    way: str,
-    within: float,
-) -> list[Mistake]:
-    """Find the known mistakes that explain what is wrong.
-
-    Args:
-        marks: Output -> mark of what the student's function gave.
-        problems: Output -> what is wrong, of those that are.
-        record: What is stored for the function.
-        way: How it was looked at.
-        within: Largest relative difference from a known mistake's marks.
-
-    Returns:
-        Mistakes whose every spoilt output came out just so, those that explain most
-        first, each for outputs of its own. If there is none, the one that explains
-        most of what it spoils: another mistake may have come on top.
-    """
-    fitting: list[tuple[Mistake, set[str]]] = []
-    partly: list[tuple[float, Mistake]] = []
-    for mistake in record.mistakes:
-        spoilt = mistake.marks.get("stand-in" if way == "stand-in" else "own", {})
-        explained = {
-            name
-            for name, wanted in spoilt.items()
-            if name in problems and check_marks.agree(marks[name], wanted, within)
-        }
-        if spoilt and len(explained) == len(spoilt):
-            fitting.append((mistake, explained))
-        elif len(explained) > max(1, len(spoilt) / 2):
-            partly.append((len(explained) / len(spoilt), mistake))
-    if not fitting:
-        return [max(partly, key=lambda pair: pair[0])[1]] if partly else []
-    fitting.sort(key=lambda pair: -len(pair[1]))
-    named, taken = [], set[str]()
-    for mistake, explained in fitting:
-        if not explained & taken:
-            named.append(mistake)
-            taken |= explained
-    return named
-
-
-def _facts(look: _Look) -> str:
+def _facts(results: Results, problems: Mapping[str, str]) -> str:
     """Say which results are wrong, how, and which are right."""
-    wrong = _without_twins(list(look.problems))
+    wrong = list(problems)
     groups: dict[str, list[str]] = {}
     for name in wrong:
-        groups.setdefault(look.problems[name], []).append(name)
+        groups.setdefault(problems[name], []).append(name)
     if len(groups) > 3:  # too many to tell each: name them, and how the first is wrong
-        text = f"{_listed(wrong)} are wrong ({wrong[0]} {look.problems[wrong[0]]})"
+        text = f"{_listed(wrong)} are wrong ({wrong[0]} {problems[wrong[0]]})"
     else:
         text = "; ".join(
             f"{_listed(names)} {_plural(problem) if len(names) > 1 else problem}"
             for problem, names in groups.items()
         )
-    right = _without_twins([name for name in look.marks if name not in look.problems])
-    right = [name for name in right if not name.endswith(SINGLE) or SINGLE in text]
+    right = [name for name in results if name not in problems]
     if not right:
         return f"{text}."
     return f"{text}; {_listed(right)} {'are' if len(right) > 1 else 'is'} right."
-
-
-def _without_twins(names: list[str]) -> list[str]:
-    """Leave out what holds of a single example, where it holds of many as well."""
-    return [
-        name
-        for name in names
-        if not name.endswith(SINGLE) or name.removesuffix(SINGLE) not in names
-    ]
 
 
 def _listed(names: list[str]) -> str:
@@ -273,50 +433,5 @@ def _listed(names: list[str]) -> str:
 
 def _plural(problem: str) -> str:
     verb, _, rest = problem.partition(" ")
-    verbs = {"is": "are", "has": "have", "holds": "hold"}
+    verbs = {"is": "are", "has": "have", "holds": "hold", "differs": "differ"}
     return f"{verbs.get(verb, verb)} {rest.replace('it should', 'they should')}"
-
-
-def describe(error: BaseException | None, bench: Bench) -> str:
-    """Say what an exception means to the one whose code raised it."""
-    if isinstance(error, UnfitError | WaitingError):
-        return f"{error}."
-    if isinstance(error, NotImplementedError):
-        frames = list(traceback.walk_tb(error.__traceback__))
-        return f"Calls {frames[-1][0].f_code.co_name}, which is not written yet."
-    return f"{_where(error, bench.module.__file__)}{_what(error)}."
-
-
-def _where(error: BaseException | None, file: str | None) -> str:
-    """Return the last line of a student's file on an exception's way."""
-    tb = error.__traceback__ if error else None
-    own = [
-        (Path(frame.f_code.co_filename), line)
-        for frame, line in traceback.walk_tb(tb)
-        if not Path(frame.f_code.co_filename).name.startswith("check_")
-    ]
-    for path, line in reversed(own):
-        if file and path.name == Path(file).name:
-            return f"Line {line} of {path.name}: "
-    return ""
-
-
-def _what(error: BaseException | None) -> str:
-    text = " ".join(str(error).split())
-    text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return text[:200].rstrip(".")
-
-
-def broken_module(error: BaseException) -> str:
-    """Say why a student's file cannot be imported."""
-    if isinstance(error, SyntaxError) and error.filename:
-        name = Path(error.filename).name
-        return f"{name} cannot be read: line {error.lineno}: {error.msg}."
-    tb = traceback.extract_tb(error.__traceback__)
-    own = [
-        f
-        for f in tb
-        if "cs231n" in f.filename and not Path(f.filename).name.startswith("check_")
-    ]
-    place = f" at line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""
-    return f"The file cannot be imported: {_what(error)}{place}."

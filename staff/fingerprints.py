@@ -1,13 +1,14 @@
 """Make the fingerprints of right results and of typical mistakes that students get."""
 
 import argparse
+import functools
 import sys
 import tomllib
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,15 +16,39 @@ from cs231n import check_marks
 from cs231n.assignment import Function
 from cs231n.check_bench import Bench, Exercise
 from cs231n.check_exercises import exercise
-from cs231n.check_layers import PAIRS, SIZES, call_forward
-from cs231n.check_marks import Mark, Mistake, Record, Records, mark
+from cs231n.check_layers import PAIRS, call_forward
+from cs231n.check_marks import (
+    Accepted,
+    Mark,
+    Mistake,
+    Record,
+    Records,
+    Results,
+    mark,
+)
 from cs231n.files import replacing
 from cs231n.progress import progress_bar
 from staff.questions import ROOT, questions
 from staff.writings import WritingError, answer, edited, rewritten, solved, split
 
 SEED = 231
-READY = tuple(q.id for q in questions())
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Correct answers that go together.
+
+    Attributes:
+        bodies: Function's dotted name -> answer.
+        helpers: Function's dotted name -> what else stands in its module, below.
+        remarks: Function's dotted name -> part of the remark that the check makes.
+        accepted: Functions whose results differ from the solution's and are right too.
+    """
+
+    bodies: dict[str, str] = field(default_factory=dict)
+    helpers: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
+    accepted: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -34,37 +59,59 @@ class Slip:
         key: The function's key.
         says: The sentence that names it.
         edits: "edit" or the name of a writing -> pairs of old and new text.
+        tier: "asked" if it costs points, "care" if it earns a remark.
+        implied: Whether it was written for another variant of the function: then it
+            need not spoil anything here.
     """
 
     key: str
     says: str
     edits: Mapping[str, list[list[str]]]
+    tier: str = "asked"
+    implied: bool = False
+
+
+Answers: TypeAlias = tuple[dict[str, str], dict[str, str]]
 
 
 @cache
-def bank() -> tuple[dict[str, dict[str, str]], tuple[Slip, ...]]:
+def bank() -> tuple[dict[str, Writing], tuple[Slip, ...]]:
     """Read the bank.
 
     Returns:
-        Writing -> function's dotted name -> answer; and the mistakes.
+        Writings by name; and the mistakes.
     """
     known = {f.short: f for q in questions() for f in q.functions if "2016" not in q.id}
     known |= {f"{q.id}/{f.short}": f for q in questions() for f in q.functions}
-    writings: dict[str, dict[str, str]] = {}
+    writings: dict[str, Writing] = {}
     slips = []
     for file in sorted((ROOT / "staff" / "mistakes").glob("*.toml")):
         stored: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
         for row in stored["writings"]:
-            bodies = writings.setdefault(row["name"], {})
-            for short, body in row["bodies"].items():
-                bodies[known[short].name] = body
+            writing = writings.setdefault(row["name"], Writing())
+            for part in ("bodies", "helpers", "remarks"):
+                texts = {known[k].name: text for k, text in row.get(part, {}).items()}
+                getattr(writing, part).update(texts)
+            writing.accepted.update(known[k].name for k in row.get("accepted", ()))
         for row in stored["mistakes"]:
-            edits = {k: v for k, v in row.items() if k not in {"function", "says"}}
-            slips.append(Slip(known[row["function"]].key, row["says"], edits))
-    return writings, tuple(slips)
+            about = {"function", "says", "tier"}
+            edits = {k: v for k, v in row.items() if k not in about}
+            key, tier = known[row["function"]].key, row.get("tier", "asked")
+            slips.append(Slip(key, row["says"], edits, tier))
+    return writings, (*slips, *_implied(slips))
 
 
-def answers_with(slip: Slip, writing: str) -> dict[str, str]:
+def _implied(slips: Sequence[Slip]) -> Iterator[Slip]:
+    """Yield mistakes of one variant of a function for its others as well."""
+    said = {(slip.key, slip.says) for slip in slips}
+    for slip in slips:
+        for function in (f for q in questions() for f in q.functions):
+            other = function.name == slip.key and function.key != slip.key
+            if other and (function.key, slip.says) not in said:
+                yield replace(slip, key=function.key, implied=True)
+
+
+def answers_with(slip: Slip, writing: str) -> Answers:
     """Return the answers that make a mistake, and those that go with them.
 
     Args:
@@ -74,26 +121,34 @@ def answers_with(slip: Slip, writing: str) -> dict[str, str]:
     name = slip.key.partition(":")[0]
     if writing == "edit":
         module, inner = split(name)
-        return {name: edited(answer(solved(module), inner), slip.edits["edit"])}
-    answers = answers_of(name, writing)
+        return {name: edited(answer(solved(module), inner), slip.edits["edit"])}, {}
+    answers, helpers = answers_of(name, writing)
     try:
-        return answers | {name: edited(answers[name], slip.edits[writing])}
+        return answers | {name: edited(answers[name], slip.edits[writing])}, helpers
     except WritingError as error:
         raise WritingError(f"{slip.key}, {writing}: {error}") from None
 
 
-def answers_of(name: str, writing: str) -> dict[str, str]:
+def answers_of(name: str, writing: str) -> Answers:
     """Return one writing of a function, with its partner's if they go together.
 
     Args:
         name: The function's dotted name.
         writing: The writing's name.
+
+    Returns:
+        Function's dotted name -> answer; and what else stands in their modules.
     """
-    bodies = bank()[0][writing]
+    chosen = bank()[0][writing]
     stem, _, part = name.rpartition("_")
     partner = f"{stem}_{'backward' if part == 'forward' else 'forward'}"
-    names = [n for n in (name, partner) if n in bodies]
-    return {n: bodies[n] for n in names if n == name or part in {"forward", "backward"}}
+    names = [n for n in (name, partner) if n in chosen.bodies]
+    if part not in {"forward", "backward"}:
+        names = [name]
+    return (
+        {n: chosen.bodies[n] for n in names},
+        {n: chosen.helpers[n] for n in names if n in chosen.helpers},
+    )
 
 
 def observe(
@@ -107,11 +162,22 @@ def observe(
         way: How it is looked at.
         cache: What is stored for it to read.
     """
-    bench = Bench(function, seed, Record({}, cache=cache))
+    return _marks_of(_bench(function, seed, cache), exercise(function.key), way)
+
+
+def _bench(function: Function, seed: int, cache: Any = None) -> Bench:
+    record = Record({}, cache=cache)
+    return Bench(function, Records(seed, {function.key: record}))
+
+
+def _marks_of(bench: Bench, how: Exercise, way: str) -> dict[str, Mark]:
+    return _marked(lambda: how.run(bench, way))
+
+
+def _marked(run: Callable[[], Results]) -> dict[str, Mark]:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        results = exercise(function.key).run(bench, way)
-    return {name: mark(name, value) for name, value in results.items()}
+        return {name: mark(name, value) for name, value in run().items()}
 
 
 def make(seed: int = SEED, only: str = "", watched: bool = True) -> Records:
@@ -123,13 +189,7 @@ def make(seed: int = SEED, only: str = "", watched: bool = True) -> Records:
         watched: Whether to show a progress bar.
     """
     made = Records(seed)
-    functions = [
-        f
-        for q in questions()
-        if q.id in READY
-        for f in q.functions
-        if f.key.startswith(only)
-    ]
+    functions = [f for q in questions() for f in q.functions if f.key.startswith(only)]
     with progress_bar(len(functions), "fingerprints", watched) as bar:
         for function in functions:
             made.functions[function.key] = _record(function, seed)
@@ -138,36 +198,65 @@ def make(seed: int = SEED, only: str = "", watched: bool = True) -> Records:
 
 
 def _record(function: Function, seed: int) -> Record:
+    bare = right(function, seed)
+    how = exercise(function.key)
+    mistakes = []
+    for slip in (s for s in bank()[1] if s.key == function.key):
+        if spoilt := _spoilt(slip, function, how, seed, bare.right):
+            mistakes.append(Mistake(slip.says, spoilt))
+        elif not slip.implied:
+            raise WritingError(f"{slip.key}: nothing is wrong with: {slip.says}")
+    return replace(bare, mistakes=tuple(mistakes))
+
+
+def right(function: Function, seed: int) -> Record:
+    """Return what is stored for a function, without mistakes.
+
+    Args:
+        function: Its row in the table.
+        seed: Draws the public inputs.
+    """
     how = exercise(function.key)
     sample = _sample_cache(function, seed) if "sample" in how.ways else None
-    right = {"own": observe(function, seed, "own")}
-    if "stand-in" in how.ways:
-        right["stand-in"] = _with_stand_ins(function, seed)
-    mistakes = [
-        Mistake(slip.says, _spoilt(slip, function, how, seed, right))
-        for slip in bank()[1]
-        if slip.key == function.key
-    ]
-    return Record(right, tuple(mistakes), sample)
+    others = [w for w, k in bank()[0].items() if function.name in k.accepted]
+    ways = {}
+    for way in (w for w in how.ways if w != "sample"):
+        solved_ones: Answers = ({}, {})
+        if way == "stand-in":
+            solved_ones = _made_of_steps(function)
+        found = []
+        for answers in (solved_ones, *(answers_of(function.name, w) for w in others)):
+            with rewritten(*answers):
+                found.append(observe(function, seed, way))
+        ways[way] = {
+            name: tuple(dict.fromkeys(marks[name] for marks in found))
+            for name in found[0]
+        }
+    bench = _bench(function, seed)
+    care = {
+        title: {
+            case: {n: (m,) for n, m in _marked(functools.partial(run, bench)).items()}
+            for case, run in cases.items()
+        }
+        for title, cases in how.care.items()
+    }
+    return Record(ways, care, cache=sample)
 
 
-def _with_stand_ins(function: Function, seed: int) -> dict[str, Mark]:
+def _made_of_steps(function: Function) -> Answers:
     """Sequences are made of steps here, as the stand-ins take the steps' place."""
-    answers = {}
-    if function.name in bank()[0]["step by step"] and "rnn_layers" in function.name:
-        answers = answers_of(function.name, "step by step")
-    with rewritten(answers):
-        return observe(function, seed, "stand-in")
+    by_steps = function.name in bank()[0]["step by step"].bodies
+    if by_steps and "rnn_layers" in function.name:
+        return answers_of(function.name, "step by step")
+    return {}, {}
 
 
 def _sample_cache(function: Function, seed: int) -> Any:
-    """What the solved forward pass leaves for each set of sizes."""
+    """What the solved forward pass leaves."""
     pair = next(p for p in PAIRS if function.name.endswith(f".{p.name}_backward"))
-    bench = Bench(function, seed, Record({}))
+    bench = _bench(function, seed)
     forward = getattr(bench.module, f"{pair.name}_forward")
-    return tuple(
-        call_forward(pair, forward, pair.draw(bench, which)[0])[1] for which in SIZES
-    )
+    return call_forward(pair, bench, forward, pair.draw(bench)[0])[1]
 
 
 def _spoilt(
@@ -175,26 +264,31 @@ def _spoilt(
     function: Function,
     how: Exercise,
     seed: int,
-    right: Mapping[str, Mapping[str, Mark]],
+    right: Mapping[str, Accepted],
 ) -> dict[str, dict[str, Mark]]:
     """Return the marks of what a mistake spoils, by the way of looking."""
-    ways = [way for way in how.ways if way in right]
+    ways = [way for way in how.ways if way in right and way not in how.narrow]
     if "rnn_layers" in function.name:
         ways = ["own"]  # stand-ins take the place of steps, which the solution has not
-    spoilt = {}
-    with rewritten(answers_with(slip, "edit")):
+    spoilt: dict[str, dict[str, Mark]] = {}
+    with rewritten(*answers_with(slip, "edit")):
         for way in ways:
-            found = observe(function, seed, way)
+            try:
+                found = observe(function, seed, way)
+            except Exception as error:  # of whatever kind the mistake leads to
+                if slip.implied:
+                    return {}
+                raise WritingError(f"{slip.key}: {slip.says} {error}") from error
             spoilt[way] = {
-                name: found[name]
-                for name, wanted in right[way].items()
-                if not check_marks.agree(found[name], wanted, how.within)
+                name: replace(found[name], words=())
+                for name, accepted in right[way].items()
+                if not any(
+                    check_marks.agree(found[name], m, how.limit(name)) for m in accepted
+                )
             }
             if telling := {n: m for n, m in spoilt[way].items() if n in how.telling}:
                 spoilt[way] = telling
-    if not spoilt["own"]:
-        raise WritingError(f"{slip.key}: nothing is wrong with: {slip.says}")
-    return spoilt
+    return spoilt if spoilt["own"] else {}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -246,6 +340,10 @@ def _shape(made: Records) -> list[Any]:
         (
             key,
             r.cache is None,
+            [
+                (way, {n: len(m) for n, m in rows.items()})
+                for way, rows in r.right.items()
+            ],
             [(m.says, [(w, list(o)) for w, o in m.marks.items()]) for m in r.mistakes],
         )
         for key, r in made.functions.items()
@@ -253,10 +351,18 @@ def _shape(made: Records) -> list[Any]:
 
 
 def _marks(made: Records) -> list[Mark]:
-    return [
+    accepted = [
+        rows
+        for r in made.functions.values()
+        for rows in (
+            *r.right.values(),
+            *(c for t in r.care.values() for c in t.values()),
+        )
+    ]
+    return [one for rows in accepted for marks in rows.values() for one in marks] + [
         one
         for r in made.functions.values()
-        for marks in (r.right, *(m.marks for m in r.mistakes))
-        for outputs in marks.values()
+        for m in r.mistakes
+        for outputs in m.marks.values()
         for one in outputs.values()
     ]

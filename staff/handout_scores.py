@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cs231n.check import EARNS
 from cs231n.progress import progress_bar
 from staff import markers
 from staff.handout_files import HandoutError
@@ -155,7 +156,7 @@ def states(
         description: What the progress bar says, if there shall be one.
 
     Returns:
-        For each run, key -> "done", "wrong" or "not started".
+        For each run, key -> its state: see ``cs231n.check_verdict``.
 
     Raises:
         HandoutError: If the worker cannot be run.
@@ -305,7 +306,7 @@ def mutant_problems(
     problems = []
     found = states(solved, changes, asked, data, description)
     for mutant, judged in zip(bank, found, strict=True):
-        lost = {keys[key] for key, state in judged.items() if state != "done"}
+        lost = {keys[key] for key, state in judged.items() if state not in EARNS}
         what = f"the mutant {mutant.function}: {mutant.old!r} -> {mutant.new!r}"
         if missing := set(mutant.questions) - lost:
             problems.append(f"{what} loses no points on {', '.join(sorted(missing))}.")

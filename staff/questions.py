@@ -1,15 +1,18 @@
 """The question table, read from ``questions.toml``; what students' tools need of it."""
 
 import argparse
+import ast
 import json
 import sys
 import tomllib
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 from cs231n import assignment
 from cs231n.assignment import Question as Question  # noqa: PLC0414 (a re-export)
 from cs231n.files import replacing
+from staff import markers
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "staff" / "questions.toml"
@@ -31,9 +34,36 @@ def question_of(notebook: str) -> Question | None:
     return next((q for q in questions() if notebook in q.notebooks), None)
 
 
+def given(path: str) -> list[str]:
+    """Return the functions and methods of a module that students do not write.
+
+    Args:
+        path: The solved module's, from the root.
+    """
+    source = (ROOT / path).read_text("utf-8")
+    ids = [question.id for question in questions()]
+    written = {region.function for region in markers.regions(source, path, ids)}
+
+    def names(body: Sequence[ast.stmt], scope: str) -> Iterator[str]:
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                yield from names(node.body, f"{scope}{node.name}.")
+            elif isinstance(node, ast.FunctionDef):
+                yield scope + node.name
+
+    return sorted(set(names(ast.parse(source).body, "")) - written)
+
+
 def table_for_students() -> str:
-    """Return what ``cs231n/assignment.json`` has to hold: the table, nothing else."""
+    """Return what ``cs231n/assignment.json`` has to hold: the table, and what is given.
+
+    What is given tells the check which code a student is not to blame for.
+    """
     table = tomllib.loads(TABLE.read_text("utf-8"))
+    modules = dict.fromkeys(path for q in questions() for path in q.modules)
+    table["given"] = {
+        path.removesuffix(".py").replace("/", "."): given(path) for path in modules
+    }
     return json.dumps(table, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -104,19 +104,40 @@ def solved(module: str) -> str:
     return (ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8")
 
 
+def sources(
+    answers: Mapping[str, str], helpers: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return modules with other answers in the place of the solved ones.
+
+    Args:
+        answers: Dotted name of a function -> its answer, without indentation.
+        helpers: Dotted name of a function -> what else stands in its module, below.
+
+    Returns:
+        Module's dotted name -> its text.
+    """
+    found: dict[str, str] = {}
+    for name, body in answers.items():
+        module, inner = split(name)
+        source = found.get(module) or solved(module)
+        found[module] = with_answer(source, inner, body)
+    for name, text in (helpers or {}).items():
+        module, _ = split(name)
+        found[module] = f"{found.get(module) or solved(module)}\n\n{text}"
+    return found
+
+
 @contextmanager
-def rewritten(answers: Mapping[str, str]) -> Iterator[None]:
+def rewritten(
+    answers: Mapping[str, str], helpers: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """Run modules with other answers in the place of the solved ones, for a while.
 
     Args:
         answers: Dotted name of a function -> its answer, without indentation.
+        helpers: Dotted name of a function -> what else stands in its module, below.
     """
-    sources: dict[str, str] = {}
-    for name, body in answers.items():
-        module, inner = split(name)
-        source = sources.get(module) or solved(module)
-        sources[module] = with_answer(source, inner, body)
-    with loaded(sources):
+    with loaded(sources(answers, helpers)):
         yield
 
 
@@ -128,13 +149,13 @@ def split(name: str) -> tuple[str, str]:
 
 
 @contextmanager
-def loaded(sources: Mapping[str, str]) -> Iterator[None]:
+def loaded(modules: Mapping[str, str]) -> Iterator[None]:
     """Put modules made from these texts in the place of their namesakes, for a while.
 
     Args:
-        sources: Module's dotted name -> its text.
+        modules: Module's dotted name -> its text.
     """
-    texts = dict(sources)
+    texts = dict(modules)
     for taker, givers in _TAKEN_FROM.items():
         if taker not in texts and any(giver in texts for giver in givers):
             texts[taker] = solved(taker)

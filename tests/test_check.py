@@ -93,8 +93,10 @@ def test_multiples_are_recognised(factor, rng):
 def test_records_survive_being_written_and_read():
     one, other = Mark((2, 3), (1.5, -2e-9, 0.0, 4.0)), Mark((), (float("nan"),) * 4)
     cache = ((np.arange(6.0).reshape(2, 3), [np.int32([1, 2])], 7, None, "x"),)
+    captions = mark("captions", np.int32([[3, 1], [2, 2]]))
     record = Record(
-        {"own": {"dx": one}, "stand-in": {"dx": one, "db": other}},
+        {"own": {"dx": (one, other)}, "stand-in": {"dx": (one,), "db": (other,)}},
+        {"fails at a size of 1": {"N = 1": {"captions": (captions,)}}},
         (Mistake("It looks odd.", {"own": {"db": one}}),),
         cache,
     )
@@ -102,8 +104,11 @@ def test_records_survive_being_written_and_read():
     assert read.seed == 7
     assert list(read.functions) == ["f", "g"]
     again = read.functions["g"]
-    assert again.right["own"] == {"dx": one}
-    assert np.isnan(again.right["stand-in"]["db"].along).all()
+    assert again.right["own"]["dx"][0] == one
+    assert np.isnan(again.right["stand-in"]["db"][0].along).all()
+    (found,) = again.care["fails at a size of 1"]["N = 1"]["captions"]
+    assert found.words == (3, 1, 2, 2)
+    assert check_marks.agree(found, captions, 1e-9)
     assert again.mistakes == record.mistakes
     ((array, (words,), *rest),) = again.cache
     np.testing.assert_array_equal(array, cache[0][0])

@@ -1,0 +1,509 @@
+"""What earns a point, what a remark: right code is never rejected, whoever wrote it."""
+
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+
+from cs231n import check_marks
+from cs231n.assignment import questions
+from cs231n.check_cnn import Network
+from cs231n.check_exercises import exercise
+from cs231n.check_gpu import cpu_for_gpu
+from cs231n.check_verdict import judge
+from cs231n.check_words import age, broken_module
+from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+from staff.questions import ROOT
+from staff.writings import answer, loaded, rewritten, solved, sources, split
+
+FUNCTIONS = {f.key: f for q in questions() for f in q.functions}
+OF_2016 = [f for q in questions() if "2016" in q.id for f in q.functions]
+BY_SHORT = {f.short: f for f in reversed(FUNCTIONS.values())}
+BY_SHORT |= {f"2016/{f.short}": f for f in OF_2016}
+REMARKED = "done, with a remark"
+
+
+def verdict_of(short, body, helper="", **others):
+    """Judge one answer, with those of others changed as well."""
+    function = BY_SHORT[short]
+    answers = {function.name: textwrap.dedent(body)}
+    answers |= {BY_SHORT[k].name: textwrap.dedent(v) for k, v in others.items()}
+    with rewritten(answers, {function.name: helper} if helper else {}):
+        return judge(function, check_marks.records(), exercise(function.key))
+
+
+def module_verdicts(module, text):
+    """Judge all functions of a module that is given as a whole."""
+    with loaded({module: text}):
+        return {
+            f.short: judge(f, check_marks.records(), exercise(f.key))
+            for f in FUNCTIONS.values()
+            if f.module == module
+        }
+
+
+def right_answer(short):
+    function = BY_SHORT[short]
+    return answer(solved(function.module), split(function.name)[1])
+
+
+# Freedoms: each costs nothing, and some earn a remark
+
+
+IN_PLACE = {
+    "lstm_step_backward": """
+        x, prev_h, prev_c, Wx, Wh, i, f, o, g, tanh_c = cache
+        dnext_c += dnext_h * o * (1 - tanh_c**2)
+        da = np.hstack([
+            dnext_c * g * i * (1 - i), dnext_c * prev_c * f * (1 - f),
+            dnext_h * tanh_c * o * (1 - o), dnext_c * i * (1 - g**2),
+        ])
+        dx, dprev_h, dprev_c = da @ Wx.T, da @ Wh.T, dnext_c * f
+        dWx, dWh, db = x.T @ da, prev_h.T @ da, da.sum(axis=0)
+        """,
+    "rnn_step_backward": """
+        x, prev_h, Wx, Wh, next_h = cache
+        dnext_h *= 1 - next_h**2
+        dx, dprev_h = dnext_h @ Wx.T, dnext_h @ Wh.T
+        dWx, dWh, db = x.T @ dnext_h, prev_h.T @ dnext_h, dnext_h.sum(axis=0)
+        """,
+    "rnn_backward": """
+        xs, hs, Wx, Wh = cache
+        N, T, H = dh.shape
+        for t in reversed(range(T)):
+            dh[:, t] *= 1 - hs[t + 1] ** 2
+            back = dh[:, t] @ Wh.T
+            if t:
+                dh[:, t - 1] += back
+        dh0 = back
+        da = dh.transpose(1, 0, 2).reshape(T * N, H)
+        dx = (da @ Wx.T).reshape(T, N, -1).transpose(1, 0, 2)
+        dWx, dWh, db = xs.T @ da, hs[:-1].reshape(T * N, H).T @ da, da.sum(axis=0)
+        """,
+    "word_embedding_backward": """
+        x, shape = cache
+        dW = np.zeros(shape)
+        for n, t in np.ndindex(x.shape):
+            dW[x[n, t]] += dout[n, t]
+        dout *= 0
+        """,
+}
+
+
+@pytest.mark.parametrize("short", IN_PLACE)
+def test_gradients_may_be_computed_in_place(short):
+    verdict = verdict_of(short, IN_PLACE[short])
+    assert verdict.state == REMARKED, verdict
+    assert "changes its input d" in verdict.remarks[0]
+
+
+def test_a_forward_pass_may_change_its_inputs():
+    body = "prev_h *= 1.0\nx += 0.0\n" + right_answer("rnn_step_forward")
+    assert verdict_of("rnn_step_forward", body).state == "done"
+    body = right_answer("rnn_step_forward") + "x *= 2\n"
+    verdict = verdict_of("rnn_step_forward", body)
+    assert verdict.state == REMARKED
+    assert "changes its input x" in verdict.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("short", "make"),
+    [("rnn_forward", "float32"), ("rnn_forward", "float64")],
+)
+def test_the_precision_of_a_result_earns_a_remark(short, make):
+    body = f"""
+        N, T, D = x.shape
+        h = np.zeros((N, T, h0.shape[1]), dtype=np.{make})
+        state, caches = h0, []
+        for t in range(T):
+            state, step = rnn_step_forward(x[:, t], state, Wx, Wh, b)
+            caches.append(step)
+            h[:, t] = state
+        cache = caches
+        """
+    verdict = verdict_of(short, body)
+    assert verdict.state == REMARKED, verdict
+    assert "another dtype" in verdict.remarks[0]
+
+
+SQUEEZED = """
+    scores = model(X).gather(1, y.view(-1, 1)).squeeze()
+    scores.backward(torch.ones(len(X)))
+    saliency = X.grad.abs().max(dim=1)[0].squeeze()
+    """
+
+
+def test_what_fails_at_a_size_of_one_alone_says_so():
+    verdict = verdict_of("compute_saliency_maps", SQUEEZED)
+    assert verdict.state == REMARKED
+    assert verdict.remarks[0].startswith("fails at a size of 1 (N = 1): ")
+    forward = """
+        next_h = np.tanh((x @ Wx).squeeze() + (prev_h @ Wh).squeeze() + b)
+        cache = (x, prev_h, Wx, Wh, next_h)
+        """
+    verdict = verdict_of("rnn_step_forward", forward)
+    assert verdict.state == REMARKED
+    assert (
+        "fails at a size of 1 (H = 1 and N = 1): next_h has shape"
+        in (verdict.remarks[0])
+    )
+    assert "wrong" not in verdict.remarks[0]
+
+
+FIVE = """
+    scores = model(X)
+    total = sum(scores[k, y[k]] for k in range(5))
+    total.backward()
+    saliency = X.grad.data.abs().max(1)[0].view(5, X.shape[2], X.shape[3])
+    """
+FIVE_OF_2016 = """
+    scores, cache = model.forward(X, mode="test")
+    dscores = np.zeros((5, 100))
+    dscores[range(5), y] = 1
+    dX, _ = model.backward(dscores, cache)
+    saliency = np.abs(dX).max(axis=1)
+    """
+
+
+@pytest.mark.parametrize(
+    ("short", "body"),
+    [("compute_saliency_maps", FIVE), ("2016/compute_saliency_maps", FIVE_OF_2016)],
+)
+def test_a_batch_of_the_notebook_s_size_will_do(short, body):
+    verdict = verdict_of(short, body)
+    assert verdict.state == REMARKED, verdict
+    assert verdict.remarks[0].startswith("fails for other sizes than five pictures")
+
+
+def test_networks_may_be_built_for_the_notebook_s_batch():
+    body = right_answer("build_dc_generator").replace(
+        "Unflatten(-1, 128", "Unflatten(batch_size, 128"
+    )
+    verdict = verdict_of("build_dc_generator", body, "batch_size = 128\n")
+    assert verdict.state == REMARKED, verdict
+    assert "other sizes than batches of 128" in verdict.remarks[0]
+    body = right_answer("build_dc_classifier").replace(
+        "Unflatten(-1, 1", "Unflatten(batch_size, 1"
+    )
+    verdict = verdict_of("build_dc_classifier", body)
+    assert verdict.state == "done", verdict
+
+
+def test_a_loss_may_be_a_number_of_any_kind():
+    for body in (
+        "loss = content_weight * ((content_current - content_original) ** 2)"
+        ".sum().reshape(1)\n",
+        "loss = content_weight * (content_current - content_original)"
+        ".pow(2).sum().view(1, 1)\n",
+    ):
+        assert verdict_of("content_loss", body).state == "done"
+    body = "loss = float(content_weight * (content_current - content_original)"
+    body += ".pow(2).sum())\n"
+    verdict = verdict_of("content_loss", body)
+    assert "the gradient of the loss is zero everywhere; the loss is right" in (
+        verdict.message
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "state"), [("0", "done"), ("0.0", "done"), ("feats[7].sum()", "wrong")]
+)
+def test_the_style_of_no_layers_may_cost_a_plain_zero(start, state):
+    body = f"""
+        loss = {start}
+        for k, layer in enumerate(style_layers):
+            gap = gram_matrix(feats[layer]) - style_targets[k]
+            loss = loss + style_weights[k] * (gap ** 2).sum()
+        """
+    assert verdict_of("style_loss", body).state == state
+
+
+def test_losing_the_style_of_no_layers_is_a_remark():
+    body = """
+        parts = [
+            w * (gram_matrix(feats[k]) - t).square().sum()
+            for k, t, w in zip(style_layers, style_targets, style_weights)
+        ]
+        loss = torch.stack(parts).sum()
+        """
+    verdict = verdict_of("style_loss", body)
+    assert verdict.state == REMARKED
+    assert "fails for no layers" in verdict.remarks[0]
+
+
+def test_code_that_names_a_gpu_is_judged_on_the_cpu():
+    body = """
+        noise = torch.cuda.FloatTensor(batch_size, dim).uniform_(-1, 1).cuda()
+        """
+    verdict = verdict_of("sample_noise", body)
+    assert verdict.state == REMARKED, verdict
+    assert verdict.remarks == [r for r in verdict.remarks if "names a GPU" in r]
+    body = "loss = bce_loss(logits_fake, torch.ones(len(logits_fake), 1).to('cuda'))\n"
+    assert "names a GPU" in verdict_of("generator_loss", body).remarks[0]
+
+
+def test_what_names_a_gpu_is_taken_for_the_cpu_only_for_a_while():
+    seen = []
+    with cpu_for_gpu(lambda: seen.append(1)):
+        kind = torch.cuda.FloatTensor
+        assert torch.ones(2, device="cuda:0").device.type == "cpu"
+        assert torch.ones(2).type(kind).cuda().device.type == "cpu"
+        model = torch.nn.Linear(2, 3).cuda().to(torch.device("cuda"))
+        assert model(torch.ones(1, 2).to("cuda")).shape == (1, 3)
+        assert kind(2, 3).shape == (2, 3)
+    assert len(seen) >= 6
+    assert torch.cuda.FloatTensor is not torch.FloatTensor
+    if not torch.cuda.is_available():
+        with pytest.raises((AssertionError, RuntimeError)):
+            torch.ones(2).cuda()
+
+
+def test_class_visualizations_may_leave_the_step_unnormalised():
+    body = """
+        score = model(img)[0, target_y]
+        (score - l2_reg * (img ** 2).sum()).backward()
+        img.data += learning_rate * img.grad.data
+        img.grad.zero_()
+        """
+    assert verdict_of("class_visualization_update_step", body).state == "done"
+    wrong = body.replace("l2_reg *", "2 * l2_reg *")
+    assert verdict_of("class_visualization_update_step", wrong).state == "wrong"
+    kept = body.replace("img.grad.zero_()", "pass")
+    assert verdict_of("class_visualization_update_step", kept).state == "wrong"
+
+
+def test_a_fooling_loop_may_step_before_it_looks():
+    body = """
+        for _ in range(100):
+            scores = model(X_fooling)
+            scores[0, target_y].backward()
+            g = X_fooling.grad.data
+            X_fooling.data += learning_rate * g / g.norm()
+            X_fooling.grad = None
+            if scores.argmax() == target_y:
+                break
+        """
+    assert verdict_of("make_fooling_image", body).state == "done"
+
+
+# What has not been begun
+
+
+STUBS = {
+    "rnn_step_forward": "next_h, cache = None, None\npass\n",
+    "lstm_step_backward": "dx, dh, dc, dWx, dWh, db = None, None, None, None, None, "
+    "None\ndprev_h, dprev_c = None, None\npass\n",
+    "word_embedding_backward": "dW = None\npass\n",
+    "CaptioningRNN.loss": "pass\n",
+    "CaptioningRNN.sample": "pass\n",
+    "make_fooling_image": "pass\n",
+    "class_visualization_update_step": "pass\n",
+    "gram_matrix": "return None\n",
+    "content_loss": "pass\nreturn\n",
+    "sample_noise": "return\n",
+    "discriminator": "model = None\npass\n",
+    "ls_generator_loss": "loss = None\n",
+    "get_optimizer": "optimizer = None\n",
+    "2016/make_fooling_image": "pass\n",
+    "deepdream": "pass\n",
+    "invert_features": "pass\n",
+}
+
+
+@pytest.mark.parametrize("short", STUBS)
+def test_what_an_original_hand_out_leaves_is_not_started(short):
+    verdict = verdict_of(short, STUBS[short])
+    assert (verdict.state, verdict.message) == ("not started", ""), verdict
+
+
+def test_a_forgotten_name_is_not_taken_for_a_stub():
+    verdict = verdict_of(
+        "rnn_step_forward", "h = np.tanh(x @ Wx)\nnext_h = None\ncache = h\n"
+    )
+    assert verdict.state == "wrong"
+    assert "next_h is None" in verdict.message
+
+
+def test_a_comment_in_the_first_column_hides_no_answer():
+    old = "            x = W_embed[words]\n"
+    new = "# a note\n            x = 2 * W_embed[words]\n"
+    text = solved("cs231n.classifiers.rnn").replace(old, new, 1)
+    assert (
+        module_verdicts("cs231n.classifiers.rnn", text)[
+            "CaptioningRNN.sample:lstm"
+        ].state
+        == "wrong"
+    )
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("print 'x'", "Python 2; write print(x)"),
+        ("import past", "Python 2"),
+        ("np.zeros(3, dtype=np.float)", "NumPy before 1.24"),
+        ("from scipy.misc import imread", "write imageio"),
+        ("torch.zeros(1).sum().data[0]", "torch before 0.4"),
+        (
+            "torch.zeros(1, requires_grad=True).sum().backward(retain_variables=1)",
+            "0.4",
+        ),
+        ("try: pass\nexcept ValueError, error: pass", "except Error as error"),
+        ("from ...layers import *", "another edition"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:scipy.misc")
+def test_old_lines_are_told_their_age(line, said):
+    with pytest.raises(
+        (SyntaxError, ImportError, AttributeError, IndexError, TypeError)
+    ) as info:
+        exec(line, {"np": np, "torch": torch, "__package__": "cs231n"})
+    assert said in age(info.value)
+
+
+def test_a_file_of_another_age_says_so_once_for_all_its_functions():
+    text = "print 'x'\n"
+    with pytest.raises(SyntaxError) as error:
+        compile(text, "cs231n/rnn_layers.py", "exec")
+    said = broken_module(error.value, ROOT / "cs231n")
+    assert "rnn_layers.py cannot be read: line 1" in said
+    assert "Python 2; write print(x)" in said
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("for t in xrange(3): pass\n", "Python 2; write range"),
+        (
+            "next_h = np.zeros((x.shape[0] / 1, 5)); cache = 0\n",
+            "write // where a size",
+        ),
+        ("next_h = prev_h[x.shape[0] / 3:]; cache = 0\n", "Python 2; write // for"),
+        ("next_h = dict(a=1).iteritems(); cache = 0\n", "Python 2; write items()"),
+        ("next_h = x[1.0]; cache = 0\n", "NumPy before 1.12"),
+    ],
+)
+def test_old_code_is_told_its_age(body, said):
+    verdict = verdict_of("rnn_step_forward", body)
+    assert verdict.state == "wrong"
+    assert said in verdict.message
+
+
+def test_given_code_is_not_blamed():
+    body = right_answer("build_dc_generator").replace("128, 7, 7", "128, 7, 8")
+    verdict = verdict_of("build_dc_generator", body)
+    assert verdict.state == "wrong"
+    text = solved("cs231n.gan_pytorch")
+    reshape = next(
+        n for n, line in enumerate(text.splitlines(), 1) if "x.reshape(self.N" in line
+    )
+    assert f"Line {reshape} " not in verdict.message
+    body = "x_flat = bce_loss(logits_real, 'one')\nloss = x_flat\n"
+    verdict = verdict_of("discriminator_loss", body)
+    line = next(
+        n
+        for n, line in enumerate(solved("cs231n.gan_pytorch").splitlines(), 1)
+        if "BEGIN SOLUTION" in line
+        and "logits_real: torch.Tensor" in "".join(text.splitlines()[n - 20 : n])
+    )
+    assert f"Line {line + 1} of gan_pytorch.py" in verdict.message
+
+
+def test_a_helper_of_one_s_own_is_named_where_it_fails():
+    body = "next_h, cache = squash(x @ Wx), 0\n"
+    helper = "def squash(a):\n    return np.tanh(a) + nothing\n"
+    verdict = verdict_of("rnn_step_forward", body, helper)
+    name = "cs231n.rnn_layers.rnn_step_forward"
+    (text,) = sources({name: body}, {name: helper}).values()
+    last = len(text.splitlines())
+    assert f"Line {last} of rnn_layers.py: NameError" in verdict.message
+
+
+def test_captions_are_compared_word_by_word():
+    body = right_answer("CaptioningRNN.sample").replace(
+        "x = W_embed[words]", "x = W_embed[np.full(N, self._start)]"
+    )
+    verdict = verdict_of("CaptioningRNN.sample", body)
+    assert "rows, from column" in verdict.message
+
+
+def test_shapes_are_compared_axis_by_axis():
+    body = right_answer("rnn_forward") + "h = h.transpose(1, 0, 2)\n"
+    verdict = verdict_of("rnn_forward", body)
+    assert "axes 0 and 1 are in another order" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("short", "old", "new", "said"),
+    [
+        ("rnn_step_backward", "dWx, dWh, db = x.T", "dWh, dWx, db = x.T", ""),
+        (
+            "rnn_step_backward",
+            "dx, dprev_h = da @ Wx.T, da @ Wh.T",
+            "dx, dprev_h = -(da @ Wx.T), da @ Wh.T",
+            "dx is right but for the sign",
+        ),
+        (
+            "rnn_step_backward",
+            "da.sum(axis=0)",
+            "da.mean(axis=0) * 1.0",
+            "averaged",
+        ),
+        (
+            "lstm_step_backward",
+            "x.T @ da,",
+            "np.roll(x.T @ da, 5, axis=1),",
+            "order of the four blocks",
+        ),
+    ],
+)
+def test_what_shows_in_the_numbers_is_said(short, old, new, said):
+    body = right_answer(short)
+    assert old in body
+    verdict = verdict_of(short, body.replace(old, new))
+    assert verdict.state == "wrong"
+    assert said in verdict.message
+    assert verdict.named or not said
+
+
+# Stand-ins are as wide as what they stand for
+
+
+def test_the_stand_in_network_of_2016_has_the_real_one_s_face(rng):
+    made_up, real = Network(np.random.RandomState(0)), PretrainedCNN()
+    public = {n for n in dir(real) if not n.startswith("_")}
+    assert public <= {n for n in dir(made_up) if not n.startswith("_")}
+    assert made_up.num_classes == real.num_classes == 100
+    assert made_up.params.keys() == real.params.keys()
+    X = rng.normal(size=(3, 3, 6, 8))
+    assert made_up.loss(X).shape == (3, 100)
+    loss, grads = made_up.loss(X, np.array([1, 2, 99]))
+    assert np.isfinite(loss)
+    assert grads.keys() == real.params.keys()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "scores = model.loss(X)\n_, cache = model.forward(X)\n"
+        "d = np.zeros((X.shape[0], 100))\nd[np.arange(len(X)), y] = 1\n"
+        "saliency = np.abs(model.backward(d, cache)[0]).max(1)\n",
+        "saliency = np.zeros((len(X), *X.shape[2:]))\nfor k in range(len(X)):\n"
+        "    s, cache = model.forward(X[k : k + 1])\n    d = np.zeros_like(s)\n"
+        "    d[0, y[k]] = 1.0\n"
+        "    saliency[k] = np.abs(model.backward(d, cache)[0][0]).max(0)\n",
+    ],
+)
+def test_answers_of_2016_may_use_the_whole_network(body):
+    assert verdict_of("2016/compute_saliency_maps", body).state == "done"
+
+
+def test_judging_leaves_no_module_behind():
+    before = sys.modules["cs231n.rnn_layers"]
+    verdict_of("rnn_step_forward", "raise SystemExit\n")
+    assert sys.modules["cs231n.rnn_layers"] is before
