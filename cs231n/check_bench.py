@@ -14,6 +14,7 @@ import numpy as np
 from cs231n.assignment import Function, functions
 from cs231n.check_marks import Array, Record, Records, Results, agree, mark
 
+GATES = ("the input gate", "the forget gate", "the output gate", "the block input")
 ONE = "fails at a size of 1"  # what a remark about that begins with
 
 
@@ -115,7 +116,7 @@ class Bench:
 
     def rng(self) -> np.random.RandomState:
         """Return the generator of this function's inputs, always from its start."""
-        return np.random.RandomState(self._seed)
+        return np.random.RandomState((self._seed + self.record.draw) % 2**32)
 
     def normals(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
         """Draw standard normal numbers for each named shape."""
@@ -261,6 +262,10 @@ class Exercise:
             raises nothing: None, an unchanged copy, captions of nothing.
         blank: Tells whether results are of that kind.
         letters: Sizes in use, for words about factors and axes.
+        parts: Output -> what lies along which axis: "sequence", "timestep", "gate".
+        inputs: Returns what the function is given, to be found again in results.
+        suits: Tells from right results whether the inputs show all they should; if they
+            do not, staff's maker of the marks draws others.
         gpu: Whether code may name a GPU: it works on torch's tensors.
     """
 
@@ -278,6 +283,9 @@ class Exercise:
     begun: str = ""
     blank: Callable[[Results], bool] | None = None
     letters: Mapping[str, int] = field(default_factory=dict)
+    parts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    inputs: Callable[[Bench], Results] | None = None
+    suits: Callable[[Results], bool] | None = None
     gpu: bool = False
 
     def limit(self, output: str) -> float:
@@ -285,6 +293,12 @@ class Exercise:
         if isinstance(self.within, Mapping):
             return self.within.get(output, self.within[""])
         return self.within
+
+
+def pieces(value: Array, word: str, axis: int) -> list[Array]:
+    """Part a result along an axis: in four for gates, else one by one."""
+    count = 4 if word == "gate" else value.shape[axis]
+    return np.split(value, count, axis)
 
 
 def unpack(result: Any, names: Sequence[str]) -> list[Any]:

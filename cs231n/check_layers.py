@@ -60,9 +60,7 @@ class Pair:
     outputs: dict[str, str]
     step: "Pair | None" = None
 
-    def draw(
-        self, bench: Bench, sizes: dict[str, int] = SIZES
-    ) -> tuple[dict[str, Array], list[Array]]:
+    def draw(self, bench: Bench, sizes: dict[str, int] = SIZES) -> "Drawn":
         """Draw inputs, and a gradient for each output."""
         rng = bench.rng()
         inputs: dict[str, Array] = {}
@@ -73,6 +71,16 @@ class Pair:
                 rng.randint(sizes["V"], size=shape) if words else rng.randn(*shape)
             )
         return inputs, [rng.randn(*_shape(s, sizes)) for s in self.outputs.values()]
+
+    def cases(self, bench: Bench) -> "dict[str, Drawn]":
+        """Draw what decides whether a layer is done: a name for each set of inputs."""
+        drawn = self.draw(bench)
+        if self.name != "word_embedding":
+            return {"": drawn}
+        inputs, douts = drawn
+        # Words that are in no sequence have vectors all the same.
+        fewer = inputs | {"x": inputs["x"] % (SIZES["V"] - 1)}
+        return {"": drawn, " without the last word": (fewer, douts)}
 
     @property
     def grads(self) -> list[str]:
@@ -100,6 +108,8 @@ class Pair:
 
         return StandIn(getattr(bench.module, f"{self.name}_forward"), shapes)
 
+
+Drawn: TypeAlias = tuple[dict[str, Array], list[Array]]  # inputs; a gradient each
 
 RNN = {"Wx": "DH", "Wh": "HH", "b": "H"}
 LSTM = {"Wx": "DK", "Wh": "HK", "b": "K"}  # K = 4H
@@ -198,9 +208,7 @@ def _made_up_step(pair: Pair, bench: Bench, way: str) -> Iterator[None]:
 Change: TypeAlias = Callable[[Array], Array]
 
 
-def _changed(
-    drawn: tuple[dict[str, Array], list[Array]], change: Change
-) -> tuple[dict[str, Array], list[Array]]:
+def _changed(drawn: Drawn, change: Change) -> Drawn:
     inputs, douts = drawn
     return {n: change(v) for n, v in inputs.items()}, [change(d) for d in douts]
 
@@ -220,7 +228,7 @@ def _large(x: Array) -> Array:
 
 def _care(
     pair: Pair,
-    run: Callable[[Bench, tuple[dict[str, Array], list[Array]]], Results],
+    run: Callable[[Bench, Drawn], Results],
     forward: bool,
 ) -> dict[str, dict[str, Run]]:
     """Say what takes care: sizes of 1, float32, other orders in memory, large inputs.
@@ -255,18 +263,35 @@ def _care(
     return care
 
 
+def _parts(outputs: dict[str, str]) -> dict[str, dict[str, int]]:
+    """Say along which axes results come apart: sequences, timesteps, gates."""
+    words = {"N": "sequence", "T": "timestep", "K": "gate"}
+    return {
+        name: {words[c]: k for k, c in enumerate(letters) if c in words}
+        for name, letters in outputs.items()
+    }
+
+
 def _forward(pair: Pair) -> Exercise:
     name = f"{pair.name}_forward"
 
     def run(bench: Bench, way: str) -> Results:
         with _made_up_step(pair, bench, way):
-            return call_forward(pair, bench, bench.call, pair.draw(bench)[0])[0]
+            return {
+                f"{output}{case}": value
+                for case, (inputs, _) in pair.cases(bench).items()
+                for output, value in call_forward(pair, bench, bench.call, inputs)[
+                    0
+                ].items()
+            }
 
     step = (f"{pair.step.name}_forward",) if pair.step else ()
     return Exercise(
         run,
         ("own", "stand-in") if pair.step else ("own",),
         within=WITHIN[name],
+        parts=_parts(pair.outputs),
+        inputs=lambda bench: pair.draw(bench)[0],
         care=_care(
             pair,
             lambda bench, drawn: call_forward(pair, bench, bench.call, drawn[0])[0],
@@ -280,20 +305,23 @@ def _forward(pair: Pair) -> Exercise:
 
 def _backward(pair: Pair) -> Exercise:
     name, forward = f"{pair.name}_backward", f"{pair.name}_forward"
+    find_forward = _forward(pair)
 
-    def with_own_cache(
-        bench: Bench, drawn: tuple[dict[str, Array], list[Array]]
-    ) -> Results:
+    def with_own_cache(bench: Bench, drawn: Drawn) -> Results:
         _, cache = _students_forward(pair, bench, drawn[0])
         return call_backward(pair, bench, drawn[1], cache)
 
     def run(bench: Bench, way: str) -> Results:
+        results: Results = {}
         with _made_up_step(pair, bench, way):
-            drawn = pair.draw(bench)
-            if way == "sample":
-                cache = copy.deepcopy(bench.record.cache)
-                return call_backward(pair, bench, drawn[1], cache)
-            return with_own_cache(bench, drawn)
+            for k, (case, drawn) in enumerate(pair.cases(bench).items()):
+                if way == "sample":
+                    cache = copy.deepcopy(bench.record.cache)[k]
+                    found = call_backward(pair, bench, drawn[1], cache)
+                else:
+                    found = with_own_cache(bench, drawn)
+                results |= {f"{output}{case}": v for output, v in found.items()}
+        return results
 
     def differences(bench: Bench) -> dict[str, tuple[Array, Array]]:
         inputs, douts = pair.draw(bench)
@@ -319,8 +347,7 @@ def _backward(pair: Pair) -> Exercise:
         if way == "sample":
             return False  # a cache may be laid out otherwise
         partner = bench.other(forward)
-        with _made_up_step(pair, partner, way):
-            found, _ = call_forward(pair, partner, partner.call, pair.draw(partner)[0])
+        found = find_forward.run(partner, way)
         return partner.agrees(found, way)
 
     steps = (
@@ -330,6 +357,10 @@ def _backward(pair: Pair) -> Exercise:
         run,
         ("own", "sample", "stand-in") if pair.step else ("own", "sample"),
         within=WITHIN[name],
+        parts=_parts({f"d{n}": s for n, s in pair.inputs.items()}),
+        inputs=lambda bench: dict(
+            zip([f"d{n}" for n in pair.outputs], pair.draw(bench)[1], strict=True)
+        ),
         care=_care(pair, with_own_cache, forward=False),
         differences=differences,
         earlier=(forward, *steps),

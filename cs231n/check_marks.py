@@ -25,6 +25,7 @@ Results: TypeAlias = dict[str, Array]
 
 FILE = Path(__file__).with_name("fingerprints.json")
 PROJECTIONS = 4
+_COARSE = 8  # digits that are enough to name a mistake
 
 
 @dataclass(frozen=True)
@@ -111,15 +112,20 @@ class Record:
         right: Way of looking -> output -> marks, each of which is right: some texts
             leave a choice.
         care: What takes care -> case -> output -> marks, likewise.
+        parts: Output -> "sequence", "timestep" or "gate" -> mark of each part, in the
+            first of the ways.
         mistakes: Those that are known.
         cache: An example of what the function reads, for when the one that makes it
             is missing.
+        draw: Which draw of inputs it is: some show more than others.
     """
 
     right: Mapping[str, Accepted]
     care: Mapping[str, Mapping[str, Accepted]] = field(default_factory=dict)
+    parts: Mapping[str, Mapping[str, tuple[Mark, ...]]] = field(default_factory=dict)
     mistakes: tuple[Mistake, ...] = ()
     cache: Any = None
+    draw: int = 0
 
 
 @dataclass(frozen=True)
@@ -157,10 +163,12 @@ def loads(text: str) -> Records:
                     title: {case: _read_accepted(r) for case, r in cases.items()}
                     for title, cases in row["care"].items()
                 },
+                parts={n: _read_accepted(r) for n, r in row["parts"].items()},
                 mistakes=tuple(
                     Mistake(m["says"], _read_marks(m["marks"])) for m in row["mistakes"]
                 ),
                 cache=_decode(row["cache"]) if "cache" in row else None,
+                draw=row["draw"],
             )
             for key, row in stored["functions"].items()
         },
@@ -171,7 +179,7 @@ def dumps(made: Records) -> str:
     """Write records as JSON, a line for each mistake.
 
     Args:
-        made: What to write; numbers are rounded to 12 digits.
+        made: What to write; numbers are rounded to 12 digits, those of mistakes to 8.
     """
     rows = []
     for key, record in made.functions.items():
@@ -180,8 +188,11 @@ def dumps(made: Records) -> str:
             title: {case: _write_accepted(r) for case, r in cases.items()}
             for title, cases in record.care.items()
         }
-        row = f'  {json.dumps(key)}: {{"right": {json.dumps(right)}'
+        row = f'  {json.dumps(key)}: {{"draw": {record.draw}'
+        row += f',\n   "right": {json.dumps(right)}'
         row += f',\n   "care": {json.dumps(care)}'
+        parts = {n: _write_accepted(r, _COARSE) for n, r in record.parts.items()}
+        row += f',\n   "parts": {json.dumps(parts)}'
         if record.cache is not None:
             row += f',\n   "cache": {json.dumps(_encode(record.cache))}'
         mistakes = [
@@ -199,9 +210,9 @@ def _read_mark(stored: Any) -> Mark:
     return Mark(tuple(shape), numbers, tuple(words[0]) if words else ())
 
 
-def _write_mark(one: Mark) -> list[Any]:
+def _write_mark(one: Mark, digits: int = 12) -> list[Any]:
     def number(p: float) -> float | str:
-        return float(f"{p:.12g}") if np.isfinite(p) else str(p)
+        return float(f"{p:.{digits}g}") if np.isfinite(p) else str(p)
 
     words = [list(one.words)] if one.words else []
     return [list(one.shape), [number(p) for p in one.along], *words]
@@ -211,8 +222,8 @@ def _read_accepted(stored: Any) -> Accepted:
     return {n: tuple(_read_mark(m) for m in marks) for n, marks in stored.items()}
 
 
-def _write_accepted(accepted: Accepted) -> dict[str, list[Any]]:
-    return {n: [_write_mark(m) for m in marks] for n, marks in accepted.items()}
+def _write_accepted(accepted: Accepted, digits: int = 12) -> dict[str, list[Any]]:
+    return {n: [_write_mark(m, digits) for m in marks] for n, marks in accepted.items()}
 
 
 def _read_marks(stored: Any) -> dict[str, dict[str, Mark]]:
@@ -225,7 +236,7 @@ def _read_marks(stored: Any) -> dict[str, dict[str, Mark]]:
 def _write_marks(marks: Mapping[str, Mapping[str, Mark]]) -> str:
     return json.dumps(
         {
-            way: {name: _write_mark(m) for name, m in outputs.items()}
+            way: {name: _write_mark(m, _COARSE) for name, m in outputs.items()}
             for way, outputs in marks.items()
         }
     )

@@ -21,6 +21,8 @@ MODEL = "cs231n.classifiers.rnn.CaptioningRNN"
 WORDS = ["<NULL>", "<START>", "<END>", *"abcdefghijklmnopqrstuvwxyz"]
 N, T, D, W = 4, 6, 3, 5
 END = WORDS.index("<END>")
+ROWS = 16  # captions that are written at once
+LIKING = 4.0  # by how much a score rises for one step in how much <END> is liked
 
 
 def _model(
@@ -80,6 +82,7 @@ def _loss(cell: str) -> Exercise:
         features = rng.randn(rows, D).astype(dtype)
         captions = rng.randint(11, size=(rows, T))
         captions[:, 0] = WORDS.index("<START>")
+        captions[2:3, 2:4] = [[WORDS.index("<START>"), END]]
         captions[0, 3:] = WORDS.index("<NULL>")
         captions[1:2, -1:] = WORDS.index("<NULL>")
         return model, features, captions
@@ -127,25 +130,36 @@ def _loss(cell: str) -> Exercise:
         mentions=_mentions(cell),
         begun=r"forward\(|@|\.dot\(",
         blank=lambda results: "grads" in results and not results["loss"].any(),
+        parts={f"grads[{name!r}]": {"gate": -1} for name in ("Wx", "Wh", "b")}
+        if cell == "lstm"
+        else {},
         letters={"N": N, "T": T - 1, "T+1": T, "D": D, "W": W, "H": 7, "V": 11},
     )
 
 
 def _sample(cell: str) -> Exercise:
-    def call(bench: Bench, rows: int = 40, columns: int = 9) -> Results:
+    def call(bench: Bench, rows: int = ROWS, columns: int = 9) -> Results:
         rng = bench.rng()
-        # Many words and units, and few ends, for captions that differ.
-        model = _model(bench, rng, cell, V=len(WORDS), H=24)
-        model.params["b_vocab"][END] -= 3
-        model.params["W_embed"] *= 3
-        features = rng.randn(rows, D)
-        given = features.copy()
-        captions = as_array("captions", bench.call(model, given, columns))
-        bench.require({"features": given}, {"features": features})
-        whole = captions.astype(int, copy=False)
-        if (whole == captions).all():
-            captions = whole  # words may be counted in floating point numbers
-        return {"captions": _up_to_the_end(captions)}
+        found, given, before = [], [], []
+        # The more <END> is liked, the sooner captions end, the first one's included.
+        for liking in (-2.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0):
+            # Many words and units, for captions that differ.
+            model = _model(bench, rng, cell, V=len(WORDS), H=24)
+            model.params["b_vocab"][END] += liking * LIKING
+            model.params["W_embed"] *= 3
+            features = rng.randn(rows, D)
+            before.append(features)
+            given.append(features.copy())
+            captions = as_array("captions", bench.call(model, given[-1], columns))
+            whole = captions.astype(int, copy=False)
+            if captions.dtype.kind == "f" and (whole == captions).all():
+                bench.note("returns words of another dtype: as floating point numbers")
+                captions = whole
+            if captions.shape != (rows, columns):
+                return {"captions": captions}
+            found.append(_up_to_the_end(captions))
+        bench.require({"features": np.stack(given)}, {"features": np.stack(before)})
+        return {"captions": np.concatenate(found)}
 
     def run(bench: Bench, way: str) -> Results:
         step = way == "stand-in"
@@ -166,8 +180,18 @@ def _sample(cell: str) -> Exercise:
         mentions=_mentions(cell),
         begun=r"forward\(|@|\.dot\(|matmul",
         blank=lambda results: not results["captions"].any(),
-        letters={"N": 40, "T": 9, "H": 24, "V": len(WORDS)},
+        suits=_first_ends_before_others,
+        letters={"N": ROWS, "T": 9, "H": 24, "V": len(WORDS)},
     )
+
+
+def _first_ends_before_others(results: Results) -> bool:
+    """Tell whether it shows when a model stops all captions with the first one."""
+    captions = results["captions"]
+    ends = np.where((captions == END).any(axis=1), (captions == END).argmax(axis=1), 99)
+    groups = ends.reshape(-1, ROWS)
+    alone = (groups[:, 0] < 7) & (groups.max(axis=1) > groups[:, 0] + 1)
+    return int(alone.sum()) >= 2
 
 
 def _up_to_the_end(captions: Array) -> Array:

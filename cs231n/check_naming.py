@@ -6,10 +6,10 @@ from itertools import permutations
 import numpy as np
 
 from cs231n import check_marks
-from cs231n.check_bench import Exercise
+from cs231n.check_bench import GATES, Bench, Exercise, pieces
 from cs231n.check_marks import Accepted, Array, Mark, Mistake, Record, Results, mark
 
-GATES = "input, forget, output and block"
+_CLOSE = 1e-6  # relative, of numbers that are the same but for rounding
 
 
 def recognise(
@@ -44,6 +44,8 @@ def recognise(
         }
         if spoilt and len(explained) == len(spoilt):
             fitting.append((mistake, explained))
+        elif explained and explained == set(problems):  # made in one place of several
+            partly.append((1.0, mistake))
         elif len(explained) > max(1, len(spoilt) / 2):
             partly.append((len(explained) / len(spoilt), mistake))
     if not fitting:
@@ -60,25 +62,38 @@ def recognise(
 def seen(
     results: Results,
     problems: Mapping[str, str],
-    right: Accepted,
+    bench: Bench,
     exercise: Exercise,
-    within: float,
+    way: str,
 ) -> list[str]:
     """Name mistakes that show in the numbers themselves, whoever made them.
 
     Args:
         results: Output -> what the student's function gave.
         problems: Output -> what is wrong, of those that are.
-        right: Output -> marks of what it should be.
+        bench: Knows what is right, and what the function was given.
         exercise: How the function is tried out.
-        within: Largest relative difference.
+        way: How the results came to be.
 
     Returns:
         A sentence for each thing that was found.
     """
+    right = bench.record.right["own" if way == "sample" else way]
+    given = exercise.inputs(bench) if exercise.inputs else {}
     said: dict[str, list[str]] = {}
     for name in problems:
-        if (sentence := _sight(name, results, right, exercise, within)) is not None:
+        value = results[name]
+        if value.dtype.kind not in "fiub" or not np.isfinite(value).all():
+            continue
+        parts = bench.record.parts.get(name, {}) if way == "own" else {}
+        sentence = (
+            _as_another(name, value, right)
+            or _as_words(value, right[name])
+            or _as_numbers(name, value, right[name], exercise.letters)
+            or _as_input(name, value, right[name], given)
+            or _in_parts(name, value, parts, exercise.parts.get(name, {}))
+        )
+        if sentence:
             said.setdefault(sentence, []).append(name)
     return [
         sentence.format(" and ".join(names), "are" if len(names) > 1 else "is")
@@ -86,56 +101,125 @@ def seen(
     ]
 
 
-def _sight(
-    name: str, results: Results, right: Accepted, exercise: Exercise, within: float
-) -> str | None:
-    """Return what one result looks like, with places for its name and a verb."""
-    value, wanted = results[name], right[name]
+def _fits(name: str, candidate: Array, wanted: Sequence[Mark]) -> bool:
+    if all(candidate.shape != m.shape for m in wanted):
+        return False
+    found = mark(name, candidate)
+    return any(check_marks.agree(found, m, _CLOSE) for m in wanted)
 
-    def fits(candidate: Array) -> bool:
-        seen = mark(name, candidate)
-        return any(check_marks.agree(seen, m, within) for m in wanted)
 
-    if value.dtype.kind not in "fiub" or not np.isfinite(value).all():
-        return None
+def _as_another(name: str, value: Array, right: Accepted) -> str:
+    """Find a result where another one should be."""
     for other, marks in right.items():
-        if other != name and value.size > 1 and _is(other, value, marks, within):
+        if other != name and value.size > 1 and _fits(other, value, marks):
             return f"{{}} {{}} what {other} should be: look at the order of results."
-    factor = _factor(mark(name, value), wanted, within)
-    if factor is not None and (says := _says_of(factor, exercise.letters)):
+    return ""
+
+
+def _as_words(value: Array, wanted: Sequence[Mark]) -> str:
+    """Find captions that are right but for where they stand."""
+    if not wanted[0].words or value.shape != wanted[0].shape or value.ndim != 2:
+        return ""
+    words = np.reshape(wanted[0].words, wanted[0].shape)
+    if value.shape[1] > 1 and _mostly(value[:, 1:], words[:, :-1]):
+        return "{} {} one column late: the first word belongs into the first column."
+    if value.shape[1] > 1 and _mostly(value[:, :-1], words[:, 1:]):
+        return "{} {} one column early: the first word is missing."
+    if (value[:, 0] == words[:, 0]).all():
+        return (
+            "{} {} right in the first column alone: what is carried from one word to "
+            "the next?"
+        )
+    return ""
+
+
+def _mostly(one: Array, other: Array) -> bool:
+    """Tell whether words agree but for the odd one, as the last may be cut off."""
+    return bool(((one == other) | (one == 0) | (other == 0)).mean() > 0.97)
+
+
+def _as_numbers(
+    name: str, value: Array, wanted: Sequence[Mark], letters: Mapping[str, int]
+) -> str:
+    """Find numbers that are right but for a factor, a sign, an order or a sum."""
+    factor = _factor(mark(name, value), wanted)
+    if factor is not None and (says := _says_of(factor, letters)):
         return says
     for axes in _other_orders(value):
-        if fits(value.transpose(axes)):
+        if _fits(name, value.transpose(axes), wanted):
             return "{} {} right but for the order of axes."
     for axis in range(value.ndim):
-        if value.shape[axis] > 1 and fits(np.flip(value, axis)):
+        if value.shape[axis] > 1 and _fits(name, np.flip(value, axis), wanted):
             return f"{{}} {{}} right but for running backward along axis {axis}."
+        if _fits(name, value.sum(axis), wanted):
+            return f"{{}} {{}} still to be summed over axis {axis}."
+        if _fits(name, value.take(0, axis), wanted):
+            return f"{{}} {{}} right but for axis {axis}, which is one too many."
     if value.ndim and value.shape[-1] % 4 == 0 and value.shape[-1] > 4:
         blocks = np.split(value, 4, axis=-1)
         for order in permutations(range(4)):
-            if fits(np.concatenate([blocks[k] for k in order], axis=-1)):
+            if _fits(name, np.concatenate([blocks[k] for k in order], axis=-1), wanted):
                 return (
                     "{} {} right but for the order of the four blocks, which is "
-                    f"{GATES}."
+                    "input, forget, output and block."
                 )
-    return None
+    whole = value.size > 3 and value.any() and (value == np.round(value)).all()
+    if whole and not wanted[0].words:
+        return "{} {} made of whole numbers only: has an array an integer dtype?"
+    return ""
 
 
-def _is(name: str, value: Array, marks: Sequence[Mark], within: float) -> bool:
-    if all(value.shape != m.shape for m in marks):
-        return False
-    found = mark(name, value)
-    return any(check_marks.agree(found, m, within) for m in marks)
+def _as_input(name: str, value: Array, wanted: Sequence[Mark], given: Results) -> str:
+    """Find what a function was given, as a result or added to one."""
+    for argument, array in given.items():
+        if array.shape != value.shape:
+            continue
+        if np.array_equal(array, value):
+            return f"{{}} {{}} just {argument}, as it was given."
+        if _fits(name, value - array, wanted):
+            return f"{{}} {{}} right but for {argument}, which was added."
+    return ""
 
 
-def _factor(found: Mark, wanted: Sequence[Mark], within: float) -> float | None:
+def _in_parts(
+    name: str,
+    value: Array,
+    parts: Mapping[str, Sequence[Mark]],
+    axes: Mapping[str, int],
+) -> str:
+    """Find timesteps, sequences or gates that are right while others are not."""
+    for word, marks in parts.items():
+        axis = axes[word]
+        if value.ndim <= axis or (word == "gate" and value.shape[-1] % 4):
+            continue
+        found = pieces(value, word, axis)
+        if len(found) != len(marks):
+            continue
+        label = part_name(name, word)
+        right = [k for k, p in enumerate(found) if _fits(label, p, marks[k : k + 1])]
+        if not right:
+            continue
+        wrong = [k for k in range(len(found)) if k not in right]
+        if word == "gate":
+            return f"In {{}}, only {' and '.join(GATES[k] for k in wrong)} {{}} wrong."
+        only = ", ".join(map(str, right))
+        return f"{{}} {{}} right at {word} {only} alone, of {len(found)}."
+    return ""
+
+
+def part_name(output: str, word: str) -> str:
+    """Return what parts of a result are called in their marks."""
+    return f"{output} by {word}"
+
+
+def _factor(found: Mark, wanted: Sequence[Mark]) -> float | None:
     for one in wanted:
-        if (factor := check_marks.ratio(found, one, within)) is not None:
+        if (factor := check_marks.ratio(found, one, _CLOSE)) is not None:
             return factor
     return None
 
 
-def _says_of(factor: float, letters: Mapping[str, int]) -> str | None:
+def _says_of(factor: float, letters: Mapping[str, int]) -> str:
     """Say what a factor may come from."""
 
     def near(number: float) -> bool:
@@ -159,7 +243,7 @@ def _says_of(factor: float, letters: Mapping[str, int]) -> str | None:
                 f"{{}} {{}} multiplied by {size}, which is {text} here: summed where "
                 "an average is wanted, or a division is missing?"
             )
-    return None
+    return ""
 
 
 def _products(letters: Mapping[str, int]) -> Iterator[tuple[str, int]]:

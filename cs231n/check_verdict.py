@@ -118,8 +118,17 @@ def is_done(function: Function, records: Records) -> bool:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         with _any_device(exercise, []):
-            bench = Bench(function, records)
-            return any(_look(bench, exercise, way).is_right for way in exercise.ways)
+            return _is_done(Bench(function, records), exercise)
+
+
+def _is_done(bench: Bench, exercise: Exercise) -> bool:
+    first = _look(bench, exercise, exercise.ways[0])
+    if first.is_right:
+        return True
+    others = exercise.ways[1:]
+    if not any(_look(bench, exercise, way).is_right for way in others):
+        return False
+    return bool(exercise.narrow) or bool(_blamed(first, bench, exercise))
 
 
 def _any_device(exercise: Exercise, remarks: list[str]) -> AbstractContextManager[None]:
@@ -142,16 +151,17 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
         look = _look(bench, exercise, way)
         if look.is_right and way in exercise.narrow:
             return _narrow(looks[0], bench, exercise, way)
-        if look.is_right:
+        # Another way tells only where this one's own ground is not firm.
+        if look.is_right and (not looks or _blamed(looks[0], bench, exercise)):
             return Verdict(DONE, remarks=_remarks(bench, exercise, way))
         if _is_unbegun(look, bench, exercise, code):
             return Verdict(UNBEGUN)
         looks.append(look)
     if exercise.mentions and not re.search(exercise.mentions, code.lower()):
         return Verdict(UNBEGUN)
-    if exercise.differences and _confirmed(exercise, bench):
-        return Verdict(DONE, remarks=[_agrees_with_a_wrong_forward_pass(bench)])
     blamed = {look.way: _blamed(look, bench, exercise) for look in looks}
+    if blamed["own"] and exercise.differences and _confirmed(exercise, bench):
+        return Verdict(DONE, remarks=[_agrees_with_a_wrong_forward_pass(bench)])
     if telling := [look for look in looks if not blamed[look.way]]:
         return _explain(telling, bench, exercise)
     # A stored cache that was read as a known mistake reads it tells enough.
@@ -374,8 +384,7 @@ def _blamed(look: _Look, bench: Bench, exercise: Exercise) -> str:
         function = next(f for f in functions() if f.short == name)
         if function.key not in bench.records.functions:
             continue  # nothing is stored that would tell
-        found = judge(function, bench.records, find_exercise(function.key))
-        if found.state not in EARNS:
+        if not is_done(function, bench.records):
             return name
     return ""
 
@@ -411,8 +420,7 @@ def _explain(looks: list[_Look], bench: Bench, exercise: Exercise) -> Verdict:
     for look in whole:
         says = _known(look, bench, exercise)
         if not says:
-            right = bench.record.right[_stored(look.way)]
-            says = seen(look.results, look.problems, right, exercise, _CLOSE)
+            says = seen(look.results, look.problems, bench, exercise, look.way)
         if says:
             facts = _facts(look.results, look.problems)
             return Verdict(WRONG, f"{facts} {' '.join(says)}", named=says)

@@ -1,11 +1,11 @@
 """Make the fingerprints of right results and of typical mistakes that students get."""
 
 import argparse
-import functools
 import sys
 import tomllib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeAlias
@@ -14,11 +14,10 @@ import numpy as np
 
 from cs231n import check_marks
 from cs231n.assignment import Function
-from cs231n.check_bench import Bench, Exercise
+from cs231n.check_bench import Bench, Exercise, pieces
 from cs231n.check_exercises import exercise
 from cs231n.check_layers import PAIRS, call_forward
 from cs231n.check_marks import (
-    Accepted,
     Mark,
     Mistake,
     Record,
@@ -26,6 +25,7 @@ from cs231n.check_marks import (
     Results,
     mark,
 )
+from cs231n.check_naming import part_name
 from cs231n.files import replacing
 from cs231n.progress import progress_bar
 from staff.questions import ROOT, questions
@@ -151,33 +151,23 @@ def answers_of(name: str, writing: str) -> Answers:
     )
 
 
-def observe(
-    function: Function, seed: int, way: str, cache: Any = None
-) -> dict[str, Mark]:
+def observe(function: Function, seed: int, way: str, draw: int = 0) -> dict[str, Mark]:
     """Return the marks of what a function gives, as the modules stand now.
 
     Args:
         function: Its row in the table.
         seed: Draws the public inputs.
         way: How it is looked at.
-        cache: What is stored for it to read.
+        draw: Which draw of inputs it is.
     """
-    return _marks_of(_bench(function, seed, cache), exercise(function.key), way)
+    with _quiet():
+        bench = _bench(function, seed, draw)
+        results = exercise(function.key).run(bench, way)
+    return {name: mark(name, value) for name, value in results.items()}
 
 
-def _bench(function: Function, seed: int, cache: Any = None) -> Bench:
-    record = Record({}, cache=cache)
-    return Bench(function, Records(seed, {function.key: record}))
-
-
-def _marks_of(bench: Bench, how: Exercise, way: str) -> dict[str, Mark]:
-    return _marked(lambda: how.run(bench, way))
-
-
-def _marked(run: Callable[[], Results]) -> dict[str, Mark]:
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        return {name: mark(name, value) for name, value in run().items()}
+def _bench(function: Function, seed: int, draw: int = 0) -> Bench:
+    return Bench(function, Records(seed, {function.key: Record({}, draw=draw)}))
 
 
 def make(seed: int = SEED, only: str = "", watched: bool = True) -> Records:
@@ -202,7 +192,7 @@ def _record(function: Function, seed: int) -> Record:
     how = exercise(function.key)
     mistakes = []
     for slip in (s for s in bank()[1] if s.key == function.key):
-        if spoilt := _spoilt(slip, function, how, seed, bare.right):
+        if spoilt := _spoilt(slip, function, how, seed, bare):
             mistakes.append(Mistake(slip.says, spoilt))
         elif not slip.implied:
             raise WritingError(f"{slip.key}: nothing is wrong with: {slip.says}")
@@ -216,31 +206,71 @@ def right(function: Function, seed: int) -> Record:
         function: Its row in the table.
         seed: Draws the public inputs.
     """
+    suits = exercise(function.key).suits
+    for draw in range(1000):
+        found = _results(function, seed, draw)
+        if suits is None or all(suits(results[0]) for results in found.values()):
+            break
+    else:
+        raise WritingError(f"{function.key}: no draw of a thousand shows all it should")
+    return _recorded(function, seed, draw, found)
+
+
+def _results(function: Function, seed: int, draw: int) -> dict[str, list[Results]]:
+    """Return right results by the way of looking, several where there is a choice."""
     how = exercise(function.key)
-    sample = _sample_cache(function, seed) if "sample" in how.ways else None
     others = [w for w, k in bank()[0].items() if function.name in k.accepted]
-    ways = {}
+    found: dict[str, list[Results]] = {}
     for way in (w for w in how.ways if w != "sample"):
-        solved_ones: Answers = ({}, {})
-        if way == "stand-in":
-            solved_ones = _made_of_steps(function)
-        found = []
-        for answers in (solved_ones, *(answers_of(function.name, w) for w in others)):
-            with rewritten(*answers):
-                found.append(observe(function, seed, way))
-        ways[way] = {
-            name: tuple(dict.fromkeys(marks[name] for marks in found))
-            for name in found[0]
+        plain = _made_of_steps(function) if way == "stand-in" else ({}, {})
+        for answers in (plain, *(answers_of(function.name, w) for w in others)):
+            with rewritten(*answers), _quiet():
+                results = how.run(_bench(function, seed, draw=draw), way)
+                found.setdefault(way, []).append(results)
+    return found
+
+
+def _recorded(
+    function: Function, seed: int, draw: int, found: Mapping[str, list[Results]]
+) -> Record:
+    how = exercise(function.key)
+    ways = {
+        way: {
+            name: tuple(dict.fromkeys(mark(name, r[name]) for r in results))
+            for name in results[0]
         }
-    bench = _bench(function, seed)
-    care = {
-        title: {
-            case: {n: (m,) for n, m in _marked(functools.partial(run, bench)).items()}
-            for case, run in cases.items()
-        }
-        for title, cases in how.care.items()
+        for way, results in found.items()
     }
-    return Record(ways, care, cache=sample)
+    whole = found["own"][0]
+    parts = {
+        output: {
+            word: tuple(
+                replace(mark(part_name(output, word), piece), words=())
+                for piece in pieces(whole[output], word, axis)
+            )
+            for word, axis in axes.items()
+        }
+        for output, axes in how.parts.items()
+        if axes and output in whole
+    }
+    with _quiet():
+        bench = _bench(function, seed, draw=draw)
+        care = {
+            title: {
+                case: {n: (mark(n, value),) for n, value in run(bench).items()}
+                for case, run in cases.items()
+            }
+            for title, cases in how.care.items()
+        }
+        sample = _sample_cache(function, seed) if "sample" in how.ways else None
+    return Record(ways, care, parts, cache=sample, draw=draw)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _made_of_steps(function: Function) -> Answers:
@@ -256,7 +286,10 @@ def _sample_cache(function: Function, seed: int) -> Any:
     pair = next(p for p in PAIRS if function.name.endswith(f".{p.name}_backward"))
     bench = _bench(function, seed)
     forward = getattr(bench.module, f"{pair.name}_forward")
-    return call_forward(pair, bench, forward, pair.draw(bench)[0])[1]
+    return tuple(
+        call_forward(pair, bench, forward, inputs)[1]
+        for inputs, _ in pair.cases(bench).values()
+    )
 
 
 def _spoilt(
@@ -264,9 +297,10 @@ def _spoilt(
     function: Function,
     how: Exercise,
     seed: int,
-    right: Mapping[str, Accepted],
+    bare: Record,
 ) -> dict[str, dict[str, Mark]]:
     """Return the marks of what a mistake spoils, by the way of looking."""
+    right = bare.right
     ways = [way for way in how.ways if way in right and way not in how.narrow]
     if "rnn_layers" in function.name:
         ways = ["own"]  # stand-ins take the place of steps, which the solution has not
@@ -274,7 +308,7 @@ def _spoilt(
     with rewritten(*answers_with(slip, "edit")):
         for way in ways:
             try:
-                found = observe(function, seed, way)
+                found = observe(function, seed, way, bare.draw)
             except Exception as error:  # of whatever kind the mistake leads to
                 if slip.implied:
                     return {}
