@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cs231n.files import replacing
+from cs231n.files import replace, replacing, set_mode
 from staff.handout_files import HandoutError, collect
 from staff.questions import ROOT, questions
 
@@ -23,7 +23,7 @@ def write(files: Mapping[str, bytes], folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        path.chmod(_mode(name))
+        set_mode(path, _mode(name))
 
 
 def pack(files: Mapping[str, bytes], archive: Path) -> None:
@@ -95,13 +95,13 @@ def build(
         with replacing(archive) as packed:
             pack(files, packed)
             if out.exists():
-                out.replace(aside)
-            folder.replace(out)
+                replace(out, aside)
+            replace(folder, out)
     except OSError as error:
         if aside.exists():  # the archive failed after the folder was in its place
             if out.exists():
-                out.replace(folder)
-            aside.replace(out)
+                replace(out, folder)
+            replace(aside, out)
         raise _cannot_write(out.parent, error) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cs231n import files
+
 RECORD = "build.json"
 """The file in a generated folder that says what it was made from."""
 
@@ -71,12 +73,12 @@ def _publish(draft: Path, target: Path, key: str) -> None:
     """Give a whole draft its name, unless somebody else was faster."""
     if is_built(target, key):
         return
-    draft.chmod(0o755)  # mkdtemp makes private folders
+    files.set_mode(draft, 0o755)  # mkdtemp makes private folders
     old = draft.with_name(f"{draft.name}-old")
     if target.exists():
-        target.rename(old)
+        files.replace(target, old)
     try:
-        draft.rename(target)
+        files.replace(draft, target)
     except OSError:
         if not is_built(target, key):
             raise
