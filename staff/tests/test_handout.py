@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cs231n import handout as stamp
 from staff import handout, handout_golden
 from staff.handout import build, differences, pack, write
 from staff.handout_files import HandoutError, collect, entries, student_pyproject
@@ -366,6 +367,24 @@ def test_an_archive_that_cannot_be_replaced_leaves_the_folder_as_it_was(built):
         build({"c.txt": b"two\n"}, out, archive)
     assert differences(FILES, out) == []
     assert sorted(p.name for p in out.parent.iterdir()) == ["a.zip", "handout"]
+
+
+def test_names_that_begin_with_the_folder_itself_lead_nowhere(tmp_path):
+    """As some tools pack a folder again."""
+    files = {"a.txt": b"one\n", "b/c.txt": b"two\n"}
+    files[stamp.STAMP] = stamp.write(stamp.take("1", files))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.mkdir("./")
+        for name, content in files.items():
+            archive.writestr(f"./assignment3/{name}", content)
+    assert stamp.load(tmp_path / "a.zip")[1] == files
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("./../a.txt", "")
+    with pytest.raises(stamp.StampError, match="leads astray"):
+        stamp.load(tmp_path / "b.zip")
+    (tmp_path / "page.zip").write_text("<!doctype html><title>gone</title>")
+    with pytest.raises(stamp.StampError, match="it is a web page"):
+        stamp.load(tmp_path / "page.zip")
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
