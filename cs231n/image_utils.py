@@ -178,7 +178,8 @@ def load_image(filename: str | os.PathLike[str], size: int | None = None) -> Pic
     try:
         picture = decode(content, size)
     except TooLargeError as error:
-        raise TooLargeError(f"{path} cannot be read: {error}.") from error
+        way_out = "." if size else ", or ask for a size."
+        raise TooLargeError(f"{path} cannot be read: {error}{way_out}") from error
     except ValueError as error:
         raise ValueError(
             f"{path} is no picture that can be read ({error}); save it as PNG or JPEG."
