@@ -309,12 +309,15 @@ def _fit_picture(image: Any) -> NDArray[np.uint8]:
     """Return the middle of a picture, of ``SIZE``."""
     from PIL import Image
 
+    from cs231n.datasets.picture_files import as_pixels
+
     picture = image if isinstance(image, Image.Image) else _as_pillow(image)
+    picture = Image.fromarray(as_pixels(picture))  # upright, in colour, 8 bits
     H, W = SIZE
     scale = min(picture.width / W, picture.height / H)
     across, down = W * scale, H * scale
     left, top = (picture.width - across) / 2, (picture.height - down) / 2
-    small = picture.convert("RGB").resize(
+    small = picture.resize(
         (W, H),
         Image.Resampling.BILINEAR,  # Pillow averages as it shrinks
         box=(left, top, left + across, top + down),

@@ -10,6 +10,7 @@ import numpy as np
 
 from cs231n import optim
 from cs231n.coco_utils import sample_coco_minibatch
+from cs231n.file_kinds import because
 from cs231n.files import replacing
 from cs231n.progress import progress_bar
 
@@ -294,8 +295,8 @@ class CaptioningSolver:
             np.random.RandomState(0).set_state(state)  # raises if it is no state
         except Exception as error:  # damaged bytes raise a dozen kinds in zipfile alone
             raise ValueError(
-                f"{name} is not a whole checkpoint of CaptioningSolver ({error}); "
-                "delete it to start the run anew."
+                f"{name} is not a whole checkpoint of CaptioningSolver "
+                + because(path, "zip", error, "delete it to start the run anew")
             ) from error
         if wrong:
             raise ValueError(

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n import datasets
+from cs231n.file_kinds import because
 
 BASE_DIR = str(Path(__file__).resolve().parent / "datasets" / "coco_captioning")
 
@@ -240,7 +241,7 @@ def _opened_h5(file: Path) -> Iterator[Any]:
     except Exception as error:  # h5py meets damage with a dozen kinds
         raise OSError(
             f"{file} ({file.stat().st_size:,} bytes) is no whole HDF5 file, perhaps "
-            f"half a download ({error}); delete it and {_FETCH}."
+            f"half a download {because(file, 'hdf5', error, f'delete it and {_FETCH}')}"
         ) from error
 
 
@@ -291,11 +292,12 @@ def _map(dataset: Any, file: Path) -> NDArray[Any]:
 def _read_lines(file: Path) -> NDArray[np.str_]:
     """Read one string a line."""
     try:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")  # editors may put a mark in front
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{file} is missing; {_FETCH}.") from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is no text file ({error}); {_FETCH}.") from error
+        why = because(file, "text", error, _FETCH)
+        raise ValueError(f"{file} is no text file {why}") from error
     lines = text.removesuffix("\n").split("\n") if text else []
     return np.array([line.strip() for line in lines], dtype=np.str_)
 
@@ -303,13 +305,12 @@ def _read_lines(file: Path) -> NDArray[np.str_]:
 def _read_vocabulary(file: Path) -> dict[str, Any]:
     """Read the vocabulary and see that its two directions agree."""
     try:
-        vocabulary = json.loads(file.read_text("utf-8"))
+        vocabulary = json.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{file} is missing; {_FETCH}.") from error
     except ValueError as error:  # bad JSON, bad UTF-8
-        raise ValueError(
-            f"{file} is no whole JSON file ({error}); {_FETCH}."
-        ) from error
+        why = because(file, "json", error, _FETCH)
+        raise ValueError(f"{file} is no whole JSON file {why}") from error
     if not (
         isinstance(vocabulary, dict)
         and isinstance(vocabulary.get("idx_to_word"), list)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n import datasets, safe_pickle
+from cs231n.file_kinds import because
 from cs231n.tiny_imagenet import load_tiny_imagenet as load_tiny_imagenet  # noqa: PLC0414 (a re-export)
 
 CIFAR10 = "cifar-10-batches-py"
@@ -83,9 +84,8 @@ def load_CIFAR_batch(  # noqa: N802 (its name in every edition)
             f"There is no file {filename}; fetch and unpack {CIFAR10_URL}."
         ) from error
     except (KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        raise ValueError(
-            f"{filename} is no batch of CIFAR-10 ({error}); fetch {CIFAR10_URL} again."
-        ) from error
+        why = because(filename, "pickle", error, f"fetch {CIFAR10_URL} again")
+        raise ValueError(f"{filename} is no batch of CIFAR-10 {why}") from error
     return X, labels
 
 
@@ -229,10 +229,12 @@ def read_imagenet_val(
         if X.ndim != 4 or X.shape[3] != 3 or y.shape != X.shape[:1]:
             raise ValueError(f"X has shape {X.shape}, y {y.shape}")
     except (AttributeError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        advice = (
+            f"fetch {IMAGENET_VAL_URL} again, or delete it to use the embedded photos"
+        )
         raise ValueError(
             f"{file} does not hold pictures X, classes y and names label_map "
-            f"({error}); fetch {IMAGENET_VAL_URL} again, or delete it to use the "
-            "embedded photos."
+            + because(file, "zip", error, advice)
         ) from error
     # The course's file has no name for class 134, the crane.
     if missing := set(range(1000)) - class_names.keys():

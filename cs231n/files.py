@@ -1,14 +1,32 @@
-"""Files that are whole or absent: written to a temporary name, then renamed."""
+"""Files that are whole or absent: written to a temporary name, then renamed.
 
+Mounted drives of Windows or a cloud may refuse permissions, and to say that everything
+has reached the disk: both are left undone there. A virus scanner or the like may hold a
+file for a moment: renaming waits for it.
+"""
+
+import errno
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+T = TypeVar("T")
+Name = str | os.PathLike[str]
+
+PATIENCE = 2.0
+"""Seconds for which another program may hold a file."""
+_PAUSE = 0.02
+_HELD = {errno.EACCES, errno.EPERM, errno.EBUSY}
+# Where there is no syncing; a full or broken disk says other things.
+_NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, *_HELD}
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: Name) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place on success.
 
     If the block raises, the temporary file is removed and ``path`` is as it was.
@@ -25,13 +43,52 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     draft = Path(name)
     try:
         yield draft
-        with draft.open("rb+") as file:  # Windows only syncs what it may write
-            os.fsync(file.fileno())
+        # Windows only syncs what it may write.
+        with _patiently(lambda: draft.open("rb+")) as file:
+            sync(file)
         # mkstemp makes private files; give what open() would have given.
         umask = os.umask(0)
         os.umask(umask)
-        draft.chmod(0o666 & ~umask)
-        draft.replace(target)
+        set_mode(draft, 0o666 & ~umask)
+        replace(draft, target)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        with suppress(PermissionError):  # held, and what went wrong matters more
+            draft.unlink(missing_ok=True)
         raise
+
+
+def replace(source: Name, target: Name) -> None:
+    """Rename a file or a folder, in the place of an older file if there is one.
+
+    Raises:
+        OSError: If it cannot be done, or another program holds one of the two for more
+            than ``PATIENCE`` seconds.
+    """
+    _patiently(lambda: Path(source).replace(target))
+
+
+def sync(file: BinaryIO) -> None:
+    """Wait until what was written has reached the disk, if the disk knows of that."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def set_mode(path: Name, mode: int) -> None:
+    """Set permissions, if the disk has any."""
+    with suppress(OSError):
+        Path(path).chmod(mode)
+
+
+def _patiently(act: Callable[[], T]) -> T:
+    """Try again while another program holds what is wanted."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return act()
+        except OSError as error:
+            if error.errno not in _HELD or time.monotonic() >= end:
+                raise
+        time.sleep(_PAUSE)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cs231n.file_kinds import because
 from cs231n.files import replacing
 
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ def load_checkpoint(
         epochs, seconds = int(facts["epochs"]), float(facts["seconds"])
     except Exception as error:  # damaged bytes raise a dozen kinds in zipfile alone
         raise ValueError(
-            f"{name} is not a whole checkpoint of this training ({error}); delete it "
-            "to start anew."
+            f"{name} is not a whole checkpoint of this training "
+            + because(path, "zip", error, "delete it to start anew")
         ) from error
     if wrong:
         raise ValueError(

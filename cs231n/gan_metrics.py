@@ -102,7 +102,8 @@ class Judge:
         with torch.no_grad():
             features = self.classifier.features(x.to(device))
             probabilities = self.classifier.scores(features).softmax(1)
-        return features.double().cpu().numpy(), probabilities.double().cpu().numpy()
+        # On the CPU first: Apple's graphics chip has no float64.
+        return features.cpu().double().numpy(), probabilities.cpu().double().numpy()
 
 
 def mode_coverage(probabilities: Array) -> tuple[int, float]:

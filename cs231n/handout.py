@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cs231n import regions
+from cs231n.file_kinds import because
 
 STAMP = "cs231n/handout.json"
 FORMAT = 1
@@ -143,18 +144,22 @@ def load(path: Path) -> tuple[Stamp, dict[str, bytes]]:
         return _verified(path.name, lambda name: _from_folder(path, name))
     try:
         with zipfile.ZipFile(path) as archive:
-            names = _names(archive, path.name)
-            found = [name for name in names if f"/{name}".endswith(f"/{STAMP}")]
+            members = _members(archive, path.name)
+            found = [name for name in members if f"/{name}".endswith(f"/{STAMP}")]
             if len(found) != 1:
                 raise StampError(
                     f"{path.name} is no hand-out: {STAMP} is in it {len(found)} times; "
                     "give the zip as you downloaded it."
                 )
             prefix = found[0].removesuffix(STAMP)
-            return _verified(path.name, lambda name: _from_zip(archive, prefix + name))
+            return _verified(
+                path.name,
+                lambda name: _from_zip(archive, members.get(prefix + name)),
+            )
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise StampError(
-            f"{path.name} is no whole zip file ({error}); download it again."
+            f"{path.name} is no whole zip file "
+            + because(path, "zip", error, "download it again")
         ) from None
     except RuntimeError:  # what zipfile raises for a password
         raise StampError(
@@ -187,23 +192,25 @@ def _verified(
     return stamp, files
 
 
-def _names(archive: zipfile.ZipFile, called: str) -> list[str]:
-    """Return the names in a zip, none of which leads out of the folder."""
+def _members(archive: zipfile.ZipFile, called: str) -> dict[str, zipfile.ZipInfo]:
+    """Return the files in a zip by name, none of which leads out of the folder."""
     infos = archive.infolist()
-    names = [info.filename for info in infos if not info.is_dir()]
-    for info in infos:
+    # Some tools begin every name with ./, and name the folder itself so.
+    named = [(info.filename.removeprefix("./"), info) for info in infos]
+    for name, info in named:
         link = stat.S_ISLNK(info.external_attr >> 16)
-        if link or not _travels(info.filename.rstrip("/")):
+        if link or (name and not _travels(name.rstrip("/"))):
             what = "a link" if link else "a file whose name leads astray"
             raise StampError(f"{called} has {what} in it: {info.filename!r}.")
-    if len({name.casefold() for name in names}) != len(names):
+    files = [(name, info) for name, info in named if name and not info.is_dir()]
+    if len({name.casefold() for name, _ in files}) != len(files):
         raise StampError(f"{called} has a name in it twice; download it again.")
     if sum(info.file_size for info in infos) > LARGEST:
         raise StampError(
             f"{called} would unpack to more than {LARGEST >> 20} MB, which no hand-out "
             "does."
         )
-    return names
+    return dict(files)
 
 
 def _travels(name: str) -> bool:
@@ -214,12 +221,11 @@ def _travels(name: str) -> bool:
     )
 
 
-def _from_zip(archive: zipfile.ZipFile, name: str) -> bytes | None:
-    try:
-        with archive.open(name) as file:
-            return file.read(LARGEST)
-    except KeyError:
+def _from_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> bytes | None:
+    if member is None:
         return None
+    with archive.open(member) as file:
+        return file.read(LARGEST)
 
 
 def _from_folder(folder: Path, name: str) -> bytes | None:

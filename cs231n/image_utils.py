@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n.datasets.pictures import Picture, decode
+from cs231n.datasets.picture_files import Picture, TooLargeError, decode
 from cs231n.datasets.pictures import image_from_url as image_from_url  # noqa: PLC0414 (a re-export)
 
 Mean: TypeAlias = Literal["image", "pixel", "none"]
@@ -148,20 +148,23 @@ def load_image(filename: str | os.PathLike[str], size: int | None = None) -> Pic
     """Read a picture file, upright and in colour.
 
     Cameras that store a picture lying down say so in the file: it is turned upright.
-    Grayscale, palette and CMYK become red, green and blue, 16 bits become 8, what is
-    transparent shows white, and of an animation the first frame counts.
+    Grayscale, palette and CMYK become red, green and blue, 16 bits, 32 bits and
+    fractions become 8 bits, what is transparent shows white, and of an animation the
+    first frame counts.
 
     Args:
         filename: Any file that Pillow reads.
         size: What the shorter side is scaled to, bilinear; the longer side keeps the
-            proportion, rounded down. None leaves the picture as it is.
+            proportion, rounded down. None leaves the picture as it is. Of a picture
+            with more pixels than Pillow allows, no more is read than a size needs.
 
     Returns:
         (H, W, 3) pixels.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is no picture, or the size not a positive whole number.
+        ValueError: If the file is no picture, or has too many pixels to be read whole,
+            or the size is not a positive whole number.
     """
     if size is not None:
         size = _positive(size)
@@ -173,7 +176,10 @@ def load_image(filename: str | os.PathLike[str], size: int | None = None) -> Pic
             f"There is no picture {path}; check its name and the working directory."
         ) from error
     try:
-        picture = decode(content)
+        picture = decode(content, size)
+    except TooLargeError as error:
+        way_out = "." if size else ", or ask for a size."
+        raise TooLargeError(f"{path} cannot be read: {error}{way_out}") from error
     except ValueError as error:
         raise ValueError(
             f"{path} is no picture that can be read ({error}); save it as PNG or JPEG."

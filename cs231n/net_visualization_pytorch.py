@@ -200,7 +200,8 @@ def preprocess(img: Image.Image, size: int = 224) -> torch.Tensor:
     """Turn a picture into the network's input.
 
     Args:
-        img: A Pillow picture of any mode; what is transparent becomes white.
+        img: A Pillow picture of any mode; what is transparent becomes white, and what a
+            camera stored lying down is turned upright.
         size: What the shorter side is scaled to.
 
     Returns:
@@ -213,7 +214,7 @@ def preprocess(img: Image.Image, size: int = 224) -> torch.Tensor:
     from PIL import Image
     from torchvision import transforms
 
-    from cs231n.datasets.pictures import to_rgb
+    from cs231n.datasets.picture_files import as_pixels
 
     if not isinstance(img, Image.Image):
         raise TypeError(
@@ -227,8 +228,7 @@ def preprocess(img: Image.Image, size: int = 224) -> torch.Tensor:
             f"scaled to a shorter side of {size} within {MAX_PIXELS / 1e6:g} "
             "megapixels; cut or shrink it first."
         )
-    if img.mode != "RGB":
-        img = Image.fromarray(to_rgb(img))
+    img = Image.fromarray(as_pixels(img))
     transform = transforms.Compose(
         [
             transforms.Resize(size),

@@ -2,12 +2,15 @@
 
 Each takes a weight array, the loss gradient at it and a dictionary of settings and
 state, and returns the next weights and that same dictionary, filled with defaults.
+Editions call the arrays ``w, dw`` or ``x, dx``; every rule takes either by name.
 Weights and state are updated in place where their memory allows it, so a step allocates
 next to nothing and float32 stays float32.
 """
 
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +19,37 @@ from cs231n import compiled
 
 Array: TypeAlias = NDArray[Any]
 Config: TypeAlias = dict[str, Any]
+_P = ParamSpec("_P")
 
 _BLOCK = 32768  # elements; a handful of blocks this long stay in the L2 cache
 
 
+def _by_either_name(
+    rule: Callable[_P, tuple[Array, Config]],
+) -> Callable[_P, tuple[Array, Config]]:
+    """Let a rule's arrays be given as w, dw and as x, dx, whatever it calls them."""
+    own = list(inspect.signature(rule).parameters)[:2]
+    arrays = [("weights", "w", "x", "first"), ("gradients", "dw", "dx", "second")]
+
+    @functools.wraps(rule)
+    def step(*args: _P.args, **kwargs: _P.kwargs) -> tuple[Array, Config]:
+        for place, (what, one, other, nth) in enumerate(arrays):
+            given = ["by position"] * (len(args) > place)
+            given += [f"as {name}" for name in (one, other) if name in kwargs]
+            if len(given) != 1:
+                came = f"came {' and '.join(given)}" if given else "are missing"
+                raise TypeError(
+                    f"{rule.__name__}: the {what} {came}; give them once, in {nth} "
+                    f"place or as {one} or {other}."
+                )
+            if len(args) <= place:
+                kwargs[own[place]] = kwargs.pop(one if one in kwargs else other)
+        return rule(*args, **kwargs)
+
+    return step
+
+
+@_by_either_name
 def sgd(w: Array, dw: Array, config: Config | None = None) -> tuple[Array, Config]:
     """Take one step of plain stochastic gradient descent.
 
@@ -38,6 +68,7 @@ def sgd(w: Array, dw: Array, config: Config | None = None) -> tuple[Array, Confi
     return w, config
 
 
+@_by_either_name
 def sgd_momentum(
     w: Array, dw: Array, config: Config | None = None
 ) -> tuple[Array, Config]:
@@ -63,6 +94,7 @@ def sgd_momentum(
     return w, config
 
 
+@_by_either_name
 def rmsprop(w: Array, dw: Array, config: Config | None = None) -> tuple[Array, Config]:
     """Take one step of RMSProp.
 
@@ -91,6 +123,7 @@ def rmsprop(w: Array, dw: Array, config: Config | None = None) -> tuple[Array, C
     return w, config
 
 
+@_by_either_name
 def adam(x: Array, dx: Array, config: Config | None = None) -> tuple[Array, Config]:
     """Take one step of Adam.
 

@@ -20,6 +20,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from cs231n.file_kinds import because
+
+_ADVICE = "fetch it again from where it is published"
 Readable: TypeAlias = str | os.PathLike[str] | BinaryIO
 
 
@@ -154,15 +157,18 @@ def load(
         pickle.UnpicklingError: If the file asks for anything else or is damaged.
     """
     with _opened(file) as (stream, name):
+        begin = stream.tell() if stream.seekable() else 0
         try:
             return _Reader(stream, allow, encoding).load()
         except OSError:
             raise
         except Exception as error:  # MemoryError too: damaged lengths ask for terabytes
             what = str(error) or type(error).__name__
+            if stream.seekable():
+                stream.seek(begin)
             raise pickle.UnpicklingError(
-                f"{name} is not a pickle of plain data and arrays ({what}); "
-                "fetch it again from where it is published."
+                f"{name} is not a pickle of plain data and arrays "
+                + because(stream, "pickle", what, _ADVICE)
             ) from error
 
 
@@ -191,8 +197,11 @@ def load_npz(file: Readable, *, allow: Collection[str] = PLAIN) -> dict[str, Any
             raise
         except Exception as error:  # damaged bytes raise a dozen kinds in zipfile alone
             what = str(error) or type(error).__name__
+            if stream.seekable():
+                stream.seek(0)
             raise ValueError(
-                f"{name} cannot be read as an npz file ({what}); fetch it again."
+                f"{name} cannot be read as an npz file "
+                + because(stream, "zip", what, _ADVICE)
             ) from error
     return arrays
 

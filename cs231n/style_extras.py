@@ -59,14 +59,14 @@ def match_colors(style: torch.Tensor, content: torch.Tensor) -> torch.Tensor:
     def statistics(
         img: torch.Tensor, power: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        colors = img[0].flatten(1).double()
+        colors = img[0].flatten(1).cpu().double()  # some devices have no float64
         values, vectors = torch.linalg.eigh(torch.cov(colors, correction=0))
         root = vectors * (values.clamp(min=0) + 1e-6) ** power @ vectors.T
         return colors.mean(1, keepdim=True), root
 
     style_mean, style_root = statistics(style, -0.5)
     content_mean, content_root = statistics(content, 0.5)
-    whitened = style_root @ (style[0].flatten(1).double() - style_mean)
+    whitened = style_root @ (style[0].flatten(1).cpu().double() - style_mean)
     colors = content_root @ whitened + content_mean
     recolored: torch.Tensor = colors.view_as(style).to(style)
     # END SOLUTION

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from cs231n import datasets
-from cs231n.datasets.pictures import decode
+from cs231n.datasets.picture_files import decode
+from cs231n.file_kinds import because
 
 ORIGINAL = "tiny-imagenet-100-A"
 ORIGINAL_MODEL = "pretrained_model.h5"
@@ -139,11 +140,12 @@ def _locate(path: Path) -> Path:
 def _lines(file: Path) -> list[str]:
     """Return a text file's lines that are not empty."""
     try:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{file} is missing; {_ADVICE}.") from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not text ({error}); {_ADVICE}.") from error
+        why = because(file, "text", error, _ADVICE)
+        raise ValueError(f"{file} is not text {why}") from error
     return [line for line in text.splitlines() if line.strip()]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cs231n import handout, merge
-from cs231n.files import replacing
+from cs231n.files import replace, replacing, set_mode
 
 ROOT = Path(__file__).resolve().parents[1]
 BACKUP = "before.zip"
@@ -204,7 +204,7 @@ def carry_out(made: Plan, root: Path, summary: str) -> str:
         for path in made.writes:  # the stamp comes last: then all is done
             target = root / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            (folder / "new" / path).replace(target)
+            replace(folder / "new" / path, target)
     except BaseException as error:  # an interrupt, too, must leave nothing half done
         if lost := _put_back(made, root, existed):
             raise UpdateError(
@@ -224,7 +224,7 @@ def carry_out(made: Plan, root: Path, summary: str) -> str:
 
 def _save(made: Plan, draft: Path, summary: str) -> None:
     """Write backup, report, what is set aside, and the new files, to a folder."""
-    draft.chmod(0o755)
+    set_mode(draft, 0o755)
     with (
         replacing(draft / BACKUP) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -238,7 +238,7 @@ def _save(made: Plan, draft: Path, summary: str) -> None:
         with replacing(draft / path) as file:
             file.write_bytes(content)
         if path.endswith(".sh"):
-            (draft / path).chmod(0o755)
+            set_mode(draft / path, 0o755)
 
 
 def _numbered(draft: Path, root: Path) -> Path:
@@ -248,7 +248,8 @@ def _numbered(draft: Path, root: Path) -> Path:
         folder = root / f"update-{number}"
         if not folder.exists() and not folder.is_symlink():
             try:
-                return draft.rename(folder)
+                replace(draft, folder)
+                return folder
             except OSError:
                 if not folder.exists():
                     raise

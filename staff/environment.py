@@ -19,6 +19,7 @@ OLDEST = (3, 11)
 GROUPS = ("test", "lint")
 _STAMP = "cs231n-installed.txt"
 _NO_KERNELS = "no kernels"
+_CPU_ONLY = "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu"
 _NETWORK = (
     "NewConnectionError",
     "ConnectTimeout",
@@ -151,7 +152,8 @@ def _install(root: Path, venv: Path, log: Path) -> None:
     if "No space left" in said:
         raise StepError(
             "the disk is full; the environment takes about 6 GB, so make room or put "
-            "it elsewhere (make VENV=folder), then run this again."
+            "it elsewhere (make VENV=folder), then run this again. On Linux without "
+            f"an NVIDIA card, {_CPU_ONLY} in front of that makes it 2 GB."
         )
     if "No matching distribution" in said:
         line = next(x for x in said.splitlines() if "No matching distribution" in x)

@@ -1,20 +1,22 @@
 """Make the hand-out: the solved tree without its answers, checked, folder and zip."""
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 
-from cs231n.files import replacing
+from cs231n.files import replace, replacing, set_mode
 from staff.handout_files import HandoutError, collect
 from staff.questions import ROOT, questions
 
 TOP = "assignment3"  # the folder that the archive unpacks to
-_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that an archive can hold
+CHANGES = ROOT / "CHANGELOG.md"
 
 
 def write(files: Mapping[str, bytes], folder: Path) -> None:
@@ -23,20 +25,40 @@ def write(files: Mapping[str, bytes], folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        path.chmod(_mode(name))
+        set_mode(path, _mode(name))
 
 
 def pack(files: Mapping[str, bytes], archive: Path) -> None:
     """Write files into an archive, the same bytes every time and everywhere.
 
+    All files are of the release's day: what students unpack shows a time that is true.
     Nothing is compressed: the bytes would then depend on the machine's zlib.
     """
+    time_of_all = (*release_day(CHANGES.read_text("utf-8")), 12, 0, 0)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
         for name in sorted(files):
-            entry = zipfile.ZipInfo(f"{TOP}/{name}", _FIXED_TIME)
+            entry = zipfile.ZipInfo(f"{TOP}/{name}", time_of_all)
             entry.create_system = 3  # Unix, whose modes the next line speaks of
             entry.external_attr = (0o100000 | _mode(name)) << 16
             packed.writestr(entry, files[name])
+
+
+def release_day(changes: str) -> tuple[int, int, int]:
+    """Return year, month and day of the newest term in the change notes.
+
+    Raises:
+        HandoutError: If its heading does not name them.
+    """
+    newest = re.search(r"^## .*$", changes, re.MULTILINE)
+    heading = newest[0] if newest else ""
+    try:
+        day = date.fromisoformat(heading.rpartition("(")[2].removesuffix(")"))
+    except ValueError:
+        raise HandoutError(
+            f"{CHANGES.name}: the newest heading, {heading!r}, names no day; write one "
+            "such as '## 2026.1 (2026-11-28)'."
+        ) from None
+    return day.year, day.month, day.day
 
 
 def differences(files: Mapping[str, bytes], folder: Path) -> list[str]:
@@ -95,13 +117,13 @@ def build(
         with replacing(archive) as packed:
             pack(files, packed)
             if out.exists():
-                out.replace(aside)
-            folder.replace(out)
+                replace(out, aside)
+            replace(folder, out)
     except OSError as error:
         if aside.exists():  # the archive failed after the folder was in its place
             if out.exists():
-                out.replace(folder)
-            aside.replace(out)
+                replace(out, folder)
+            replace(aside, out)
         raise _cannot_write(out.parent, error) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -69,7 +69,7 @@ def collect(root: Path, table: Sequence[Question], keep: str = "") -> dict[str, 
                 )
                 content = text.encode()
             elif source.endswith(".md"):
-                content = _fill_in(content.decode(), table).encode()
+                content = _fill_in(content.decode(), table, root).encode()
             if not source.endswith(".py"):
                 markers.refuse_marks(content.decode(), source)
         except (HandoutError, markers.MarkerError) as error:
@@ -176,8 +176,17 @@ def _read(path: Path, name: str) -> bytes:
     return content
 
 
-def _fill_in(text: str, table: Sequence[Question]) -> str:
-    """Put the questions of a set where a text says ``{{questions 2017}}``."""
+def _fill_in(text: str, table: Sequence[Question], root: Path) -> str:
+    """Put in what a text asks for.
+
+    ``{{questions 2017}}`` is the table of a set's questions, ``{{test packages}}`` what
+    pip is asked for; pip itself knows groups only since version 25.1.
+    """
+    if "{{test packages}}" in text:
+        project = _read(root / "pyproject.toml", "pyproject.toml").decode()
+        groups = tomllib.loads(student_pyproject(project))["dependency-groups"]
+        needs = " ".join(f'"{need}"' for need in groups["test"])
+        text = text.replace("{{test packages}}", needs)
 
     def rows(wanted: re.Match[str]) -> str:
         lines = ["| | question | points | notebook |", "| --- | --- | ---: | --- |"]

@@ -17,6 +17,7 @@ from cs231n.gan_metrics import (
     mode_coverage,
     precision_and_recall,
 )
+from tests import apple_gpu
 
 pytestmark = pytest.mark.q5
 
@@ -87,6 +88,15 @@ def test_a_judge_finds_real_pictures_like_themselves(toy_digits, classifier):
     worse = judge(noise)
     assert worse.frechet > quality.frechet + 0.1
     assert worse.recall < 0.5
+
+
+def test_a_judge_needs_no_float64_on_the_device(toy_digits, classifier):
+    expected = Judge(classifier, toy_digits.images)(0.5 * toy_digits.images)
+    with apple_gpu.imitated():
+        judge = Judge(apple_gpu.moved(classifier), toy_digits.images)
+        quality = judge(0.5 * toy_digits.images)
+    assert quality.frechet == pytest.approx(expected.frechet, rel=1e-5)
+    assert quality.confidence == pytest.approx(expected.confidence, rel=1e-5)
 
 
 def test_a_judge_says_what_it_wants(toy_digits, classifier):

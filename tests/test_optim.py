@@ -1,5 +1,7 @@
 """The update rules: stored values, formulas, memory and dtype."""
 
+import inspect
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -106,6 +108,49 @@ def test_defaults_are_filled_in_and_the_same_dictionary_returns(name):
             np.testing.assert_array_equal(config[key], np.zeros((2, 3)))
         else:
             assert config[key] == value
+
+
+@each_rule
+@pytest.mark.parametrize("names", [("w", "dw"), ("x", "dx"), ("x", "dw")])
+def test_arrays_go_by_the_names_of_every_edition(name, names, rng):
+    rule, (w, dw) = getattr(optim, name), rng.normal(size=(2, 3))
+    expected, _ = rule(w.copy(), dw, {"learning_rate": 0.5})
+    by_name = dict(zip(names, (w.copy(), dw), strict=True))
+    next_w, config = rule(**by_name, config={"learning_rate": 0.5})
+    np.testing.assert_array_equal(next_w, expected)
+    assert config["learning_rate"] == 0.5
+    gradient = {names[1]: dw}
+    next_w, _ = rule(w.copy(), **gradient, config={"learning_rate": 0.5})
+    np.testing.assert_array_equal(next_w, expected)
+
+
+@each_rule
+@pytest.mark.parametrize(
+    ("places", "names", "complaint"),
+    [
+        (0, "w x dw", "weights came as w and as x; give them once"),
+        (0, "w dw dx", "gradients came as dw and as dx"),
+        (1, "x dx", "weights came by position and as x"),
+        (2, "dx", "gradients came by position and as dx"),
+        (0, "dw", "weights are missing; give them once, in first place or as w or x"),
+        (1, "", "gradients are missing; give them once, in second place or as dw or"),
+        (0, "", "weights are missing"),
+    ],
+)
+def test_arrays_given_twice_or_not_at_all_are_named(name, places, names, complaint):
+    arrays = [np.ones(2)] * places
+    with pytest.raises(TypeError, match=f"^{name}: the {complaint}"):
+        getattr(optim, name)(*arrays, **{n: np.ones(2) for n in names.split()})
+    with pytest.raises(TypeError, match="shape"):
+        getattr(optim, name)(np.ones(2), np.ones(2), shape=2)
+
+
+@each_rule
+def test_help_shows_the_arguments_of_the_rule_itself(name):
+    first = "x, dx" if name == "adam" else "w, dw"
+    parameters = inspect.signature(getattr(optim, name)).parameters
+    assert ", ".join(parameters) == f"{first}, config"
+    assert parameters["config"].default is None
 
 
 @each_rule

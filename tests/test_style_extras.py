@@ -12,6 +12,7 @@ from cs231n.style_extras import (
     paint_with_lbfgs,
 )
 from cs231n.style_painting import LIMIT
+from tests import apple_gpu
 
 pytestmark = pytest.mark.extra
 
@@ -57,6 +58,14 @@ def test_matching_colors_moves_no_edge(rng):
     torch.testing.assert_close(result[..., 3], result[..., 2])
     same = match_colors(style, style)
     torch.testing.assert_close(same, style, rtol=0, atol=1e-4)
+
+
+def test_colors_are_matched_on_a_device_without_float64(rng):
+    style, content = pictures(rng, (6, 5), (7, 7))
+    with apple_gpu.imitated():
+        result = match_colors(style.to("mps"), content.to("mps"))
+        assert str(result.device) == "mps"
+    torch.testing.assert_close(result.cpu(), match_colors(style, content))
 
 
 def test_gray_pictures_have_colors_that_can_be_matched(rng):

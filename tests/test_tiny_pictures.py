@@ -186,16 +186,30 @@ def test_made_once_and_again_when_the_code_changes(tmp_path, monkeypatch, capsys
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()])
-def test_an_interrupted_build_leaves_nothing(tmp_path, monkeypatch, error):
-    def stop(*_):
-        if len(list(tmp_path.rglob("*.JPEG"))) > 5:
+def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path, monkeypatch, error):
+    expected = contents(tiny_folder.build(tmp_path / "unbroken", SMALL))
+    draw, drawn = tiny_folder.draw_picture, []
+
+    def stop(*arguments):
+        if len(drawn) == 10:
             raise error
-        return np.zeros((64, 64, 3), np.uint8)
+        drawn.append(draw(*arguments))
+        return drawn[-1]
 
     monkeypatch.setattr(tiny_folder, "draw_picture", stop)
     with pytest.raises(type(error)):
         tiny_folder.build(tmp_path / "tiny", SMALL)
-    assert names(tmp_path) == set()
+    (pieces,) = names(tmp_path) - {"unbroken"}
+    assert pieces.startswith(".tiny-")
+
+    monkeypatch.setattr(
+        tiny_folder, "draw_picture", lambda *a: drawn.append(0) or draw(*a)
+    )
+    drawn.clear()
+    folder = tiny_folder.build(tmp_path / "tiny", SMALL)
+    assert len(drawn) == 16 - 8  # two classes of four were whole
+    assert contents(folder) == expected
+    assert names(tmp_path) == {"unbroken", "tiny"}
 
 
 @pytest.mark.usefixtures("quick")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from cs231n.file_kinds import because
 from cs231n.im2col import places, require_images
 from cs231n.layer_utils import *
 
@@ -279,7 +280,8 @@ def _read(
                     found[name] = file[name][()]
     except OSError as error:
         raise ValueError(
-            f"{h5_file} cannot be read as an HDF5 file ({error}); fetch it again."
+            f"{h5_file} cannot be read as an HDF5 file "
+            + because(h5_file, "hdf5", error, "fetch it again")
         ) from error
     other = f"{h5_file} belongs to another architecture: "
     if missing := [name for name in wanted if name not in found]:

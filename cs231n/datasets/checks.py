@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cs231n import safe_pickle
+from cs231n.file_kinds import because
 
 _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 
@@ -195,7 +196,7 @@ def _bytes(file: Path) -> bytes:
 
 def _lines(file: Path) -> list[str]:
     try:
-        return _bytes(file).decode().splitlines()
+        return _bytes(file).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DamagedError(f"{file} is no text file ({error}).") from error
 
@@ -212,4 +213,5 @@ def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
                 if isinstance(item, h5py.Dataset)
             }
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise DamagedError(f"{file} is no whole HDF5 file ({error}).") from error
+        why = because(file, "hdf5", error, "fetch it again")
+        raise DamagedError(f"{file} is no whole HDF5 file {why}") from error

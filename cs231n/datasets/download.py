@@ -6,7 +6,6 @@ and a web page is not taken for data. Bytes wait in ``NAME.part``, which nothing
 as data, and ``NAME.part.json`` says which version of the file they are of.
 """
 
-import contextlib
 import errno
 import hashlib
 import json
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cs231n.datasets.registry import RemoteFile, matches
-from cs231n.files import replacing
+from cs231n.files import replace, replacing, sync
 from cs231n.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ class _Resumable:
                         raise
                     self.resumed |= self._begun()[0] > 0
                     time.sleep(PAUSE * 2 ** (TRIES - max(tries, 1)))
-        self.part.replace(output_file)
+        replace(self.part, output_file)
         self.facts.unlink(missing_ok=True)
 
     def _begun(self) -> tuple[int, dict[str, Any]]:
@@ -246,8 +245,7 @@ class _Resumable:
                         )
                     received, since = 0, now
             file.flush()
-            with contextlib.suppress(OSError):  # a full disk was told by flush
-                os.fsync(file.fileno())
+            sync(file)
 
 
 def _blocks(answer: "requests.Response") -> Any:

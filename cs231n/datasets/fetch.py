@@ -35,6 +35,7 @@ from cs231n.datasets.inventory import (
 )
 from cs231n.datasets.registry import Dataset, RemoteFile, matches
 from cs231n.datasets.unpack import ArchiveError, unpack
+from cs231n.files import replace
 
 
 class OfflineError(FetchError):
@@ -219,9 +220,9 @@ def _publish(whole: Path, target: Path, say: Callable[[str], None]) -> None:
     if target.exists():
         aside = target.with_name(target.name + DAMAGED)
         delete(aside)
-        target.rename(aside)
+        replace(target, aside)
         say(f"  what was in {target} is now {aside}; clean removes it.")
-    whole.rename(target)
+    replace(whole, target)
 
 
 def _drop_what_is_of_no_use(dataset: Dataset, work: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from cs231n import datasets
 from cs231n.datasets.checks import CHECKS, DamagedError
 from cs231n.datasets.registry import Dataset, file_hash, matches
-from cs231n.files import replacing
+from cs231n.files import replace, replacing
 from cs231n.progress import progress_bar
 
 WORK = ".cs231n"
@@ -123,7 +123,7 @@ def remove(dataset: Dataset) -> Path | None:
         record_path(dataset, folder).unlink(missing_ok=True)
         # Renamed first: half a data set never has the name of a whole one.
         trash = _emptied(folder / WORK / dataset.name) / path.name
-        path.rename(trash)
+        replace(path, trash)
         delete(trash.parent)
     return path
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n.datasets.pictures import Picture, decode
+from cs231n.datasets.picture_files import Picture, decode
 
 SIDE = 224
 """Height and width of ``load_squares``'s pictures, as ImageNet's networks see them."""

@@ -2,27 +2,23 @@
 
 import contextlib
 import hashlib
-import io
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cs231n import datasets
+from cs231n.datasets.picture_files import Picture, decode
 from cs231n.files import replacing
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
 
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import ImageDraw, ImageFont
 
     Font: TypeAlias = ImageFont.ImageFont | ImageFont.FreeTypeFont
-
-Picture: TypeAlias = NDArray[np.uint8]
 
 TIMEOUT = 5.0  # seconds that a server may be silent
 DEADLINE = 15.0  # seconds for one picture, attempts and pauses included
@@ -85,40 +81,6 @@ def placeholder_image(reason: str, url: str = "") -> Picture:
     y = _write(draw, zoom, y + 5, reason, 12, ink, lines=3)
     _write(draw, zoom, y + 6, url, 10, soft, lines=3)
     return np.array(card.resize((320, 240), Image.Resampling.LANCZOS))
-
-
-def decode(content: bytes) -> Picture:
-    """Turn the content of a picture file into (H, W, 3) pixels.
-
-    Raises:
-        ValueError: If Pillow cannot read it.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            # Odd metadata are no news to the reader; far too many pixels are.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as picture:
-                return to_rgb(ImageOps.exif_transpose(picture))
-    except UnidentifiedImageError as error:
-        raise ValueError("not a picture format that Pillow knows") from error
-    except Exception as error:  # damaged files raise anything, struct.error included
-        raise ValueError(str(error) or type(error).__name__) from error
-
-
-def to_rgb(picture: "Image.Image") -> Picture:
-    """Return a Pillow picture of any mode as (H, W, 3) pixels."""
-    from PIL import Image
-
-    if picture.mode.startswith("I"):  # 16 bits a pixel, which convert() would clip
-        gray = np.clip(np.asarray(picture).astype(np.int64) >> 8, 0, 255)
-        return np.repeat(gray.astype(np.uint8)[:, :, None], 3, axis=2)
-    if "A" in picture.mode.upper() or "transparency" in picture.info:
-        solid = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(solid, picture.convert("RGBA"))
-    return np.array(picture.convert("RGB"))
 
 
 class _NoPictureError(Exception):

@@ -102,7 +102,7 @@ def load(path: str | os.PathLike[str] = REGISTRY) -> Registry:
         ValueError: If an entry says too little, too much or the impossible.
     """
     try:
-        table = tomllib.loads(Path(path).read_text("utf-8"))
+        table = tomllib.loads(Path(path).read_text("utf-8-sig"))
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"There is no table of data sets {path}; name another one."

@@ -6,7 +6,7 @@ import numpy as np
 
 from cs231n import datasets
 from cs231n.datasets.photos import load_photo
-from cs231n.datasets.pictures import Picture, decode
+from cs231n.datasets.picture_files import Picture, decode
 
 # Name of the file in the course -> name of the photo that stands in for it.
 STAND_INS: dict[str, str] = {"kitten.jpg": "chelsea", "sky.jpg": "china"}

@@ -81,7 +81,8 @@ def build(
 ) -> Path:
     """Draw scenes, caption and describe them, and write the data set.
 
-    The folder appears whole or not at all, and replaces an older one of that name.
+    The folder appears whole or not at all, and replaces an older one of that name. What
+    an interrupted run has looked at is kept, hidden beside it, for the next one.
 
     Args:
         folder: Where to put it.
@@ -104,13 +105,18 @@ def build(
             "take at least 2 and 1."
         )
     target = Path(folder).resolve()
+    key = _key(num_train, num_val, seed)
     _, weights = load_model()
     facts = {"seed": seed, "train": num_train, "val": num_val, "weights": weights}
+    scene_rng, word_rng = np.random.default_rng(seed).spawn(2)
+    scenes = _different_scenes(num_train + num_val, scene_rng)
+    pieces = folders.Pieces(target, key)
     try:
-        with folders.building(
-            target, _key(num_train, num_val, seed), **facts, numpy=np.__version__
-        ) as draft:
-            _write(draft, num_train, num_val, seed, weights, progress)
+        folders.require_place(target)
+        seen = look_at(scenes, weights, progress, pieces)
+        with folders.building(target, key, **facts, numpy=np.__version__) as draft:
+            _write(draft, scenes, num_train, word_rng, *seen)
+        pieces.remove()
     except FileExistsError:
         raise
     # h5py reports a full disk as one or the other.
@@ -141,16 +147,18 @@ def photo_features(
 
 
 def _write(
-    folder: Path, num_train: int, num_val: int, seed: int, weights: str, progress: bool
+    folder: Path,
+    scenes: Sequence[Scene],
+    num_train: int,
+    word_rng: np.random.Generator,
+    maps: NDArray[np.float32],
+    wide: NDArray[np.float32],
 ) -> None:
     """Write every file of the data set to an empty folder."""
     from cs231n.datasets.scene_grammar import describe
 
-    scene_rng, word_rng = np.random.default_rng(seed).spawn(2)
-    scenes = _different_scenes(num_train + num_val, scene_rng)
     captions = [describe(scene, word_rng, count=CAPTIONS) for scene in scenes]
     words = _vocabulary(captions[:num_train])
-    maps, wide = look_at(scenes, weights, progress)
     reducer = FeatureReducer().fit(maps[:num_train], column_weights())
     features = reducer.transform(maps)
 

@@ -5,7 +5,12 @@ A module of its own, since the processes that do the work import it by its name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from cs231n.datasets.folders import Pieces
     from cs231n.datasets.scenes import Scene
 
 # Scenes that a process draws and looks at in one go: a multiple of feature_maps' batch,
@@ -28,7 +34,7 @@ _SHARE = 4
 
 
 def look_at(
-    scenes: Sequence[Scene], weights: str, progress: bool
+    scenes: Sequence[Scene], weights: str, progress: bool, pieces: Pieces | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Draw scenes and run the network on them, in a process for each core.
 
@@ -39,48 +45,96 @@ def look_at(
         scenes: What to draw.
         weights: The network's, as ``load_model`` names them.
         progress: Whether to show a progress bar.
+        pieces: Where results are kept as they come, and taken from if they are there.
 
     Returns:
         What ``feature_maps`` returns.
     """
-    import joblib
-
-    chunks = [scenes[k : k + _CHUNK] for k in range(0, len(scenes), _CHUNK)]
-    # No more than four, as each takes half a gigabyte.
-    processes = min(joblib.cpu_count(), len(chunks) // _SHARE, 4)
-    if processes < 2:
-        return look_at_chunk(scenes, weights, progress=progress)
-    parts = []
+    chunks = {
+        f"{weights}-{k:05d}": scenes[k : k + _CHUNK]
+        for k in range(0, len(scenes), _CHUNK)
+    }
+    parts: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for name in chunks:
+        if pieces and (part := pieces.load(name)) is not None:
+            parts[name] = part
+    missing = [name for name in chunks if name not in parts]
+    done = sum(len(chunks[name]) for name in parts)
+    if done:
+        print(f"{done:,} of them are there already, from a run that was interrupted.")
     with (
-        joblib.parallel_config("loky", inner_max_num_threads=1),
-        joblib.Parallel(processes, return_as="generator") as parallel,
-        progress_bar(len(scenes), "Drawing and looking", progress) as bar,
+        progress_bar(len(scenes), "Drawing and looking", progress, initial=done) as bar,
+        closing(_results([chunks[name] for name in missing], weights)) as results,
     ):
-        work = joblib.delayed(look_at_chunk)
-        for part in parallel(work(chunk, weights, threads=1) for chunk in chunks):
-            parts.append(part)
-            bar.update(len(part[0]))
-    maps, wide = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        for name, (maps, wide) in zip(missing, results, strict=True):
+            parts[name] = {"maps": maps, "wide": wide}
+            if pieces:
+                pieces.save(name, **parts[name])
+            bar.update(len(maps))
+    maps, wide = (
+        np.concatenate([parts[name][what] for name in chunks])
+        for what in ("maps", "wide")
+    )
     return maps, wide
 
 
+def _results(
+    chunks: Sequence[Sequence[Scene]], weights: str
+) -> Generator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Yield what look_at_chunk returns for each, from several processes if it pays."""
+    import joblib
+    from joblib.externals.loky import get_reusable_executor
+
+    # No more than four, as each takes half a gigabyte.
+    processes = min(joblib.cpu_count(), len(chunks) // _SHARE, 4)
+    if processes < 2:
+        for chunk in chunks:
+            yield look_at_chunk(chunk, weights)
+        return
+    work = joblib.delayed(look_at_chunk)
+    try:
+        with (
+            joblib.parallel_config("loky", inner_max_num_threads=1),
+            joblib.Parallel(processes, return_as="generator") as parallel,
+        ):
+            yield from parallel(work(chunk, weights, os.getpid()) for chunk in chunks)
+    finally:  # they would wait for more work, or, interrupted, go on with this
+        get_reusable_executor().shutdown(wait=False, kill_workers=True)
+
+
 def look_at_chunk(
-    scenes: Sequence[Scene],
-    weights: str,
-    threads: int | None = None,
-    progress: bool = False,
+    scenes: Sequence[Scene], weights: str, parent: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Do look_at's work in this process, with torch's threads limited if asked for."""
+    """Do look_at's work in this process; if it has a parent, alone and on one core."""
     from cs231n.datasets.scenes import draw
 
-    if threads is not None:
+    if parent is not None:
         import torch
 
-        torch.set_num_threads(threads)
+        _end_with(parent)
+        torch.set_num_threads(1)
     pictures = (draw(scene) for scene in scenes)
     return feature_maps(
-        pictures, load_model(weights)[0], progress=progress, total=len(scenes)
+        pictures, load_model(weights)[0], progress=False, total=len(scenes)
     )
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """End this process when its parent has ended, were it killed."""
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    if sys.platform == "win32":
+        import _winapi
+
+        handle = _winapi.OpenProcess(_winapi.SYNCHRONIZE, False, parent)
+        _winapi.WaitForSingleObject(handle, _winapi.INFINITE)
+    else:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+    os._exit(1)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cs231n.datasets.pictures import Picture
+from cs231n.datasets.picture_files import Picture
 from cs231n.datasets.style_brush import Array, Canvas, Colour
 
 CREAM: Colour = (243, 231, 205)

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n.datasets.pictures import Picture
+from cs231n.datasets.picture_files import Picture
 
 Array: TypeAlias = NDArray[np.float64]
 Flow: TypeAlias = Callable[[Array, Array], tuple[Array, Array]]

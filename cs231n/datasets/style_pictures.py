@@ -12,7 +12,7 @@ from pathlib import Path
 from cs231n import datasets
 from cs231n.datasets import style_abstract, style_brush, style_evening, style_night
 from cs231n.datasets.photos import load_photo
-from cs231n.datasets.pictures import Picture
+from cs231n.datasets.picture_files import Picture
 from cs231n.files import replacing
 
 FOLDER = "styles"

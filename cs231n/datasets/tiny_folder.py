@@ -10,15 +10,16 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cs231n import datasets
 from cs231n.datasets import folders
-from cs231n.datasets.tiny_pictures import LABELS, SIDE, Label, draw_picture
+from cs231n.datasets.tiny_pictures import LABELS, SIDE, draw_picture
 from cs231n.progress import progress_bar
 
 FOLDER = "drawn-tiny-imagenet-100-A"
@@ -35,7 +36,6 @@ class Sizes(NamedTuple):
 
 FULL = Sizes(train=40, val=50, test=5)
 QUICK = Sizes(train=6, val=2, test=1)
-_SPLITS = ("train", "val", "test")
 _README = """\
 Drawn pictures in the folders of TinyImageNet-100-A, made by
 python -m cs231n.datasets.tiny_folder. build.json says what from. The folder may be
@@ -81,7 +81,8 @@ def build(
 ) -> Path:
     """Draw pictures and write them in TinyImageNet's folders.
 
-    The folder appears whole or not at all, and replaces an older one of that name.
+    The folder appears whole or not at all, and replaces an older one of that name. What
+    an interrupted run has drawn is kept, hidden beside it, for the next one.
 
     Args:
         folder: Where to put it.
@@ -104,12 +105,14 @@ def build(
         )
     target = Path(folder).resolve()
     try:
+        key = _key(sizes, seed)
+        folders.require_place(target)
+        pieces = folders.Pieces(target, key)
+        drawn = _draw(sizes, seed, pieces, progress)
         facts = {"seed": seed, **sizes._asdict(), "numpy": np.__version__}
-        with (
-            folders.building(target, _key(sizes, seed), **facts) as draft,
-            progress_bar(len(LABELS), "drawing", progress, unit="class") as bar,
-        ):
-            _write(draft, sizes, seed, bar.update)
+        with folders.building(target, key, **facts) as draft:
+            _write(draft, sizes, seed, drawn)
+        pieces.remove()
     except FileExistsError:
         raise
     except OSError as error:
@@ -120,7 +123,33 @@ def build(
     return target
 
 
-def _write(folder: Path, sizes: Sizes, seed: int, done: Callable[[], object]) -> None:
+def _draw(
+    sizes: Sizes, seed: int, pieces: folders.Pieces, progress: bool
+) -> list[dict[str, NDArray[np.uint8]]]:
+    """Draw what is not there already; return the pictures of each class by split."""
+    drawn = []
+    with progress_bar(len(LABELS), "drawing", progress, unit="class") as bar:
+        for place, label in enumerate(LABELS):
+            pictures = pieces.load(label.wnid)
+            if pictures is None:
+                pictures = {}
+                for number, (split, size) in enumerate(sizes._asdict().items()):
+                    seeds = ([seed, number, place, k] for k in range(size))
+                    pictures[split] = np.stack(
+                        [draw_picture(label, np.random.default_rng(s)) for s in seeds]
+                    )
+                pieces.save(label.wnid, **pictures)
+            drawn.append(pictures)
+            bar.update()
+    return drawn
+
+
+def _write(
+    folder: Path,
+    sizes: Sizes,
+    seed: int,
+    drawn: Sequence[Mapping[str, NDArray[np.uint8]]],
+) -> None:
     """Write every file of the data set to an empty folder."""
     _write_lines(folder / "README.txt", [_README.rstrip()])
     _write_lines(folder / "wnids.txt", (label.wnid for label in LABELS))
@@ -132,7 +161,7 @@ def _write(folder: Path, sizes: Sizes, seed: int, done: Callable[[], object]) ->
     for images in (val, test):
         images.mkdir(parents=True)
     # Mixed, as in the original: the numbers of a class's pictures are not in a row.
-    order = np.random.default_rng([seed, len(_SPLITS)])
+    order = np.random.default_rng([seed, len(sizes)])
     numbers = {"val": order.permutation(len(LABELS) * sizes.val)}
     numbers["test"] = order.permutation(len(LABELS) * sizes.test)
     annotations: dict[str, list[tuple[int, str]]] = {"val": [], "test": []}
@@ -143,7 +172,7 @@ def _write(folder: Path, sizes: Sizes, seed: int, done: Callable[[], object]) ->
         box = f"0\t0\t{SIDE - 1}\t{SIDE - 1}"  # of the whole picture; nobody reads it
         boxes = (f"{name}\t{box}" for name in names)
         _write_lines(images.parent / f"{label.wnid}_boxes.txt", boxes)
-        _draw((images / name for name in names), label, [seed, 0, place])
+        _save(drawn[place]["train"], [images / name for name in names])
         for split, size in (("val", sizes.val), ("test", sizes.test)):
             mine = numbers[split][place * size : (place + 1) * size]
             files = [f"{split}_{number}.JPEG" for number in mine]
@@ -152,19 +181,16 @@ def _write(folder: Path, sizes: Sizes, seed: int, done: Callable[[], object]) ->
                 for number, name in zip(mine, files, strict=True)
             ]
             where = folder / split / "images"
-            seeds = [seed, _SPLITS.index(split), place]
-            _draw((where / name for name in files), label, seeds)
-        done()
+            _save(drawn[place][split], [where / name for name in files])
     for split, lines in annotations.items():
         file = folder / split / f"{split}_annotations.txt"
         _write_lines(file, (line for _, line in sorted(lines)))
 
 
-def _draw(files: Iterator[Path], label: Label, seeds: list[int]) -> None:
+def _save(pictures: NDArray[np.uint8], files: Sequence[Path]) -> None:
     from PIL import Image
 
-    for number, file in enumerate(files):
-        picture = draw_picture(label, np.random.default_rng([*seeds, number]))
+    for picture, file in zip(pictures, files, strict=True):
         is_gray = (picture == picture[..., :1]).all()
         image = Image.fromarray(picture[..., 0] if is_gray else picture)
         image.save(file, format="JPEG", quality=90)

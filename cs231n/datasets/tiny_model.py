@@ -99,6 +99,8 @@ def build(
 ) -> dict[str, float]:
     """Train a network and write its weights; the file appears whole or not at all.
 
+    An interrupted training goes on where it stopped, less than a minute ago.
+
     Args:
         file: The h5 file to write.
         folder: The pictures to train on.
@@ -114,7 +116,8 @@ def build(
     from cs231n.tiny_imagenet import load_tiny_imagenet
 
     data = load_tiny_imagenet(folder, verbose=False)
-    twin = train(data["X_train"], data["y_train"], _parts(), recipe, progress)
+    pieces = folders.Pieces(file, _key(recipe))
+    twin = train(data["X_train"], data["y_train"], _parts(), recipe, progress, pieces)
     number = 400 if recipe.stages else 50
     reached = {
         split: accuracy(twin, data[f"X_{split}"], data[f"y_{split}"], number)
@@ -123,6 +126,7 @@ def build(
     facts = reached | {"key": _key(recipe), "seed": recipe.seed}
     try:
         _write(file, export(twin), facts)
+        pieces.remove()
     # h5py reports a full disk as one or the other.
     except (OSError, RuntimeError) as error:
         raise OSError(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
-from cs231n.datasets.pictures import Picture
+from cs231n.datasets.picture_files import Picture
 from cs231n.datasets.scene_grounds import GROUNDS, Ground
 from cs231n.datasets.scene_pen import RGB
 from cs231n.datasets.scene_placing import on_paper, put

@@ -5,6 +5,8 @@ Letters in shapes: N pictures; C classes.
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +14,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from cs231n.datasets.tiny_twin import Twin
+from cs231n.datasets.tiny_twin import Twin, weights_of
 from cs231n.progress import progress_bar
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cs231n.datasets.folders import Pieces
     from cs231n.datasets.tiny_model import Recipe
 
 _WARM_UP = 0.2  # the part of all steps in which the learning rate rises
+_SAVE_EVERY = 20.0  # seconds
+_PIECE = "training"
 _SETTLING = 300  # pictures from which the final running statistics are taken
 
 
@@ -30,8 +35,9 @@ def train(
     parts: NDArray[Any],
     recipe: Recipe,
     progress: bool = True,
+    pieces: Pieces | None = None,
 ) -> Twin:
-    """Train a twin from scratch.
+    """Train a twin from scratch, or from where an interrupted training stopped.
 
     Args:
         X: (N, 3, 64, 64) pictures minus their mean, unchanged.
@@ -41,6 +47,7 @@ def train(
             one red thing serves for all of them.
         recipe: How. Without stages, the network keeps its random weights.
         progress: Whether to show a progress bar.
+        pieces: Where the training is kept as it goes; the numbers stay the same.
 
     Returns:
         The twin, in test mode.
@@ -60,9 +67,15 @@ def train(
     optimizer = torch.optim.SGD(
         groups, momentum=0.9, nesterov=True, weight_decay=recipe.decay
     )
-    seen = sum(len(chosen) for chosen, _ in steps)
-    with progress_bar(seen, "training", progress, unit="picture") as bar:
+    begun = _take_up(pieces, twin, optimizer, shift)
+    seen = [sum(len(chosen) for chosen, _ in part) for part in (steps[:begun], steps)]
+    saved = time.monotonic()
+    with progress_bar(
+        seen[1], "training", progress, unit="picture", initial=seen[0]
+    ) as bar:
         for number, (chosen, side) in enumerate(steps):
+            if number < begun:
+                continue
             part = number / len(steps)
             slope = part / _WARM_UP if part < _WARM_UP else (1 - part) / (1 - _WARM_UP)
             for group in optimizer.param_groups:
@@ -77,7 +90,45 @@ def train(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             bar.update(len(chosen))
+            if pieces and time.monotonic() - saved >= _SAVE_EVERY:
+                _keep(pieces, twin, optimizer, shift, number + 1)
+                saved = time.monotonic()
     return _settle(_split(twin, classes), X, order)
+
+
+def _keep(
+    pieces: Pieces,
+    twin: Twin,
+    optimizer: torch.optim.Optimizer,
+    rng: np.random.Generator,
+    steps: int,
+) -> None:
+    """Save all that the steps to come depend on."""
+    facts = json.dumps({"steps": steps, "random": rng.bit_generator.state})
+    arrays = {name: array.numpy() for name, array in weights_of(twin).items()}
+    for number, w in enumerate(twin.parameters()):
+        arrays[f"momentum/{number}"] = optimizer.state[w]["momentum_buffer"].numpy()
+    pieces.save(_PIECE, facts=np.array(facts), **arrays)
+
+
+def _take_up(
+    pieces: Pieces | None,
+    twin: Twin,
+    optimizer: torch.optim.Optimizer,
+    rng: np.random.Generator,
+) -> int:
+    """Restore what _keep has saved, if anything; return how many steps were taken."""
+    arrays = pieces.load(_PIECE) if pieces else None
+    if arrays is None:
+        return 0
+    facts = json.loads(str(arrays["facts"]))
+    for name, array in weights_of(twin).items():
+        array.copy_(torch.from_numpy(arrays[name]))
+    for number, w in enumerate(twin.parameters()):
+        momentum = torch.from_numpy(arrays[f"momentum/{number}"])
+        optimizer.state[w]["momentum_buffer"] = momentum
+    rng.bit_generator.state = facts["random"]
+    return int(facts["steps"])
 
 
 @torch.no_grad()

@@ -49,7 +49,7 @@ class Twin(nn.Module):
         self.affine.append(nn.Linear(channels * _SIDE**2, HIDDEN))
         self.norm.append(nn.BatchNorm1d(HIDDEN))
         self.affine.append(nn.Linear(HIDDEN, num_classes))
-        for name, array in _arrays(self).items():
+        for name, array in weights_of(self).items():
             if name.startswith("W"):
                 spread = np.sqrt(2 / array[0].numel())
                 drawn = rng.standard_normal(tuple(array.shape), np.float32) * spread
@@ -76,7 +76,7 @@ class Twin(nn.Module):
         return X
 
 
-def _arrays(twin: Twin) -> dict[str, torch.Tensor]:
+def weights_of(twin: Twin) -> dict[str, torch.Tensor]:
     """Return weights and running statistics themselves, as PretrainedCNN calls them."""
     found: dict[str, torch.Tensor] = {}
     for number, module in enumerate(twin.affine, start=1):
@@ -94,13 +94,13 @@ def export(twin: Twin) -> dict[str, NDArray[np.float32]]:
     """Return the weights and running statistics as ``PretrainedCNN`` stores them."""
     return {
         name: np.ascontiguousarray(array.T if array.ndim == 2 else array)
-        for name, array in _arrays(twin).items()
+        for name, array in weights_of(twin).items()
     }
 
 
 def load(twin: Twin, arrays: Mapping[str, NDArray[Any]]) -> Twin:
     """Put arrays such as ``export`` returns into a twin, and return it in test mode."""
-    for name, array in _arrays(twin).items():
+    for name, array in weights_of(twin).items():
         given = torch.from_numpy(np.array(arrays[name]))
         array.copy_(given.T if given.ndim == 2 else given)
     return twin.eval()

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from cs231n.file_kinds import because
 from cs231n.progress import progress_bar
 
 MOST_MEMBERS = 300_000
@@ -62,7 +63,8 @@ def unpack(archive: Path, kind: str, into: Path, top: str, limit: int) -> None:
         if of_the_disk and not isinstance(error, gzip.BadGzipFile):
             raise
         what = str(error) or type(error).__name__
-        raise ArchiveError(f"{archive.name} is no whole {kind} ({what})") from error
+        why = because(archive, kind, what, "fetch it again").removesuffix(".")
+        raise ArchiveError(f"{archive.name} is no whole {kind} {why}") from error
 
 
 def _unzip(archive: Path, into: Path, top: str, limit: int) -> None:

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from cs231n import handout as stamp
 from staff import handout, handout_golden
-from staff.handout import build, differences, pack, write
+from staff.handout import build, differences, pack, release_day, write
 from staff.handout_files import HandoutError, collect, entries, student_pyproject
 from staff.questions import ROOT, questions
 
@@ -115,6 +117,68 @@ def test_readme_tells_the_questions_and_names_what_is_there(real):
     for question in questions():
         for points in question.points.values():
             assert f"| {question.id} | {question.title} | {points} |" in text
+
+
+def test_the_beginning_works_with_any_python_and_any_pip(real):
+    text = real["README.md"].decode()
+    begin = text.partition("## Begin")[2].partition("\n## ")[0]
+    lines = re.findall(r"^(python.*)", begin, re.MULTILINE)
+    # Some systems have no "python" outside of an environment.
+    assert lines[0].startswith("python3 -m venv .venv")
+    assert "py -m venv" in lines[0]
+    commands = [line.partition("  #")[0] for line in lines[1:]]
+    torch, rest, proof = commands[:3]
+    assert torch.endswith(
+        "torch torchvision --index-url https://download.pytorch.org/whl/cpu"
+    )
+    assert rest == "python -m pip install -r requirements.txt"
+    # Size and minutes stand before the first of them.
+    before = begin.partition("```")[0]
+    assert re.search(r"\b\d+ GB", before)
+    assert "minutes" in before
+    assert re.search(r"\w+ minutes\s+after unzipping", begin)
+
+    done = subprocess.run(
+        [sys.executable, *shlex.split(proof)[1:]],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "All is there."
+
+    assert "--group" not in text  # pip of Python 3.11 has no such option
+    (packages,) = re.findall(r'pip install ("pytest.*)', text)
+    project = tomllib.loads(real["pyproject.toml"].decode())
+    assert shlex.split(packages) == project["dependency-groups"]["test"]
+    for section in ("What you should know", "When something goes wrong"):
+        assert f"\n## {section}\n" in text
+    assert re.search(
+        r"5 seconds for Q1, 7\s+minutes for Q2, 2½ for\s+Q3, 2 for Q4 and 6", text
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_jupyter_starts_with_whatever_python_is_called(real, tmp_path):
+    script = tmp_path / "start_ipython_osx.sh"
+    script.write_bytes(real[script.name])
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("bash", "dirname", "env"):
+        (tools / tool).symlink_to(shutil.which(tool))
+
+    def start():
+        return subprocess.run(
+            ["bash", script, "--port", "1"],
+            env={"PATH": str(tools)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert "No Python with JupyterLab was found" in start().stderr
+    (tools / "python3").write_text('#!/bin/bash\necho "$@"\n')
+    (tools / "python3").chmod(0o755)
+    assert start().stdout == "-m jupyter lab --port 1\n"
 
 
 def test_every_command_of_readme_is_there(real):
@@ -231,6 +295,10 @@ def test_the_archive_repeats_to_the_byte_and_holds_the_files(tmp_path, real):
         pack(files, tmp_path / name)
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
+    notes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    (day, *_) = re.findall(r"^## \S+ \((\d+)-(\d+)-(\d+)\)$", notes, re.MULTILINE)
+    day = tuple(map(int, day))
+    assert day > (2026, 1, 1)  # and not the 1980 that archives begin with
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         assert archive.testzip() is None
         names = archive.namelist()
@@ -240,8 +308,18 @@ def test_the_archive_repeats_to_the_byte_and_holds_the_files(tmp_path, real):
             mode = entry.external_attr >> 16
             assert stat.S_ISREG(mode)
             assert bool(mode & 0o111) == entry.filename.endswith(".sh")
-            assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+            assert entry.date_time == (*day, 12, 0, 0)
             assert entry.compress_type == zipfile.ZIP_STORED
+
+
+@pytest.mark.parametrize(
+    "notes",
+    ["", "# Changes\n", "## 2026.2\n\n## 2026.1 (2026-11-28)", "## 2 (2026-13-01)"],
+)
+def test_change_notes_without_a_day_are_named(notes):
+    assert release_day("# C\n\n## 2027.1 (2027-02-03)\n\n## 2026.1\n") == (2027, 2, 3)
+    with pytest.raises(HandoutError, match=r"CHANGELOG\.md: .*names no day; write"):
+        release_day(notes)
 
 
 def test_the_tree_alone_decides(tree, tmp_path):
@@ -366,6 +444,24 @@ def test_an_archive_that_cannot_be_replaced_leaves_the_folder_as_it_was(built):
         build({"c.txt": b"two\n"}, out, archive)
     assert differences(FILES, out) == []
     assert sorted(p.name for p in out.parent.iterdir()) == ["a.zip", "handout"]
+
+
+def test_names_that_begin_with_the_folder_itself_lead_nowhere(tmp_path):
+    """As some tools pack a folder again."""
+    files = {"a.txt": b"one\n", "b/c.txt": b"two\n"}
+    files[stamp.STAMP] = stamp.write(stamp.take("1", files))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.mkdir("./")
+        for name, content in files.items():
+            archive.writestr(f"./assignment3/{name}", content)
+    assert stamp.load(tmp_path / "a.zip")[1] == files
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("./../a.txt", "")
+    with pytest.raises(stamp.StampError, match="leads astray"):
+        stamp.load(tmp_path / "b.zip")
+    (tmp_path / "page.zip").write_text("<!doctype html><title>gone</title>")
+    with pytest.raises(stamp.StampError, match="it is a web page"):
+        stamp.load(tmp_path / "page.zip")
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

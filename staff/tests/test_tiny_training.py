@@ -7,7 +7,7 @@ import torch
 
 from cs231n import datasets
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
-from cs231n.datasets import tiny_folder, tiny_model, tiny_training, tiny_twin
+from cs231n.datasets import folders, tiny_folder, tiny_model, tiny_training, tiny_twin
 from cs231n.datasets.scenes import COLOURS
 from cs231n.datasets.tiny_folder import Sizes
 from cs231n.datasets.tiny_model import Recipe
@@ -20,7 +20,7 @@ def make_twin(rng, classes=7):
     """Return a twin whose every array differs from what it begins with."""
     twin = tiny_twin.Twin(classes, rng)
     with torch.no_grad():
-        for name, array in tiny_twin._arrays(twin).items():
+        for name, array in tiny_twin.weights_of(twin).items():
             if not name.startswith("W"):
                 drawn = torch.from_numpy(rng.uniform(0.5, 1.5, array.shape))
                 array.copy_(drawn if "var" in name else (drawn - 1) / 5 + array)
@@ -143,6 +143,33 @@ def test_training_repeats(stripes):
 
     for name, array in first.items():
         np.testing.assert_array_equal(array, again[name])
+
+
+def test_an_interrupted_training_goes_on_with_the_same_numbers(
+    stripes, tmp_path, monkeypatch
+):
+    X, y = stripes
+    recipe = Recipe(Sizes(20, 1, 1), stages=((32, 0.5), (64, 0.25)), batch=10)
+    expected = tiny_training.train(X, y, np.eye(4), recipe, progress=False)
+    pieces = folders.Pieces(tmp_path / "net.h5", "key")
+    monkeypatch.setattr(tiny_training, "_SAVE_EVERY", 0)
+    vary, steps = tiny_training._vary, []
+
+    def watched(*arguments):
+        if len(steps) == 4:
+            raise KeyboardInterrupt
+        steps.append(1)
+        return vary(*arguments)
+
+    monkeypatch.setattr(tiny_training, "_vary", watched)
+    with pytest.raises(KeyboardInterrupt):
+        tiny_training.train(X, y, np.eye(4), recipe, False, pieces)
+    monkeypatch.setattr(tiny_training, "_vary", lambda *a: steps.append(1) or vary(*a))
+    twin = tiny_training.train(X, y, np.eye(4), recipe, False, pieces)
+
+    assert len(steps) == 6
+    for name, array in tiny_twin.export(expected).items():
+        np.testing.assert_array_equal(tiny_twin.export(twin)[name], array)
 
 
 def test_running_statistics_are_those_of_the_final_weights(stripes):

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from cs231n import files, merge, regions, update
 from cs231n import handout as stamp
-from cs231n import merge, regions, update
 from staff import handout
 from staff.tests.student_folder import (
     code,
@@ -814,6 +814,7 @@ def test_a_file_that_cannot_be_replaced_puts_everything_back(
     worked, release, monkeypatch, capsys, k
 ):
     """As on Windows, where a file that Jupyter holds open cannot be replaced."""
+    monkeypatch.setattr(files, "PATIENCE", 0)
     new, before = release(CHANGES), tree(worked)
     calls, act = [], Path.replace
 
@@ -837,6 +838,7 @@ def test_a_file_that_cannot_be_replaced_puts_everything_back(
 def test_what_cannot_be_put_back_is_named_and_the_backup_stays(
     worked, release, monkeypatch, capsys
 ):
+    monkeypatch.setattr(files, "PATIENCE", 0)
     new, before, act = release(CHANGES), tree(worked), Path.replace
 
     def replace(self, target):
