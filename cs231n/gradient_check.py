@@ -229,10 +229,11 @@ def assert_gradients_match(
         for name, value in inputs.items()
         if np.issubdtype(np.asarray(value).dtype, np.floating)
     ]
-    assert len(grads) == len(names), (
-        f"{getattr(backward, '__name__', 'backward')} returned {len(grads)} gradients, "
-        f"but {len(names)} inputs ({', '.join(names)}) need one each."
-    )
+    if len(grads) != len(names):
+        raise AssertionError(
+            f"{getattr(backward, '__name__', 'backward')} returned {len(grads)} "
+            f"gradients, but {len(names)} inputs ({', '.join(names)}) need one each."
+        )
 
     def objective(_: Array) -> Any:
         *outs, _cache = forward(**inputs)
@@ -253,7 +254,8 @@ def assert_gradients_match(
             wrong.append(
                 f"d{name} is off: rel_error {rel_error(analytic, numeric):.1e}"
             )
-    assert not wrong, "; ".join(wrong)
+    if wrong:
+        raise AssertionError("; ".join(wrong))
 
 
 def _slopes(

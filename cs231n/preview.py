@@ -5,13 +5,12 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cs231n import handout, regions
+from cs231n import commands, handout, regions
 from cs231n.answers import CHECKS_MIME
 from cs231n.assignment import Question
 from cs231n.handout import cell_text
@@ -182,7 +181,7 @@ def run_checks(root: Path, edition: str, seconds: float) -> dict[str, Any]:
     """
     if not (root / "cs231n" / "check.py").is_file():
         raise ValueError("cs231n/check.py is not here")
-    command = [sys.executable, "-m", "cs231n.check", "--json", "--edition", edition]
+    command = [*commands.words(root, "cs231n.check"), "--json", "--edition", edition]
     # Files and not pipes: whatever a student's code has started cannot hold them open.
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaints:
         try:

@@ -5,6 +5,9 @@ is only made when nothing is missing, and an older one stays when none is. A lis
 hash of each file lies in it. Only the standard library is needed.
 """
 
+from cs231n import commands  # first, so that no scratch file comes before it
+
+# isort: split
 import argparse
 import contextlib
 import hashlib
@@ -155,9 +158,6 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
 
     root = args.root.resolve()
     target = args.out or root / NAME
@@ -278,4 +278,4 @@ def _say(text: str, stream: TextIO | None = None, indent: str = "") -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    commands.run(main)

@@ -5,6 +5,9 @@ files of your own stay. Everything else becomes what the new hand-out has. All f
 that change are saved first, and nothing changes if an answer would have no place to go.
 """
 
+from cs231n import commands  # first, so that no scratch file comes before it
+
+# isort: split
 import argparse
 import shutil
 import sys
@@ -296,7 +299,8 @@ def summarise(made: Plan, old: handout.Stamp, new: handout.Stamp) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Run ``python -m cs231n.update``."""
     parser = argparse.ArgumentParser(
-        prog="python -m cs231n.update", description=__doc__.split("\n\n")[0]
+        prog="python -m cs231n.update",
+        description="Carry your answers into a newer hand-out.",
     )
     parser.add_argument("new", type=Path, help="the new hand-out: its zip, or a folder")
     parser.add_argument(
@@ -309,9 +313,6 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
 
     try:
         return _update(args.root.resolve(), args.new, args.old, args.dry_run)
@@ -370,4 +371,4 @@ def _update(root: Path, source: Path, began_with: Path | None, dry_run: bool) ->
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    commands.run(main)
