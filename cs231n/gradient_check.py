@@ -406,5 +406,6 @@ def _publish(text: str, data: dict[str, Any]) -> None:
         return
     from IPython.display import display
 
-    data = data | {"answers": digests()}
+    profile = getattr(shell, "user_ns", {}).get("PROFILE", "full")
+    data = data | {"answers": digests(), "profile": str(profile)}
     display({"text/plain": text, CHECKS_MIME: data}, raw=True)
