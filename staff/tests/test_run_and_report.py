@@ -10,10 +10,12 @@ from html.parser import HTMLParser
 
 import nbformat
 import pytest
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
 
 from staff import report
 from staff.questions import ROOT
-from staff.run import Check, main
+from staff.run import Check, _OwnPython, main
 
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAA"
@@ -78,6 +80,8 @@ def wrong(tmp_path_factory):
         'warnings.warn("too far")',
         'display({"application/vnd.cs231n.checks+json": {"rows": 3}}, raw=True)',
         'publish("lies", ("dW", 1.0, 1e-8, "<", True))',
+        "## Answers\n\n<!-- BEGIN SOLUTION -->\nAn answer.\n<!-- END SOLUTION -->\n\n"
+        "1. One <!-- inline -->\n   <!-- END SOLUTION -->\n\n`<!-- what -->`",
         "## Empty",
         "",
         "1 + 1",
@@ -206,6 +210,13 @@ def test_what_was_printed_is_text_not_markup(wrong):
         assert f"<script>{said}" not in page
     assert "&lt;script&gt;alert(2)&lt;/script&gt;" in page
     assert "<img src=x" not in page
+
+
+def test_comments_in_prose_are_not_shown(wrong):
+    page = wrong[3]
+    assert "An answer." in page
+    assert "SOLUTION" not in page
+    assert "&lt;!-- what" in page  # in code it is no comment
 
 
 def test_every_picture_has_a_description(wrong):
@@ -355,3 +366,23 @@ def test_a_picture_of_the_project_is_embedded_and_no_other_file(tmp_path):
     assert 'src="data:image/png;base64,' in renderer.image("a square", "dot.png")
     assert "data:" not in renderer.image("secret", "../dot.png")
     assert "data:" not in renderer.image("secret", "missing.png")
+
+
+def test_a_progress_bar_is_one_output_also_without_a_browser():
+    program = (
+        f"import sys, time; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from cs231n.progress import progress_bar\n"
+        "with progress_bar(40, 'counting', mininterval=0) as bar:\n"
+        "    for n in range(40):\n"
+        "        time.sleep(0.02)\n"
+        "        bar.update()\n"
+        "print('after')"
+    )
+    cell = nbformat.v4.new_code_cell(program)
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    client = NotebookClient(notebook, coalesce_streams=False)
+    client.km = AsyncKernelManager(kernel_spec_manager=_OwnPython())
+    client.execute()
+    bar, after = notebook.cells[0].outputs
+    assert bar.data["text/plain"].startswith("counting: 100%")
+    assert after.text == "after\n"
