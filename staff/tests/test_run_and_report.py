@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,6 +211,38 @@ def test_what_was_printed_is_text_not_markup(wrong):
         assert f"<script>{said}" not in page
     assert "&lt;script&gt;alert(2)&lt;/script&gt;" in page
     assert "<img src=x" not in page
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
+def test_on_a_telephone_no_table_is_cut(tmp_path):
+    """At 360 pixels, with the longest names and the widest words."""
+    names = [path.stem for path in ROOT.glob("*.ipynb")]
+    for name in names:
+        write(tmp_path, name, HELPERS, 'publish("a", ("x", 1e-9, 1e-8, "<", True))')
+    _, _, page = run(tmp_path)
+    page = re.sub(r"\d+\.\d s", "12 min 46 s", page).replace(">passed<", ">stopped<")
+    looks = """<script>addEventListener("load", () => {
+        const wide = [...document.querySelectorAll("table")].filter(table =>
+            table.scrollWidth > table.parentElement.clientWidth);
+        parent.postMessage(wide.map(table => table.innerText).join("; "), "*");
+    })</script></body>"""
+    (tmp_path / "page.html").write_text(page.replace("</body>", looks), "utf-8")
+    frame = """<iframe src="page.html" style="width: 360px; height: 2000px"></iframe>
+        <pre id="said">nothing</pre><script>addEventListener("message", event => {
+        document.getElementById("said").textContent = `cut: ${event.data}.`; })</script>
+    """
+    (tmp_path / "frame.html").write_text(frame, "utf-8")
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu"]
+    command += ["--virtual-time-budget=5000", "--dump-dom"]
+    done = subprocess.run(
+        [*command, (tmp_path / "frame.html").as_uri()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = re.search(r'<pre id="said">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert said is not None, done.stderr
+    assert said[1] == "cut: ."
 
 
 def test_comments_in_prose_are_not_shown(wrong):
