@@ -6,14 +6,19 @@ environments, caches and checkpoints, whatever is hidden, such as ``.git`` and d
 """
 
 import difflib
+import json
 import os
 import re
 import stat
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from cs231n import regions
 from cs231n.assignment import Question
+from cs231n.handout import cell_text
 from cs231n.merge import MergeError, parse_notebook
 
 MANIFEST = "MANIFEST.json"
@@ -23,6 +28,8 @@ WHOLE = 100_000_000  # bytes of all; some sites refuse more
 # What the course's script has always left out, and what is nobody's work.
 _NEVER = {"README.md", "collectSubmission.sh", "requirements.txt", MANIFEST}
 _JUNK = re.compile(r".*(\.py[co]|\.sw[po]|~)|Thumbs\.db|desktop\.ini")
+_DEVICE = re.compile(r"CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)\d", re.IGNORECASE)
+_READABLE = 200_000_000  # bytes of a notebook in which the largest cells are looked for
 _NEVER_BELOW = ("cs231n/datasets", "cs231n/build", "build", "node_modules")
 # Other names under which a notebook or a module counts.
 _TWINS = {
@@ -78,14 +85,20 @@ def gather(root: Path) -> Gathered:
                 or (here == root and name.endswith(".zip"))
             )
         ]
-    left = WHOLE
+    left, taken = WHOLE, dict[str, str]()
     # What is graded comes first, should there be too much, and then what is small.
     for where in sorted(candidates, key=lambda where: _rank(root, where)):
         try:
             content = _read(root / where, root)
             if len(content) > left:
                 raise ValueError(f"without it there are {size(WHOLE)} already")
-            found.files[_travelling(where)] = content
+            alike = unicodedata.normalize("NFC", _travelling(where)).casefold()
+            if other := taken.get(alike):
+                raise ValueError(
+                    f"other systems take its name for that of {other}; rename one"
+                )
+            taken[alike] = where
+            found.files[where] = content
             left -= len(content)
         except OSError as error:
             reason = f"it cannot be read ({error.strerror or error})"
@@ -127,8 +140,17 @@ def _travelling(where: str) -> str:
         where.encode()
     except UnicodeEncodeError:
         raise ValueError("its name is not UTF-8; rename it") from None
-    if re.search(r"[\x00-\x1f\x7f\\]", where):
-        raise ValueError("its name has a line break or a backslash in it; rename it")
+    if re.search(r"[\x00-\x1f\x7f]", where):
+        raise ValueError("its name has a line break or the like in it; rename it")
+    if found := re.search(r'[\\:*?"<>|]', where):
+        raise ValueError(f"Windows allows no {found[0]} in a name; rename it")
+    for part in where.split("/"):
+        if part.endswith((".", " ")):
+            raise ValueError("Windows drops the end of such a name; rename it")
+        if _DEVICE.fullmatch(part.partition(".")[0].rstrip()):
+            raise ValueError("on Windows that is the name of a device; rename it")
+        if len(part.encode()) > 255:
+            raise ValueError("its name is too long; rename it")
     return where
 
 
@@ -149,7 +171,40 @@ def _read(path: Path, root: Path) -> bytes:
             content = file.read(LIMIT + 1)
         if len(content) <= LIMIT:
             return content
-    raise ValueError(f"it has {size(state.st_size)}, and the limit is {size(LIMIT)}")
+    reason = f"it has {size(state.st_size)}, and the limit is {size(LIMIT)}"
+    if path.suffix == ".ipynb" and state.st_size <= _READABLE:
+        reason += _largest(path)
+    raise ValueError(reason)
+
+
+def _largest(path: Path) -> str:
+    """Name the cells whose outputs make a notebook too large."""
+    try:
+        cells = parse_notebook(path.read_bytes(), path.name)["cells"]
+    except MergeError:
+        return ""
+    weights = [(len(json.dumps(c.get("outputs", []))), n) for n, c in enumerate(cells)]
+    excess = sum(weight for weight, _ in weights) - LIMIT
+    named: list[str] = []
+    for weight, n in sorted(weights, reverse=True)[:5]:
+        if weight < 1000 or (excess < 0 and named):
+            break
+        named.append(f"{called(n + 1, cells[n])}: {size(weight)}")
+        excess -= weight
+    if not named:
+        return ""
+    return f"; clear the outputs of the largest cells and save it: {', '.join(named)}"
+
+
+def called(number: int, cell: Mapping[str, Any]) -> str:
+    """Return what to call a notebook's cell when speaking to people."""
+    return f"cell {number} (“{start(cell_text(cell))}”)"
+
+
+def start(text: str) -> str:
+    """Return how a text begins, on one line."""
+    line = next(iter(text.strip().splitlines()), "")
+    return line if len(line) <= 40 else f"{line[:39]}…"
 
 
 def _printable(where: str) -> str:
@@ -189,11 +244,36 @@ def problems(found: Gathered, names: Sequence[str]) -> list[str]:
         if there is None:
             told.append(_missing(name, found))
         elif there.endswith(".ipynb"):
-            try:
-                parse_notebook(found.files[there], there)
-            except MergeError as error:
-                told += error.problems
+            told += _notebook_problems(found.files[there], there)
+        elif line := regions.conflict(found.files[there].decode("utf-8", "replace")):
+            told.append(f"{there}:{line}: {regions.SETTLE}")
     return told
+
+
+def _notebook_problems(content: bytes, name: str) -> list[str]:
+    """Say why a grader's tools would not read a notebook, or find nothing in it."""
+    try:
+        cells = parse_notebook(content, name)["cells"]
+    except MergeError as error:
+        return error.problems
+    if (encoding := json.detect_encoding(content)) != "utf-8":
+        mark = encoding == "utf-8-sig"
+        what = "begins with a byte order mark" if mark else f"is saved as {encoding}"
+        return [
+            f"{name} {what}, which Jupyter does not read; save it as plain UTF-8, in "
+            "the editor that it comes from."
+        ]
+    if not isinstance(json.loads(content).get("metadata"), dict):
+        return [
+            f"{name} has no metadata of its own, without which other programs refuse "
+            "it; open it and save it again in Jupyter."
+        ]
+    if not cells:
+        return [
+            f"{name} has no cells; take a copy from .ipynb_checkpoints, or begin again "
+            "with the hand-out's."
+        ]
+    return []
 
 
 def names_for(name: str) -> list[str]:

@@ -49,11 +49,12 @@ def _conv_arguments(
 def _require_tiling(x: Array, field: tuple[int, int], pad: int, stride: int) -> None:
     for name, size, f in zip(("height", "width"), x.shape[2:], field, strict=True):
         over = (size + 2 * pad - f) % stride
-        assert over == 0, (
-            f"A field of {f} with stride {stride} and padding {pad} leaves {over} "
-            f"pixels of the {name} {size} over; change one of them, or use the fast "
-            "layers, which leave those out."
-        )
+        if over != 0:
+            raise AssertionError(
+                f"A field of {f} with stride {stride} and padding {pad} leaves {over} "
+                f"pixels of the {name} {size} over; change one of them, or use the "
+                "fast layers, which leave those out."
+            )
 
 
 def _require_gradient(dout: Array, shape: tuple[int, ...]) -> None:
@@ -292,10 +293,11 @@ def max_pool_forward_reshape(x: Array, pool_param: dict[str, Any]) -> tuple[Arra
         AssertionError: If pools are not square tiles of the images.
     """
     height, width, stride = _pool_arguments(x, pool_param)
-    assert _are_tiles(x, height, width, stride), (
-        f"Pools of {height} x {width} with stride {stride} are no square tiles of "
-        f"images of {x.shape[2]} x {x.shape[3]}; use max_pool_forward_fast."
-    )
+    if not _are_tiles(x, height, width, stride):
+        raise AssertionError(
+            f"Pools of {height} x {width} with stride {stride} are no square tiles of "
+            f"images of {x.shape[2]} x {x.shape[3]}; use max_pool_forward_fast."
+        )
     out = pool_tiles(x, stride)
     return out, (x, out, pool_param)
 

@@ -1,7 +1,8 @@
 """What a hand-out held when it was made: its stamp, ``cs231n/handout.json``.
 
 The stamp tells, without the old hand-out at hand, what a student has changed since: a
-file, the given part of a module, a cell of a notebook. It holds hashes only.
+file, the given part of a module and which lines of it, a box that is gone, a cell of a
+notebook. It holds hashes only.
 """
 
 import hashlib
@@ -10,16 +11,17 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cs231n import regions
+from cs231n import given, regions
 from cs231n.file_kinds import because
 
 STAMP = "cs231n/handout.json"
 FORMAT = 1
+EXTRA = "extra"  # the tag of cells that are worth no points
 LARGEST = 200 << 20  # bytes that a hand-out may unpack to
 
 
@@ -36,18 +38,28 @@ class Stamp:
         files: Path -> hash of the file.
         given: Path of a module with regions -> hash of all that is not in a region.
         cells: Path of a notebook -> cell id -> hash of the cell's text.
+        places: Path of a module with regions -> ``owner:number`` of each of them.
+        lines: Path of a module with regions -> what ``given.lines`` says of it.
+        says: Path of a module -> what ``given.says`` says of it.
+        extra: Path of a notebook -> ids of cells that are worth no points.
     """
 
     version: str
     files: Mapping[str, str]
     given: Mapping[str, str]
     cells: Mapping[str, Mapping[str, str]]
+    # A stamp of an earlier release has none of these.
+    places: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    lines: Mapping[str, str] = field(default_factory=dict)
+    says: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def fingerprint(content: bytes | str) -> str:
     """Return a hash that line ends of other systems do not change."""
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
-    return hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()
+    plain = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return hashlib.sha256(plain).hexdigest()
 
 
 def take(version: str, files: Mapping[str, bytes]) -> Stamp:
@@ -62,23 +74,42 @@ def take(version: str, files: Mapping[str, bytes]) -> Stamp:
         RegionError: If a module's box is damaged.
         ValueError: If a notebook or a module cannot be read.
     """
-    hashes, given, cells = {}, {}, {}
+    hashes, given_parts, cells = {}, {}, {}
+    places, lines, says, extra = {}, {}, {}, {}
     for path, content in sorted(files.items()):
         if path == STAMP:
             continue
         hashes[path] = fingerprint(content)
         suffix = PurePosixPath(path).suffix
         if suffix == ".py":
-            source = content.decode("utf-8").replace("\r\n", "\n")
-            if regions.find(source, path):
-                given[path] = fingerprint(regions.skeleton(source, path))
+            source = text(content)
+            says[path] = given.says(source, path)
+            if found := regions.find(source, path):
+                given_parts[path] = fingerprint(regions.skeleton(source, path))
+                places[path] = [f"{r.owner}:{r.number}" for r in found]
+                lines[path] = given.lines(source, path)
         elif suffix == ".ipynb":
-            cells[path] = {
-                cell["id"]: fingerprint(cell_text(cell))
-                for cell in json.loads(content)["cells"]
-                if "id" in cell
-            }
-    return Stamp(version, hashes, given, cells)
+            every = [cell for cell in json.loads(content)["cells"] if "id" in cell]
+            cells[path] = {cell["id"]: fingerprint(cell_text(cell)) for cell in every}
+            if ids := [cell["id"] for cell in every if is_extra(cell)]:
+                extra[path] = ids
+    return Stamp(version, hashes, given_parts, cells, places, lines, says, extra)
+
+
+def text(content: bytes) -> str:
+    """Return a module's text with plain line ends, whatever system wrote it.
+
+    Raises:
+        UnicodeDecodeError: If it is not UTF-8.
+    """
+    return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def is_extra(cell: Mapping[str, Any]) -> bool:
+    """Tell whether a notebook's cell is part of an exercise that is worth no points."""
+    metadata = cell.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    return isinstance(tags, list) and EXTRA in tags
 
 
 def cell_text(cell: Mapping[str, Any]) -> str:
@@ -95,6 +126,10 @@ def write(stamp: Stamp) -> bytes:
         "files": dict(stamp.files),
         "given": dict(stamp.given),
         "cells": {path: dict(cells) for path, cells in stamp.cells.items()},
+        "places": {path: list(places) for path, places in stamp.places.items()},
+        "lines": dict(stamp.lines),
+        "says": dict(stamp.says),
+        "extra": {path: list(ids) for path, ids in stamp.extra.items()},
     }
     return (json.dumps(facts, indent=1, sort_keys=True) + "\n").encode()
 
@@ -119,6 +154,16 @@ def read(content: bytes) -> Stamp:
             {
                 str(path): {str(k): str(v) for k, v in cells.items()}
                 for path, cells in facts["cells"].items()
+            },
+            {
+                str(path): [str(place) for place in places]
+                for path, places in facts.get("places", {}).items()
+            },
+            {str(path): str(v) for path, v in facts.get("lines", {}).items()},
+            {str(path): str(v) for path, v in facts.get("says", {}).items()},
+            {
+                str(path): [str(cell_id) for cell_id in ids]
+                for path, ids in facts.get("extra", {}).items()
             },
         )
     except StampError:

@@ -4,6 +4,9 @@ Each function has three: a nudge, the idea, the formula. How far somebody has cl
 kept in ``.cs231n-hints.json`` beside the notebooks.
 """
 
+from cs231n import commands  # first, so that no scratch file comes before it
+
+# isort: split
 import argparse
 import json
 import sys
@@ -126,4 +129,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    commands.run(main)

@@ -9,11 +9,11 @@ import difflib
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from cs231n import regions
+from cs231n import canonical, given, handout, regions
 from cs231n.handout import cell_text, fingerprint
 
 Cell: TypeAlias = dict[str, Any]
@@ -48,7 +48,14 @@ class Merged:
     aside: str = ""
 
 
-def merge_module(yours: bytes, new: bytes, old_given: str, path: str) -> Merged:
+def merge_module(
+    yours: bytes,
+    new: bytes,
+    old_given: str,
+    path: str,
+    places: Collection[str] = (),
+    lines: str = "",
+) -> Merged:
     """Move what a student wrote between a module's boxes into a newer module.
 
     Args:
@@ -56,27 +63,40 @@ def merge_module(yours: bytes, new: bytes, old_given: str, path: str) -> Merged:
         new: The newer one, as handed out.
         old_given: The stamp's hash of what was given in the old one.
         path: What the module is called.
+        places: The stamp's list of the old one's boxes, should it have one.
+        lines: What the stamp knows of the old one's given lines, likewise.
 
     Raises:
-        MergeError: If an answer has no place to go, or a box of yours is damaged.
+        MergeError: If an answer has no place to go, stands outside its box, or may do
+            so because a box is damaged or gone.
     """
-    wanted = new.decode("utf-8").replace("\r\n", "\n")
-    source = _text(yours, path)
+    wanted, source = handout.text(new), _text(yours, path)
+    if line := regions.conflict(source):
+        raise MergeError([f"{path}:{line}: {regions.SETTLE}"])
     try:
         mine, theirs = regions.find(source, path), regions.find(wanted, path)
     except regions.RegionError as error:
         raise MergeError([str(error)]) from None
-    places = {region.key: region for region in theirs}
+    new_places = {region.key: region for region in theirs}
     count, counted = (Counter(r.owner for r in found) for found in (mine, theirs))
-    headers, old_headers = _headers(wanted, path), _headers(source, path)
+    functions, old_functions = _functions_of(wanted, path), _functions_of(source, path)
+    changed = given.changes(source, lines or given.lines(wanted, path), path)
 
     merged = Merged(b"")
     bodies: dict[regions.Key, str] = {}
-    problems = []
+    problems = list(_gone(source, mine, theirs, places, path))
     for region in mine:
         if regions.is_stub(region.body) or not region.body.strip():
+            outside = [c for c in changed if c.owner == region.owner and c.text]
+            if outside and not _alike(region.owner, functions, old_functions):
+                problems.append(
+                    f"{path}:{outside[0].line}: in {region.name} nothing of yours "
+                    f"stands between the boxes, but {outside[0].text!r} does outside; "
+                    "move your answer between them, or put the function back as the "
+                    "hand-out has it."
+                )
             continue
-        place = places.get(region.key)
+        place = new_places.get(region.key)
         where = f"{path}:{region.first + 1}: your answer in {region.name}"
         if place is None:
             problems.append(f"{where} has no place in the new version.")
@@ -95,7 +115,7 @@ def merge_module(yours: bytes, new: bytes, old_given: str, path: str) -> Merged:
         else:
             bodies[region.key] = region.body
             merged.carried.append(region.name)
-            if old_headers.get(region.owner) != headers.get(region.owner):
+            if _header(old_functions, region.owner) != _header(functions, region.owner):
                 merged.notes.append(
                     f"{path}: {region.name} now begins with another line; see whether "
                     "your answer still fits."
@@ -108,17 +128,49 @@ def merge_module(yours: bytes, new: bytes, old_given: str, path: str) -> Merged:
         raise MergeError(problems)
     content = regions.fill(wanted, bodies, path)
     merged.content = content.encode()
-    given = regions.skeleton(source, path)
-    if fingerprint(given) not in {
-        old_given,
-        fingerprint(regions.skeleton(wanted, path)),
-    }:
+    left = fingerprint(regions.skeleton(source, path))
+    if left not in {old_given, fingerprint(regions.skeleton(wanted, path))}:
         merged.aside = difference(content, source, path)
+        places_of = dict.fromkeys(c.owner or "the module itself" for c in changed)
+        where = f" (in {', '.join(places_of)})" if places_of else ""
         merged.notes.append(
-            f"{path}: you had changed code outside the boxes. The new file does not "
-            "have that change; what differed is kept here to look at."
+            f"{path}: you had changed code outside the boxes{where}. The new file does "
+            "not have that change; what differed is kept here to look at."
         )
     return merged
+
+
+def _gone(
+    source: str,
+    mine: Collection[regions.Region],
+    theirs: Collection[regions.Region],
+    places: Collection[str],
+    path: str,
+) -> Iterator[str]:
+    """Name each box that was handed out and is not in a student's module."""
+    owners = regions.owners(source)
+    known: list[regions.Key] = [
+        (owner, int(number))
+        for owner, _, number in (place.rpartition(":") for place in places)
+    ]
+    if not known:  # of an earlier release: the boxes of the new one, save new functions
+        known = [region.key for region in theirs if region.owner in owners]
+    there = {region.key for region in mine}
+    for owner, number in known:
+        if (owner, number) in there:
+            continue
+        name = regions.called(owner, number)
+        if owner in owners:
+            yield (
+                f"{path}:{owners.index(owner) + 1}: the box of {name} is gone, so that "
+                "your answer cannot be told from given code; put the comment lines "
+                "above and below it back as the hand-out has them."
+            )
+        else:
+            yield (
+                f"{path}: {name} is gone, with its box; put it back as the hand-out "
+                "has it."
+            )
 
 
 def difference(new: str, yours: str, path: str) -> str:
@@ -136,51 +188,57 @@ def difference(new: str, yours: str, path: str) -> str:
 
 def _text(content: bytes, path: str) -> str:
     try:
-        text = content.decode("utf-8-sig")
+        return handout.text(content)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise MergeError(
             [f"{path}:{line}: this is not UTF-8; save the file as UTF-8."]
         ) from None
-    return text.replace("\r\n", "\n")
 
 
-def _headers(source: str, path: str) -> dict[str, str]:
-    """Return how each function with a region begins, as far as that can be read."""
+def _functions_of(source: str, path: str) -> dict[str, canonical.Function]:
+    """Return a module's functions without their answers, as far as it can be read."""
     stubs = {
         region.key: " " * region.indent + "pass\n"
         for region in regions.find(source, path)
     }
     try:
         tree = ast.parse(regions.fill(source, stubs, path))
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
-    return {
-        name: f"{ast.unparse(node.args)} -> {ast.unparse(node.returns or _NOTHING)}"
-        for name, node in _functions(tree, "")
-    }
+    return dict(canonical.functions(tree))
 
 
-def _functions(
-    tree: ast.AST, inside: str
-) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            name = f"{inside}{node.name}"
-            if not isinstance(node, ast.ClassDef):
-                yield name, node
-            yield from _functions(node, f"{name}.")
+def _header(functions: Mapping[str, canonical.Function], name: str) -> str:
+    node = functions.get(name)
+    if node is None:
+        return ""
+    return f"{ast.unparse(node.args)} -> {ast.unparse(node.returns or _NOTHING)}"
+
+
+def _alike(
+    name: str,
+    one: Mapping[str, canonical.Function],
+    other: Mapping[str, canonical.Function],
+) -> bool:
+    """Tell whether the given code of a function differs in its layout alone."""
+    if name not in one or name not in other:
+        return False
+    return canonical.structure(one[name]) == canonical.structure(other[name])
 
 
 def parse_notebook(content: bytes, path: str) -> dict[str, Any]:
     """Return a notebook's content, insisting on a notebook's shape.
 
     Raises:
-        MergeError: If it is none of format 4.
+        MergeError: If it is none of format 4, or git has left a conflict in it.
     """
     try:
         notebook = json.loads(content)
     except (ValueError, RecursionError) as error:
+        text = content.decode("utf-8", "replace")
+        if isinstance(error, ValueError) and (line := regions.conflict(text)):
+            raise MergeError([f"{path}:{line}: {regions.SETTLE}"]) from None
         raise MergeError(
             [
                 f"{path} cannot be read as a notebook ({error}); take a copy from "
@@ -196,6 +254,15 @@ def parse_notebook(content: bytes, path: str) -> dict[str, Any]:
         raise MergeError(
             [f"{path} is no notebook of format 4; open it in Jupyter and save it."]
         )
+    torn = [
+        f"{path}, cell {number}: {regions.SETTLE}"
+        for number, cell in enumerate(cells, start=1)
+        if regions.conflict(cell_text(cell))
+    ]
+    if torn:
+        raise MergeError(torn)
+    if not isinstance(notebook.get("metadata"), dict):
+        notebook["metadata"] = {}  # written by a program that is not Jupyter
     return dict(notebook)
 
 

@@ -20,15 +20,43 @@ def progress_bar(
     """
     from tqdm import tqdm
 
+    terminal = sys.stdout.isatty()
+    shown = enabled and is_watched()
     return tqdm(
         total=total,
         desc=description,
-        disable=not (enabled and is_watched()),
-        file=sys.stdout,
-        dynamic_ncols=sys.stdout.isatty(),
-        ncols=None if sys.stdout.isatty() else 80,
+        disable=not shown,
+        file=_OneOutput() if shown and not terminal else sys.stdout,
+        dynamic_ncols=terminal,
+        ncols=None if terminal else 80,
         **kwargs,
     )
+
+
+class _OneOutput:
+    """A file for tqdm whose last line is one output of a notebook's cell.
+
+    Printed, each state of a bar would become an output of its own in a notebook that is
+    run without a browser.
+    """
+
+    def __init__(self) -> None:
+        self.handle: Any = None
+
+    def write(self, text: str) -> int:
+        """Show a state of the bar in place of the one before."""
+        if line := text.rpartition("\r")[2].rstrip():
+            from IPython.display import display
+
+            data = {"text/plain": line}
+            if self.handle is None:
+                self.handle = display(data, raw=True, display_id=True)
+            else:
+                self.handle.update(data, raw=True)
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: what is written is shown at once."""
 
 
 def is_watched() -> bool:

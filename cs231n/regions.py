@@ -17,7 +17,6 @@ Only the standard library is needed: this also serves those whose set-up is brok
 """
 
 import ast
-import hashlib
 import io
 import re
 import textwrap
@@ -34,6 +33,11 @@ _BAR = re.compile(r"#{20,}")
 _PROMPT = re.compile(r"# TODO\((?P<question>[\w-]+)\):")
 _INSIDE_BOX = re.compile(r"#(?: .*)?#")
 _END = re.compile(rf"#\s*{END_OF_CODE}\s*#?")
+_CONFLICT = re.compile(r"(?:<{7}|>{7})(?:\s.*)?")
+SETTLE = (
+    "git has left two versions here; keep one, and delete the lines that begin with "
+    "<<<<<<<, ======= and >>>>>>>."
+)
 _SCOPE = re.compile(r"(?:async\s+)?(?:def\s+(\w+)\s*[\[(]|class\s+(\w+)\s*[\[(:])")
 
 
@@ -73,8 +77,63 @@ class Region:
     @property
     def name(self) -> str:
         """What to call it when speaking to people."""
-        owner = self.owner or "the module"
-        return owner if self.number == 0 else f"{owner} (part {self.number + 1})"
+        return called(self.owner, self.number)
+
+
+def called(owner: str, number: int) -> str:
+    """Return what to call a region when speaking to people."""
+    name = owner or "the module"
+    return name if number == 0 else f"{name} (part {number + 1})"
+
+
+def split(source: str) -> list[str]:
+    """Return a module's lines with their ends, as regions count them."""
+    return _LINES.findall(source)
+
+
+def conflict(text: str) -> int:
+    """Return the first line, from 1, that is left of a git conflict; 0 if none is.
+
+    Args:
+        text: Of a module, of a cell or of a whole notebook.
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        if _CONFLICT.fullmatch(line):
+            return number
+    return 0
+
+
+def owners(source: str) -> list[str]:
+    """Return the dotted name of the function around each line, '' outside of all.
+
+    In what is no Python a function reaches to the next one.
+    """
+    lines = split(source)
+    found = [""] * len(lines)
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        scopes: list[tuple[int, str]] = []
+        for n, line in enumerate(lines):
+            if scope := _SCOPE.match(line.strip()):
+                indent = _indentation(line)
+                scopes = [s for s in scopes if s[0] < indent]
+                scopes.append((indent, scope[1] or scope[2]))
+            found[n] = ".".join(scope for _, scope in scopes)
+        return found
+    _claim(tree, "", found)
+    return found
+
+
+def _claim(node: ast.AST, inside: str, found: list[str]) -> None:
+    """Write the names of functions and classes over the lines that they span."""
+    for inner in ast.iter_child_nodes(node):
+        name = inside
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            name = f"{inside}.{inner.name}".lstrip(".")
+            end = inner.end_lineno or inner.lineno
+            found[inner.lineno - 1 : end] = [name] * (end - inner.lineno + 1)
+        _claim(inner, name, found)
 
 
 def find(source: str, name: str) -> list[Region]:
@@ -208,16 +267,3 @@ def is_stub(body: str) -> bool:
     return [ast.unparse(s).split("(")[0] for s in statements] == [
         "raise NotImplementedError"
     ]
-
-
-def digest(source: str, question: str, name: str) -> str:
-    """Return a short text that changes when a student's answers to a question do.
-
-    A module without a region of that question, or with a damaged box, counts whole.
-    """
-    try:
-        bodies = [r.body for r in find(source, name) if r.question == question]
-    except RegionError:
-        bodies = []
-    text = "\0".join(bodies) if bodies else source
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -5,6 +5,9 @@ is only made when nothing is missing, and an older one stays when none is. A lis
 hash of each file lies in it. Only the standard library is needed.
 """
 
+from cs231n import commands  # first, so that no scratch file comes before it
+
+# isort: split
 import argparse
 import contextlib
 import hashlib
@@ -107,14 +110,11 @@ def remarks(
                             name,
                             question,
                             stamp,
-                            now.get(question.id, ""),
+                            now.get(question.id, {}),
                         ),
                     )
-    if stamp and (changed := preview.changed_given_files(root, stamp)):
-        yield (
-            "Given code that you have changed",
-            [f"{', '.join(changed)}: the grader uses its own."],
-        )
+    if stamp:
+        yield "What you wrote outside the boxes", [*preview.module_remarks(root, stamp)]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -155,9 +155,6 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
 
     root = args.root.resolve()
     target = args.out or root / NAME
@@ -187,18 +184,38 @@ def main(argv: list[str] | None = None) -> int:
             incomplete=False,
         )
         return 1
+    said, whole = len(complaints), False
     try:
-        _show_notebooks(root, found, questions)
+        said += _show_notebooks(root, found, questions, complaints)
+        whole = said == 0
         if not args.no_checks:
-            _show_checks(root, args.edition, questions, args.seconds)
+            missing = _show_checks(root, args.edition, questions, args.seconds)
+            said += missing
+            whole = whole and missing == 0
     except KeyboardInterrupt:
         print("\nThe preview was interrupted.")
-    if args.preview:
-        print("This was a preview; no zip was made.")
-        return 0
-    lacks = f", but lacks {len(complaints)} things named above" if complaints else ""
-    print(f"### Done! {target.name} is ready to be handed in{lacks}.")
+        whole = False
+    print(_last_line(target, said, whole, args.preview, args.no_checks))
     return 0
+
+
+def _last_line(
+    target: Path, said: int, whole: bool, preview_only: bool, no_checks: bool
+) -> str:
+    """Say whether graded work is whole, and count what was said against it."""
+    remarks_made = "one remark" if said == 1 else f"{said} remarks"
+    if preview_only:
+        made = f" with {remarks_made}" if said else ""
+        return f"This was a preview{made}; no zip was made."
+    if whole:
+        unseen = ", though the public checks were not run" if no_checks else ""
+        return f"### Done! {target.name} is ready to be handed in{unseen}."
+    if not said:
+        return f"{target.name} was made; what a grader will see was not all looked at."
+    return (
+        f"{target.name} was made, but is not whole: {remarks_made} above. It can be "
+        "handed in as it is, or made again."
+    )
 
 
 def _write(found: Gathered, target: Path, edition: str, complaints: list[str]) -> None:
@@ -227,19 +244,25 @@ def _refuse(complaints: list[str], target: Path, *, incomplete: bool) -> None:
 
 
 def _show_notebooks(
-    root: Path, found: Gathered, questions: list[assignment.Question]
-) -> None:
+    root: Path,
+    found: Gathered,
+    questions: list[assignment.Question],
+    complaints: list[str],
+) -> int:
+    """Print the remarks that were not made yet, and return how many they are."""
     print("\nWhat a grader will see")
-    quiet = True
+    count = 0
     for name, told in remarks(root, found, questions):
-        if told:
-            quiet = False
+        new = [remark for remark in told if remark not in complaints]
+        if new:
+            count += len(new)
             print(f"\n{name}")
-            for remark in told:
+            for remark in new:
                 _say(remark, indent="  ")
-    if quiet:
+    if not count and not complaints:
         print("\nNotebooks: all cells were run, in order and without an error.")
     print(flush=True)
+    return count
 
 
 def _show_checks(
@@ -247,13 +270,14 @@ def _show_checks(
     edition: str,
     questions: list[assignment.Question],
     seconds: float,
-) -> None:
+) -> int:
+    """Print what the public checks say; return for how many questions it is not all."""
     print("Public checks, which may take a minute", flush=True)
     try:
         facts = preview.run_checks(root, edition, seconds)
     except ValueError as error:
         _say(f"They say nothing: {error}.", indent="  ")
-        return
+        return 1
     for line in preview.check_remarks(facts, questions):
         _say(line, indent="  ")
     _say(
@@ -261,6 +285,7 @@ def _show_checks(
         "in words.",
         indent="  ",
     )
+    return preview.lacking(facts, questions)
 
 
 def _say(text: str, stream: TextIO | None = None, indent: str = "") -> None:
@@ -278,4 +303,4 @@ def _say(text: str, stream: TextIO | None = None, indent: str = "") -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    commands.run(main)

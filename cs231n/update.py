@@ -5,6 +5,9 @@ files of your own stay. Everything else becomes what the new hand-out has. All f
 that change are saved first, and nothing changes if an answer would have no place to go.
 """
 
+from cs231n import commands  # first, so that no scratch file comes before it
+
+# isort: split
 import argparse
 import shutil
 import sys
@@ -19,6 +22,7 @@ from cs231n.files import replace, replacing, set_mode
 ROOT = Path(__file__).resolve().parents[1]
 BACKUP = "before.zip"
 REPORT = "report.txt"
+DRAFT = ".update-"  # what the folder is called until it is complete
 
 
 class UpdateError(Exception):
@@ -125,7 +129,14 @@ def _decide(
     if path in new.cells and path in old.cells:
         merged = merge.merge_notebook(yours, files[path], old.cells[path], path)
     elif path in old.given:
-        merged = merge.merge_module(yours, files[path], old.given[path], path)
+        merged = merge.merge_module(
+            yours,
+            files[path],
+            old.given[path],
+            path,
+            old.places.get(path, ()),
+            old.lines.get(path, ""),
+        )
     else:
         merged = merge.Merged(
             files[path],
@@ -186,7 +197,7 @@ def carry_out(made: Plan, root: Path, summary: str) -> str:
     """
     draft: Path | None = None
     try:
-        draft = Path(tempfile.mkdtemp(prefix=".update-", dir=root))
+        draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=root))
         _save(made, draft, summary)
         folder = _numbered(draft, root)
     except OSError as error:
@@ -297,7 +308,8 @@ def summarise(made: Plan, old: handout.Stamp, new: handout.Stamp) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Run ``python -m cs231n.update``."""
     parser = argparse.ArgumentParser(
-        prog="python -m cs231n.update", description=__doc__.split("\n\n")[0]
+        prog="python -m cs231n.update",
+        description="Carry your answers into a newer hand-out.",
     )
     parser.add_argument("new", type=Path, help="the new hand-out: its zip, or a folder")
     parser.add_argument(
@@ -310,12 +322,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
 
     try:
-        return _update(args.root.resolve(), args.new, args.old, args.dry_run)
+        said = _update(args.root.resolve(), args.new, args.old, args.dry_run)
     except (UpdateError, handout.StampError) as error:
         print(error, file=sys.stderr)
     except OSError as error:
@@ -326,10 +335,14 @@ def main(argv: list[str] | None = None) -> int:
         )
     except KeyboardInterrupt:
         print("\nInterrupted; nothing was changed.", file=sys.stderr)
+    else:  # whatever goes wrong with output is nothing that the update did
+        print(said)
+        return 0
     return 1
 
 
-def _update(root: Path, source: Path, began_with: Path | None, dry_run: bool) -> int:
+def _update(root: Path, source: Path, began_with: Path | None, dry_run: bool) -> str:
+    """Update a folder and return what there is to say of it."""
     new, files = handout.load(source)
     if began_with is not None:
         old, _ = handout.load(began_with)
@@ -340,11 +353,15 @@ def _update(root: Path, source: Path, began_with: Path | None, dry_run: bool) ->
             f"{handout.STAMP} is missing here, so what you changed cannot be told from "
             "what you were given; name the hand-out you began with: --old OLD.zip"
         )
-    for cut_off in root.glob("update-*/new"):
-        print(
-            f"An update was cut off; this one does the rest, and {cut_off.parent.name}/"
-            f"{BACKUP} holds the files from before it."
-        )
+    if not dry_run:
+        for left in root.glob(f"{DRAFT}*"):  # by an update that was killed while saving
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+    told = [
+        f"An update was cut off; this one does the rest, and {cut_off.parent.name}/"
+        f"{BACKUP} holds the files from before it."
+        for cut_off in root.glob("update-*/new")
+    ]
     made = plan(root, old, new, files)
     if made.problems:
         raise UpdateError(
@@ -355,20 +372,18 @@ def _update(root: Path, source: Path, began_with: Path | None, dry_run: bool) ->
         )
     summary = summarise(made, old, new)
     if not made.writes and not made.removes:
-        print(f"Up to date: this is {new.version} already.")
-        return 0
-    print(summary, end="")
+        return "\n".join([*told, f"Up to date: this is {new.version} already."])
     if dry_run:
-        print("\nNothing was changed, as you asked for a dry run.")
-        return 0
-    folder = carry_out(made, root, summary)
-    print(
-        f"\nDone. {folder}/{REPORT} says this again. {folder}/{BACKUP} holds the old "
-        f"files; to go back: python -m zipfile -e {folder}/{BACKUP} .\n"
-        "Reload the notebooks that are open in Jupyter before you save them."
-    )
-    return 0
+        last = "Nothing was changed, as you asked for a dry run."
+    else:
+        folder = carry_out(made, root, summary)
+        last = (
+            f"Done. {folder}/{REPORT} says this again. {folder}/{BACKUP} holds the old "
+            f"files; to go back: python -m zipfile -e {folder}/{BACKUP} .\n"
+            "Reload the notebooks that are open in Jupyter before you save them."
+        )
+    return "\n".join([*told, summary, last])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    commands.run(main)

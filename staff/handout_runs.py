@@ -13,6 +13,7 @@ from typing import Any
 
 import nbformat
 
+from cs231n.handout import is_extra
 from staff.handout_scores import environment
 from staff.imports import closure
 from staff.notebooks import plain_python
@@ -241,6 +242,10 @@ def judge_cells(cells: Collection[Any]) -> Iterator[str]:
         errors = [o for o in cell["outputs"] if o["output_type"] == "error"]
         if not errors and cell["execution_count"] is None and cell["source"].strip():
             yield f"cell {number} was not run."
+        for output in cell["outputs"] if is_extra(cell) else ():
+            if output.get("name") == "stderr":  # which is where attempt() shows errors
+                last = output["text"].strip().splitlines()[-1:]
+                yield f"cell {number} says {''.join(last)[:200]}"
         for error in errors:
             kind, text = error["ename"], error["evalue"]
             unknown = re.match(r"name '(\w+)' is not defined", text)

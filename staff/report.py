@@ -37,6 +37,7 @@ _ENVIRONMENT = (
     r"^ {0,3}(?P<environment>\\begin\{(?P<kind>[a-z]+\*?)\}"
     r"[\s\S]*?\\end\{(?P=kind)\})[ \t]*(?:\n|$)"
 )
+_COMMENT = re.compile(r"<!--(?:(?!-->)[\s\S])*-->")
 _LONGEST_OUTPUT = 20_000
 # The elements of MathML that equations are made of.
 _MATHML = re.compile(
@@ -320,6 +321,14 @@ class _Renderer(mistune.HTMLRenderer):
             content = base64.b64encode(path.read_bytes()).decode()
             return f'<img src="data:{kind};base64,{content}" alt="{escape(alt)}">'
         return f"<em>[{escape(alt)}]</em>"
+
+    def block_html(self, html: str) -> str:
+        """Leave out comments, such as the marks round an answer."""
+        return "" if _COMMENT.fullmatch(html.strip()) else super().block_html(html)
+
+    def inline_html(self, html: str) -> str:
+        """Leave out comments, such as the marks round an answer."""
+        return "" if _COMMENT.fullmatch(html.strip()) else super().inline_html(html)
 
     def block_code(self, code: str, info: str | None = None) -> str:
         """Colour Python."""

@@ -311,7 +311,7 @@ def test_check_at_least_wants_the_floor(value):
 
 def test_in_a_notebook_the_numbers_reach_the_report(monkeypatch):
     shown = []
-    shell = types.SimpleNamespace(kernel=None)
+    shell = types.SimpleNamespace(kernel=None, user_ns={"PROFILE": "quick"})
     core = types.ModuleType("IPython.core.getipython")
     core.get_ipython = lambda: shell
     display = types.ModuleType("IPython.display")
@@ -325,6 +325,7 @@ def test_in_a_notebook_the_numbers_reach_the_report(monkeypatch):
     assert data["text/plain"].startswith("t\n")
     report = json.loads(json.dumps(data[CHECKS_MIME], allow_nan=False))
     assert report["title"] == "t"
+    assert report["profile"] == "quick"
     assert [(r["name"], r["error"], r["passed"]) for r in report["rows"]] == [
         ("a", 0.0, True),
         ("b", None, False),

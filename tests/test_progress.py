@@ -47,8 +47,26 @@ def test_shown_in_a_notebook(monkeypatch, capsys):
     shell = types.SimpleNamespace(kernel=None)
     notebook = types.SimpleNamespace(get_ipython=lambda: shell)
     monkeypatch.setitem(sys.modules, "IPython", notebook)
+    shown = []
+
+    def display(data, raw, display_id):
+        shown.append([data["text/plain"]])
+        assert raw
+        assert display_id
+        return types.SimpleNamespace(update=update)
+
+    def update(data, raw):
+        assert raw
+        shown[-1].append(data)
+
+    module = types.ModuleType("IPython.display")
+    module.display = display
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
     assert is_watched()
     run(initial=1)
-    assert "counting" in capsys.readouterr().out
+    [[first, *later]] = shown  # one output, whose text changes
+    assert first.startswith("counting:")
+    assert later[-1]["text/plain"].startswith("counting: 3it")
+    assert capsys.readouterr().out == "a line\n"
     monkeypatch.setattr(notebook, "get_ipython", types.SimpleNamespace)
     assert not is_watched()

@@ -6,6 +6,9 @@ too. Generated data go to the first of these that can be written, else to the us
 cache folder.
 """
 
+from cs231n import commands  # noqa: F401 (before any scratch file)
+
+# isort: split
 import os
 from pathlib import Path
 

@@ -1,5 +1,8 @@
 """Fetch and check data sets: ``python -m cs231n.datasets list``."""
 
+from cs231n import commands  # first, so that no scratch file comes before it
+
+# isort: split
 import argparse
 import importlib.util
 import sys
@@ -163,4 +166,4 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    commands.run(main)

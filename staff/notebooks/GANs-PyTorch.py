@@ -41,6 +41,7 @@ import torch
 from cs231n.classifiers.digit_classifier import load_digit_classifier
 from cs231n.datasets.digits import load_digits
 from cs231n.device import get_device
+from cs231n.extras import attempt
 from cs231n.gan_extras import (
     critic_generator_loss,
     critic_loss,
@@ -554,7 +555,7 @@ show_animation(
     alt="Six drawn digits that turn into others and back.",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # # Extra exercises
 #
 # None of these is needed for the points of this question. What you write is marked
@@ -567,23 +568,25 @@ show_animation(
 # singular value ([Miyato et al.](https://arxiv.org/abs/1802.05957)), which power
 # iteration finds, a little better in each step. Write `largest_stretch`.
 
-# %%
-stretches = torch.diag(torch.tensor([3.0, 2.0, 0.5])) @ torch.ones(3, 3).tril()
-exact = np.linalg.svd(stretches.numpy(), compute_uv=False)[0]
-sigma, _ = largest_stretch(stretches, torch.tensor([1.0, 0.0, 0.0]), 30)
-check("largest_stretch", {"of a 3 x 3 matrix": (sigma, exact)}, within=1e-5)
+# %% tags=["extra"]
+with attempt():
+    stretches = torch.diag(torch.tensor([3.0, 2.0, 0.5])) @ torch.ones(3, 3).tril()
+    exact = np.linalg.svd(stretches.numpy(), compute_uv=False)[0]
+    sigma, _ = largest_stretch(stretches, torch.tensor([1.0, 0.0, 0.0]), 30)
+    check("largest_stretch", {"of a 3 x 3 matrix": (sigma, exact)}, within=1e-5)
 
-# %%
-torch.manual_seed(SEED)
-learn(
-    "spectral normalization",
-    normalize_spectrally(discriminator()),
-    generator(),
-    (ls_discriminator_loss, ls_generator_loss),
-    500,
-)
+# %% tags=["extra"]
+with attempt():
+    torch.manual_seed(SEED)
+    learn(
+        "spectral normalization",
+        normalize_spectrally(discriminator()),
+        generator(),
+        (ls_discriminator_loss, ls_generator_loss),
+        500,
+    )
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # ## WGAN-GP
 #
 # Or ask for a slope of 1 where it matters. A *critic* scores real pictures as much
@@ -598,43 +601,50 @@ learn(
 # Write `critic_loss`, `critic_generator_loss` and `gradient_penalty`. A linear critic
 # has the same slope everywhere, so its penalty is known.
 
-# %%
-slope = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 1))
-torch.nn.init.constant_(slope[1].weight, 3 / 28)
-here = torch.rand(5, 1, 28, 28)
-check(
-    "WGAN-GP",
-    {
-        "critic_loss": (critic_loss(torch.ones(4, 1), -torch.ones(4, 1)), -2.0),
-        "critic_generator_loss": (critic_generator_loss(torch.full((4, 1), 3.0)), -3.0),
-        "penalty of a slope of 3": (
-            gradient_penalty(slope, here, -here).detach(),
-            40.0,
-        ),
-    },
-    within=1e-4,
-)
+# %% tags=["extra"]
+with attempt():
+    slope = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 1))
+    torch.nn.init.constant_(slope[1].weight, 3 / 28)
+    here = torch.rand(5, 1, 28, 28)
+    check(
+        "WGAN-GP",
+        {
+            "critic_loss": (critic_loss(torch.ones(4, 1), -torch.ones(4, 1)), -2.0),
+            "critic_generator_loss": (
+                critic_generator_loss(torch.full((4, 1), 3.0)),
+                -3.0,
+            ),
+            "penalty of a slope of 3": (
+                gradient_penalty(slope, here, -here).detach(),
+                40.0,
+            ),
+        },
+        within=1e-4,
+    )
 
-# %%
-torch.manual_seed(SEED)
-D_W, G_W = discriminator().to(device), generator().to(device)
-learn(
-    "WGAN-GP",
-    D_W,
-    G_W,
-    (critic_loss, critic_generator_loss),
-    500,
-    solvers=[
-        torch.optim.Adam(m.parameters(), lr=1e-3, betas=(0.5, 0.9)) for m in (D_W, G_W)
-    ],
-    penalty=gradient_penalty,
-)
-qualities |= {
-    name: judge(drawn[name]) for name in ("spectral normalization", "WGAN-GP")
-}
-print_quality(qualities)
+# %% tags=["extra"]
+with attempt():
+    torch.manual_seed(SEED)
+    D_W, G_W = discriminator().to(device), generator().to(device)
+    learn(
+        "WGAN-GP",
+        D_W,
+        G_W,
+        (critic_loss, critic_generator_loss),
+        500,
+        solvers=[
+            torch.optim.Adam(m.parameters(), lr=1e-3, betas=(0.5, 0.9))
+            for m in (D_W, G_W)
+        ],
+        penalty=gradient_penalty,
+    )
 
-# %% [markdown]
+with attempt():
+    new = ("spectral normalization", "WGAN-GP")
+    qualities |= {name: judge(drawn[name]) for name in new if name in drawn}
+    print_quality(qualities)
+
+# %% [markdown] tags=["extra"]
 # ## What a GAN is good for
 #
 # Suppose that you have thousands of digits, and labels for twenty of them. A
@@ -646,27 +656,28 @@ print_quality(qualities)
 # it, too. The generator is asked to match, on average, what the discriminator sees
 # (*feature matching*). Write `real_or_drawn_loss` and `feature_matching_loss`.
 
-# %%
-zeros = torch.zeros(3, 10)
-check(
-    "semi-supervised losses",
-    {
-        "ten scores of zero": (
-            real_or_drawn_loss(zeros, zeros),
-            np.log(11 / 10) + np.log(11),
-        ),
-        "scores far out": (real_or_drawn_loss(zeros + 100, zeros - 100), 0.0),
-        "matching": (
-            feature_matching_loss(
-                torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[2.0, 6.0]])
+# %% tags=["extra"]
+with attempt():
+    zeros = torch.zeros(3, 10)
+    check(
+        "semi-supervised losses",
+        {
+            "ten scores of zero": (
+                real_or_drawn_loss(zeros, zeros),
+                np.log(11 / 10) + np.log(11),
             ),
-            4.5,
-        ),
-    },
-    within=1e-6,
-)
+            "scores far out": (real_or_drawn_loss(zeros + 100, zeros - 100), 0.0),
+            "matching": (
+                feature_matching_loss(
+                    torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[2.0, 6.0]])
+                ),
+                4.5,
+            ),
+        },
+        within=1e-6,
+    )
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # Now the same network learns from 20, 50 and 100 labelled digits, in four ways:
 #
 # * from the labels alone;
@@ -679,36 +690,38 @@ check(
 # Each is done several times with other labelled digits. Bars are standard errors of the
 # mean.
 
-# %%
-study = run_study(
-    train_digits,
-    held_out,
-    labels=(20, 50, 100),
-    runs=6 if FULL else 2,
-    steps=2400 if FULL else 10,
-    seed=SEED,
-)
-print(study.table())
-plot_study(
-    study,
-    alt="Accuracy against the number of labelled digits, with error bars, a line for "
-    "each of the four ways.",
-)
-
-# %%
-# Measured with 50 other seeds: of 10,000 studies of six runs each, drawn from those,
-# four fail.
-if FULL:
-    gaps = study.gap(GENERATOR_TOO, ALONE)
-    check_at_least(
-        "between the error bars of labels alone and of the GAN",
-        {"20 labels": (gaps[0], 0.0), "50 labels": (gaps[1], 0.0)},
+# %% tags=["extra"]
+with attempt():
+    study = run_study(
+        train_digits,
+        held_out,
+        labels=(20, 50, 100),
+        runs=6 if FULL else 2,
+        steps=2400 if FULL else 10,
+        seed=SEED,
+    )
+    print(study.table())
+    plot_study(
+        study,
+        alt="Accuracy against the number of labelled digits, with error bars, a line "
+        "for each of the four ways.",
     )
 
-# %% [markdown] tags=["answer"] id="q5-what-helped"
+# %% tags=["extra"]
+# Measured with 50 other seeds: of 10,000 studies of six runs each, drawn from those,
+# four fail.
+with attempt():
+    if FULL:
+        gaps = study.gap(GENERATOR_TOO, ALONE)
+        check_at_least(
+            "between the error bars of labels alone and of the GAN",
+            {"20 labels": (gaps[0], 0.0), "50 labels": (gaps[1], 0.0)},
+        )
+
+# %% [markdown] tags=["answer", "extra"] id="q5-what-helped"
 # ### A question to answer in writing
 #
-# **TODO(Q5):** What did the digits without labels do for the classifier, with a
+# **TODO(extra):** What did the digits without labels do for the classifier, with a
 # generator and without one? Would you train a GAN for this? Look at all four lines
 # before you answer.
 #

@@ -37,6 +37,7 @@ SEED = 231
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.data_utils import load_tiny_imagenet
 from cs231n.datasets.sample_pictures import read_image
+from cs231n.extras import attempt
 from cs231n.figures import plot_losses, show_pictures
 from cs231n.gradient_check import check_at_least
 from cs231n.image_generation import (
@@ -386,7 +387,7 @@ show_pictures(
     width=5,
 )
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # # Do something extra
 #
 # The 2016 edition gave up to ten points for something of your own. Three places to
@@ -402,41 +403,42 @@ show_pictures(
 #    shift by one pixel, or being saved as JPEG. Make some that do, and say what that
 #    costs in size.
 
-# %%
+# %% tags=["extra"]
 # Layer -> learning rate.
 RATES = {1: 100, 3: 200, 5: 500, 6: 1000, 7: 1500}
 if is_original:
     RATES = {1: 2000, 3: 5000, 5: 10000, 6: 15000, 7: 15000}
 layers = RATES if PROFILE == "full" else [1, 6]
 
-memories, curves = {}, {}
-for layer in layers:
-    X, _, errors = invert(
-        layer,
-        learning_rate=RATES[layer],
-        num_iterations=80,
-        l2_reg=1e-8,
-        blur_every=1,
-        show_every=8,
+with attempt():
+    memories, curves = {}, {}
+    for layer in layers:
+        X, _, errors = invert(
+            layer,
+            learning_rate=RATES[layer],
+            num_iterations=80,
+            l2_reg=1e-8,
+            blur_every=1,
+            show_every=8,
+        )
+        memories[layer] = picture(X)
+        curves[f"layer {layer}"] = errors
+    show_pictures(
+        [kitten, *memories.values()],
+        ["the photo", *(f"layer {layer}" for layer in memories)],
+        alt="A photo of a cat, and how it comes back from ever deeper layers: first "
+        "nearly as it was, then without fine detail, then as patches of colour, at "
+        "last not at all.",
+        columns=6,
+        width=1.9,
     )
-    memories[layer] = picture(X)
-    curves[f"layer {layer}"] = errors
-show_pictures(
-    [kitten, *memories.values()],
-    ["the photo", *(f"layer {layer}" for layer in memories)],
-    alt="A photo of a cat, and how it comes back from ever deeper layers: first nearly "
-    "as it was, then without fine detail, then as patches of colour, at last not at "
-    "all.",
-    columns=6,
-    width=1.9,
-)
-plot_losses(
-    curves,
-    "Squared distance of the features, relative to their size",
-    alt="Five curves, one for each layer, that fall over the iterations.",
-)
+    plot_losses(
+        curves,
+        "Squared distance of the features, relative to their size",
+        alt="Five curves, one for each layer, that fall over the iterations.",
+    )
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # Written down: which colours, places and shapes does each layer keep? How sure can you
 # be that what is missing is lost, and was not merely missed by 80 steps of gradient
 # descent? The curves tell.

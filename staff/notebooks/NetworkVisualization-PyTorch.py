@@ -45,6 +45,7 @@ from cs231n import adversarial, attribution
 from cs231n.classifiers.squeezenet import load_squeezenet
 from cs231n.data_utils import load_imagenet_val
 from cs231n.device import get_device
+from cs231n.extras import attempt
 from cs231n.figures import show_pictures
 from cs231n.gradient_check import check_at_least
 from cs231n.net_visualization_pytorch import (
@@ -395,23 +396,11 @@ show_pictures(
 # together.
 # <!-- END SOLUTION -->
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # # Extra exercises
 #
 # What follows is not graded. What you have not written yet is left out.
-
-
-# %%
-def attempt(function, *arguments, **settings):
-    """Call a function; None if it is not written yet."""
-    try:
-        return function(*arguments, **settings)
-    except NotImplementedError as not_yet:
-        print(not_yet)
-        return None
-
-
-# %% [markdown]
+#
 # ## Better maps
 #
 # Saliency maps are noisy: the gradient at one point says little about what is around
@@ -428,43 +417,42 @@ def attempt(function, *arguments, **settings):
 # - **Grad-CAM** (`grad_cam`): leave the pixels and look at the last feature maps, each
 #   with the weight that the score gives it. Coarse, but it points at things.
 
-# %%
+# %% tags=["extra"]
 samples = 25 if PROFILE == "full" else 2
 steps = 50 if PROFILE == "full" else 8
 
-generator = torch.Generator().manual_seed(SEED)
-spread = 0.15 * (X_tensor.max() - X_tensor.min()).item()
-noise = spread * torch.randn(samples, *X_tensor.shape, generator=generator)
-
-smooth = attempt(attribution.smooth_grad, X_tensor, y_tensor, model, noise.to(device))
-shares = attempt(
-    attribution.integrated_gradients, X_tensor, y_tensor, model, steps=steps
-)
-cam = attempt(attribution.grad_cam, X_tensor, y_tensor, model)
-
-maps = {"gradient": compute_saliency_maps(X_tensor.clone(), y_tensor, model)}
-if smooth is not None:
+maps = {}
+with attempt():
+    generator = torch.Generator().manual_seed(SEED)
+    spread = 0.15 * (X_tensor.max() - X_tensor.min()).item()
+    noise = spread * torch.randn(samples, *X_tensor.shape, generator=generator)
+    example = (X_tensor, y_tensor, model)
+    maps["gradient"] = compute_saliency_maps(X_tensor.clone(), y_tensor, model)
+with attempt():
+    smooth = attribution.smooth_grad(*example, noise.to(device))
     maps["SmoothGrad"] = smooth.norm(dim=1).cpu()
-if shares is not None:
+with attempt():
+    shares = attribution.integrated_gradients(*example, steps=steps)
     maps["integrated\ngradients"] = shares.norm(dim=1).cpu()
-if cam is not None:
-    maps["Grad-CAM"] = cam.cpu()
+with attempt():
+    maps["Grad-CAM"] = attribution.grad_cam(*example).cpu()
 
-show_maps(
-    X,
-    maps,
-    titles,
-    alt="Five photographs and, in rows below them, what four methods find: the plain "
-    "gradient and integrated gradients scatter dots, SmoothGrad draws the outlines of "
-    "the things, Grad-CAM lays a soft patch over them.",
-)
+with attempt():
+    show_maps(
+        X,
+        maps,
+        titles,
+        alt="Five photographs and, in rows below them, what four methods find: the "
+        "plain gradient and integrated gradients scatter dots, SmoothGrad draws the "
+        "outlines of the things, Grad-CAM lays a soft patch over them.",
+    )
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # Do the shares of integrated gradients add up? The difference is that between a sum of
 # a few steps and the integral.
 
-# %%
-if shares is not None:
+# %% tags=["extra"]
+with attempt():
     gaps = attribution.completeness_gap(shares, X_tensor, y_tensor, model)
     limit = 0.1 if PROFILE == "full" else 0.5
     check_below(
@@ -472,7 +460,7 @@ if shares is not None:
         {name: (gap, limit) for name, gap in zip(titles, gaps, strict=True)},
     )
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # ## Which map is right?
 #
 # They cannot all be. A map that names the pixels which the score rests on can be put to
@@ -482,16 +470,13 @@ if shares is not None:
 # curves make it a number. Write `exchange_curve`. A random order of the pixels tells
 # what a map is worth that knows nothing.
 
-# %%
+# %% tags=["extra"]
 portions = 20 if PROFILE == "full" else 4
-blurred = blur_image(X_tensor.detach().clone(), sigma=10)
-rivals = {name.replace("\n", " "): found.to(device) for name, found in maps.items()}
-rivals["random"] = torch.rand(X_tensor[:, 0].shape, generator=generator).to(device)
-curves = attempt(
-    attribution.faithfulness, X_tensor, y_tensor, model, rivals, blurred, portions
-)
-
-if curves is not None:
+with attempt():
+    blurred = blur_image(X_tensor.detach().clone(), sigma=10)
+    rivals = {name.replace("\n", " "): m.to(device) for name, m in maps.items()}
+    rivals["random"] = torch.rand(X_tensor[:, 0].shape, generator=generator).to(device)
+    curves = attribution.faithfulness(*example, rivals, blurred, portions)
     areas = {
         name: {kind: attribution.area(c).mean().item() for kind, c in both.items()}
         for name, both in curves.items()
@@ -515,7 +500,7 @@ if curves is not None:
         {"lead": (max(ahead.values()) - ahead["random"], 0.05)},
     )
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # ## Fooling within bounds
 #
 # The classic fooling image is small in its sum over all pixels; a single pixel may
@@ -525,44 +510,43 @@ if curves is not None:
 # (FGSM; Goodfellow et al., 2015), spends the whole allowance at once. Write
 # `make_bounded_fooling_image` in `cs231n/adversarial.py`.
 
-# %%
-picture, target_y, epsilon = X_tensor[1:2], 6, 2
-attacks = {
-    "classic": attempt(make_fooling_image, picture, target_y, model),
-    "FGSM": attempt(
-        adversarial.make_bounded_fooling_image,
-        *(picture, target_y, model, epsilon),
-        step=epsilon,
-        num_iterations=1,
-    ),
-    "PGD": attempt(
-        adversarial.make_bounded_fooling_image, picture, target_y, model, epsilon
-    ),
-}
-print(f"{titles[1]} to {words(target_y)}      p(target)  largest  root mean square")
-for name, result in attacks.items():
-    if result is None:
-        continue
-    change = adversarial.change_in_levels(picture, result)
-    p = model(result).softmax(dim=1)[0, target_y]
-    largest, size = change.abs().max(), change.square().mean().sqrt()
-    print(f"{name:25} {p:8.1%} {largest:8.1f} {size:10.2f}")
-
-if attacks["PGD"] is not None:
-    show_fooling(picture, attacks["PGD"], magnify=(1, 40))
-
-    # Does it survive being saved as a file of whole levels?
-    saved = preprocess(deprocess(attacks["PGD"], should_rescale=False)).to(device)
-    change = adversarial.change_in_levels(picture, saved).abs().max().item()
-    verdict = words(model(saved).argmax())
-    print(f"saved and loaded again: {verdict}, largest change {change:.1f} levels")
-    check_below(
-        "bounded fooling image",
-        {"largest change": (change, epsilon + 0.01)},
+# %% tags=["extra"]
+target_y, epsilon = 6, 2
+bounded = adversarial.make_bounded_fooling_image
+attacks = {}
+with attempt():
+    picture = X_tensor[1:2]
+    attacks["classic"] = make_fooling_image(picture, target_y, model)
+with attempt():
+    attacks["FGSM"] = bounded(
+        picture, target_y, model, epsilon, step=epsilon, num_iterations=1
     )
-    assert model(attacks["PGD"]).argmax() == target_y, "The network is not fooled!"
+    attacks["PGD"] = bounded(picture, target_y, model, epsilon)
 
-# %% [markdown]
+with attempt():
+    print(f"{titles[1]} to {words(target_y)}      p(target)  largest  root mean square")
+    for name, result in attacks.items():
+        change = adversarial.change_in_levels(picture, result)
+        p = model(result).softmax(dim=1)[0, target_y]
+        largest, size = change.abs().max(), change.square().mean().sqrt()
+        print(f"{name:25} {p:8.1%} {largest:8.1f} {size:10.2f}")
+
+if "PGD" in attacks:
+    with attempt():
+        show_fooling(picture, attacks["PGD"], magnify=(1, 40))
+
+        # Does it survive being saved as a file of whole levels?
+        saved = preprocess(deprocess(attacks["PGD"], should_rescale=False)).to(device)
+        change = adversarial.change_in_levels(picture, saved).abs().max().item()
+        verdict = words(model(saved).argmax())
+        print(f"saved and loaded again: {verdict}, largest change {change:.1f} levels")
+        check_below(
+            "bounded fooling image",
+            {"largest change": (change, epsilon + 0.01)},
+        )
+        assert model(attacks["PGD"]).argmax() == target_y, "The network is not fooled!"
+
+# %% [markdown] tags=["extra"]
 # ## A gallery
 #
 # Ten classes, and the same recipe with a little more help. Pixels are poor coordinates:
@@ -574,7 +558,7 @@ if attacks["PGD"] is not None:
 # A fooling image would not survive being shifted by a few pixels: its pattern is made
 # for one place. These do.
 
-# %%
+# %% tags=["extra"]
 generator = torch.Generator().manual_seed(SEED)
 GALLERY = {
     "start": 0.2 * torch.randn(1, 3, 224, 224, generator=generator),
@@ -587,52 +571,55 @@ GALLERY = {
 CLASSES = [76, 130, 323, 366, 604, 683, 933, 951, 1, 980]
 chosen = CLASSES if PROFILE == "full" else CLASSES[:2]
 
-frames = []
-gallery = {}
-for target_y in chosen:
-    first = not gallery
-    gallery[target_y] = visualize(
-        target_y,
-        **GALLERY,
-        show_every=4,
-        show=(lambda _, picture: frames.append(np.asarray(picture))) if first else None,
+with attempt():
+    frames = []
+    gallery = {}
+    for target_y in chosen:
+        first = not gallery
+        gallery[target_y] = visualize(
+            target_y,
+            **GALLERY,
+            show_every=4,
+            show=(lambda _, picture: frames.append(np.asarray(picture)))
+            if first
+            else None,
+        )
+
+    sure, steady = {}, {}
+    shifts = [(8, 0), (0, 8), (-8, -8), (5, -7)]
+    for target_y, picture in gallery.items():
+        pixels = preprocess(picture).to(device)
+        shifted = torch.cat([jitter(pixels, *shift) for shift in shifts])
+        scores = model(torch.cat([pixels, shifted]))
+        sure[target_y] = scores.softmax(dim=1)[0, target_y].item()
+        steady[target_y] = (scores.argmax(dim=1) == target_y).float().mean().item()
+
+    show_pictures(
+        [np.asarray(picture) for picture in gallery.values()],
+        [f"{words(target_y)} ({sure[target_y]:.1%})" for target_y in gallery],
+        alt="The network's ideal pictures of "
+        + ", ".join(words(target_y) for target_y in gallery)
+        + ".",
+        columns=5,
+        width=2.8,
     )
+    if PROFILE == "full":
+        check_at_least(
+            "class visualizations",
+            {
+                "classes with p of 0.99 or more": (
+                    sum(p >= 0.99 for p in sure.values()),
+                    9,
+                ),
+                "recognised after small shifts": (np.mean(list(steady.values())), 0.9),
+            },
+        )
 
-sure, steady = {}, {}
-shifts = [(8, 0), (0, 8), (-8, -8), (5, -7)]
-for target_y, picture in gallery.items():
-    pixels = preprocess(picture).to(device)
-    shifted = torch.cat([jitter(pixels, *shift) for shift in shifts])
-    scores = model(torch.cat([pixels, shifted]))
-    sure[target_y] = scores.softmax(dim=1)[0, target_y].item()
-    steady[target_y] = (scores.argmax(dim=1) == target_y).float().mean().item()
-
-show_pictures(
-    [np.asarray(picture) for picture in gallery.values()],
-    [f"{words(target_y)} ({sure[target_y]:.1%})" for target_y in gallery],
-    alt="The network's ideal pictures of "
-    + ", ".join(words(target_y) for target_y in gallery)
-    + ".",
-    columns=5,
-    width=2.8,
-)
-if PROFILE == "full":
-    check_at_least(
-        "class visualizations",
-        {
-            "classes with p of 0.99 or more": (
-                sum(p >= 0.99 for p in sure.values()),
-                9,
-            ),
-            "recognised after small shifts": (np.mean(list(steady.values())), 0.9),
-        },
-    )
-
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # And how the first of them came about, saved as `build/class_visualization.gif`.
 
-# %%
-if frames:
+# %% tags=["extra"]
+with attempt():
     show_animation(
         frames,
         "build/class_visualization.gif",

@@ -45,6 +45,7 @@ from PIL import Image
 
 from cs231n.classifiers.squeezenet import load_squeezenet
 from cs231n.datasets.style_pictures import find_picture
+from cs231n.extras import attempt
 from cs231n.figures import PALETTE, show, show_pictures
 from cs231n.image_utils import load_image
 from cs231n.pixel_figures import show_animation
@@ -446,7 +447,7 @@ if PROFILE == "full":
     left = inverted.losses["content"][-1] / inverted.losses["content"][0]
     check_below("feature inversion", {"content loss left": (left, 0.15)})
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # # Extra exercises
 #
 # None of these is needed for the points of this question. What you write is in
@@ -457,29 +458,32 @@ if PROFILE == "full":
 # The same inversion at five depths, with small steps and ever more smoothing (nothing
 # to write here). Look at what is lost first, and at what is still there in the end.
 
-# %%
+# %% tags=["extra"]
 SMALL = 128
 depths = [1, 3, 6, 9, 12]
-small_feats, small_img = features_from_img(files["tubingen"], SMALL, cnn)
 smoothness = [0.01, 0.1, 1, 3, 10]
 ladder = []
-for layer, tv_weight in zip(depths, smoothness, strict=True):
-    target = small_feats[layer]
-    # The losses of all depths begin at the same size.
-    weight = 2e5 / float(target.square().sum())
-    objective = make_objective(cnn, layer, weight, target, [], [], [], tv_weight)
-    start = noise_like(small_img, SEED)
-    ladder.append(paint(start, objective, ITERATIONS, learning_rate=0.1, snapshots=0))
+with attempt():
+    small_feats, small_img = features_from_img(files["tubingen"], SMALL, cnn)
+    for layer, tv_weight in zip(depths, smoothness, strict=True):
+        target = small_feats[layer]
+        # The losses of all depths begin at the same size.
+        weight = 2e5 / float(target.square().sum())
+        objective = make_objective(cnn, layer, weight, target, [], [], [], tv_weight)
+        start = noise_like(small_img, SEED)
+        ladder.append(
+            paint(start, objective, ITERATIONS, learning_rate=0.1, snapshots=0)
+        )
 
-show_pictures(
-    [load_image(files["tubingen"], SMALL)]
-    + [np.asarray(painting.picture) for painting in ladder],
-    ["the photo"] + [f"from layer {layer}" for layer in depths],
-    alt="The photo, and five pictures painted from its features at deeper and deeper "
-    "layers: first nearly the photo, in the end only where something was.",
-)
+    show_pictures(
+        [load_image(files["tubingen"], SMALL)]
+        + [np.asarray(painting.picture) for painting in ladder],
+        ["the photo"] + [f"from layer {layer}" for layer in depths],
+        alt="The photo, and five pictures painted from its features at deeper and "
+        "deeper layers: first nearly the photo, in the end only where something was.",
+    )
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # ## Texture from noise
 #
 # The other way round: no content at all, only a style, starting from noise. What comes
@@ -487,7 +491,7 @@ show_pictures(
 # write here either).
 
 
-# %%
+# %% tags=["extra"]
 def grams(file, size, layers):
     features, _ = features_from_img(file, size, cnn)
     return [gram_matrix(features[layer]) for layer in layers]
@@ -495,76 +499,80 @@ def grams(file, size, layers):
 
 texture_layers = [1, 3, 4, 6, 7]
 texture_weights = [200000, 20000, 1000, 15, 5]
-canvas = torch.zeros(1, 3, 144, 144, device=content_img.device)
-textures = []
-for name in names[1:]:
-    targets = grams(files[name], 192, texture_layers)
-    objective = make_objective(
-        cnn, 0, 0, None, texture_layers, texture_weights, targets, 2e-2
+with attempt():
+    canvas = torch.zeros(1, 3, 144, 144, device=content_img.device)
+    textures = []
+    for name in names[1:]:
+        targets = grams(files[name], 192, texture_layers)
+        objective = make_objective(
+            cnn, 0, 0, None, texture_layers, texture_weights, targets, 2e-2
+        )
+        textures.append(
+            paint(noise_like(canvas, SEED), objective, ITERATIONS, snapshots=0)
+        )
+
+    show_pictures(
+        [np.asarray(enlarged(painting.picture)) for painting in textures],
+        ["style 1", "style 2", "style 3"],
+        alt="Three textures painted from noise, one for each style picture: its "
+        "strokes and colours, without any of its things.",
     )
-    textures.append(paint(noise_like(canvas, SEED), objective, ITERATIONS, snapshots=0))
 
-show_pictures(
-    [np.asarray(enlarged(painting.picture)) for painting in textures],
-    ["style 1", "style 2", "style 3"],
-    alt="Three textures painted from noise, one for each style picture: its strokes "
-    "and colours, without any of its things.",
-)
-
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # ## L-BFGS beside Adam
 #
 # The original paper did not use Adam, but L-BFGS, which looks at how the gradient
 # changes and takes longer or shorter steps accordingly. Write `paint_with_lbfgs`; here
 # it gets exactly the time that Adam took.
 
-# %%
+# %% tags=["extra"]
 size = {"image_size": SMALL, "style_size": SMALL}
-style_targets = grams(files["starry_night"], SMALL, params3["style_layers"])
-objective = make_objective(
-    cnn,
-    params3["content_layer"],
-    0.15,  # of fewer pixels, so with more weight
-    small_feats[params3["content_layer"]],
-    params3["style_layers"],
-    params3["style_weights"],
-    style_targets,
-    params3["tv_weight"],
-)
-with_adam = paint(small_img, objective, ITERATIONS, snapshots=0)
-with_lbfgs = paint_with_lbfgs(
-    small_img, objective, 10 * ITERATIONS, max_seconds=with_adam.seconds[-1]
-)
+with attempt():
+    style_targets = grams(files["starry_night"], SMALL, params3["style_layers"])
+    objective = make_objective(
+        cnn,
+        params3["content_layer"],
+        0.15,  # of fewer pixels, so with more weight
+        small_feats[params3["content_layer"]],
+        params3["style_layers"],
+        params3["style_weights"],
+        style_targets,
+        params3["tv_weight"],
+    )
+    with_adam = paint(small_img, objective, ITERATIONS, snapshots=0)
+    with_lbfgs = paint_with_lbfgs(
+        small_img, objective, 10 * ITERATIONS, max_seconds=with_adam.seconds[-1]
+    )
 
-figure = Figure(figsize=(7, 3.6), layout="constrained")
-axis = figure.subplots()
-totals = {}
-for name, painting, colour in (
-    ("Adam", with_adam, PALETTE[0]),
-    ("L-BFGS", with_lbfgs, PALETTE[1]),
-):
-    totals[name] = np.sum([*painting.losses.values()], axis=0)
-    lowest = np.minimum.accumulate(totals[name])
-    axis.plot(painting.seconds, totals[name], color=colour, alpha=0.35, linewidth=1)
-    axis.plot(painting.seconds, lowest, color=colour, label=name)
-axis.set(title="All losses together", xlabel="seconds", ylabel="loss", yscale="log")
-axis.set_ylim(0.7 * min(map(min, totals.values())), 1.5 * totals["Adam"].max())
-axis.grid(alpha=0.3)
-axis.spines[["top", "right"]].set_visible(False)
-axis.legend(frameon=False)
-show(
-    figure,
-    alt="The sum of the losses against time, for Adam and L-BFGS: Adam first jumps up "
-    "by a factor of ten, L-BFGS falls from the start.",
-)
-show_pictures(
-    [np.asarray(enlarged(p.picture)) for p in (with_adam, with_lbfgs)],
-    [f"{name}: {values.min():,.0f}" for name, values in totals.items()],
-    alt="The photo in the style of the night sky, painted by Adam and by L-BFGS.",
-    columns=2,
-)
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axis = figure.subplots()
+    totals = {}
+    for name, painting, colour in (
+        ("Adam", with_adam, PALETTE[0]),
+        ("L-BFGS", with_lbfgs, PALETTE[1]),
+    ):
+        totals[name] = np.sum([*painting.losses.values()], axis=0)
+        lowest = np.minimum.accumulate(totals[name])
+        axis.plot(painting.seconds, totals[name], color=colour, alpha=0.35, linewidth=1)
+        axis.plot(painting.seconds, lowest, color=colour, label=name)
+    axis.set(title="All losses together", xlabel="seconds", ylabel="loss", yscale="log")
+    axis.set_ylim(0.7 * min(map(min, totals.values())), 1.5 * totals["Adam"].max())
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)
+    show(
+        figure,
+        alt="The sum of the losses against time, for Adam and L-BFGS: Adam first jumps "
+        "up by a factor of ten, L-BFGS falls from the start.",
+    )
+    show_pictures(
+        [np.asarray(enlarged(p.picture)) for p in (with_adam, with_lbfgs)],
+        [f"{name}: {values.min():,.0f}" for name, values in totals.items()],
+        alt="The photo in the style of the night sky, painted by Adam and by L-BFGS.",
+        columns=2,
+    )
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # ## Keep the colours
 #
 # A borrowed style brings its colours along. Two ways to leave the photo's colours as
@@ -573,54 +581,65 @@ show_pictures(
 # to go on from there you know: paint with `extract_features(recolored, cnn)`. A photo
 # as bright as this one makes it hard; try one of your own.)
 
-# %%
-photo = Image.fromarray(load_image(files["tubingen"]))
-brightness_only = keep_colors(painting3.picture, photo)
+# %% tags=["extra"]
+recoloured = {}
+with attempt():
+    photo = Image.fromarray(load_image(files["tubingen"]))
+    recoloured["keep_colors, after painting"] = keep_colors(painting3.picture, photo)
 
-_, style_img = features_from_img(files["starry_night"], params3["style_size"], cnn)
-recolored = match_colors(style_img, content_img)
-check_below(
-    "match_colors",
-    {
-        "mean": ((recolored.mean((2, 3)) - content_img.mean((2, 3))).abs().max(), 1e-4),
-        "covariance": (
-            (torch.cov(recolored[0].flatten(1)) - torch.cov(content_img[0].flatten(1)))
-            .abs()
-            .max(),
-            1e-3,
-        ),
-    },
-)
-show_pictures(
-    [np.asarray(enlarged(p)) for p in (brightness_only, deprocess(recolored))],
-    ["keep_colors, after painting", "match_colors, before"],
-    alt="The photo in its own colours with the night sky's strokes, and the style "
-    "picture in the photo's colours: gray, with a little brown.",
-    columns=2,
-    width=4.8,
-)
 
-# %% [markdown]
+def moments(img):
+    colours = img[0].flatten(1)
+    return colours.mean(1), torch.cov(colours)
+
+
+with attempt():
+    _, style_img = features_from_img(files["starry_night"], params3["style_size"], cnn)
+    recolored = match_colors(style_img, content_img)
+    (mean, covariance), wanted = moments(recolored), moments(content_img)
+    check_below(
+        "match_colors",
+        {
+            "mean": ((mean - wanted[0]).abs().max(), 1e-4),
+            "covariance": ((covariance - wanted[1]).abs().max(), 1e-3),
+        },
+    )
+    recoloured["match_colors, before"] = deprocess(recolored)
+
+if recoloured:
+    with attempt():
+        show_pictures(
+            [np.asarray(enlarged(picture)) for picture in recoloured.values()],
+            list(recoloured),
+            alt="The photo in its own colours with the night sky's strokes, and the "
+            "style picture in the photo's colours: gray, with a little brown.",
+            columns=2,
+            width=4.8,
+        )
+
+# %% [markdown] tags=["extra"]
 # ## Between two styles
 #
 # Targets can be mixed. Write `blend_targets`, and walk from an orange evening to a blue
 # night.
 
-# %%
-layers, weights = params3["style_layers"], params3["style_weights"]
-evening = grams(files["the_scream"], SMALL, layers)
-night = grams(files["starry_night"], SMALL, layers)
-shares = [0, 0.25, 0.5, 0.75, 1]
-walk = []
-for share in shares:
-    targets = blend_targets(evening, night, share)
-    objective = make_objective(
-        cnn, 3, 0.2, small_feats[3], layers, weights, targets, 2e-2
-    )
-    walk.append(paint(small_img, objective, ITERATIONS, snapshots=0))
+# %% tags=["extra"]
+with attempt():
+    layers, weights = params3["style_layers"], params3["style_weights"]
+    evening = grams(files["the_scream"], SMALL, layers)
+    night = grams(files["starry_night"], SMALL, layers)
+    shares = [0, 0.25, 0.5, 0.75, 1]
+    walk = []
+    for share in shares:
+        targets = blend_targets(evening, night, share)
+        objective = make_objective(
+            cnn, 3, 0.2, small_feats[3], layers, weights, targets, 2e-2
+        )
+        walk.append(paint(small_img, objective, ITERATIONS, snapshots=0))
 
-show_pictures(
-    [np.asarray(enlarged(painting.picture)) for painting in walk],
-    [f"{1 - share:.0%} evening, {share:.0%} night" for share in shares],
-    alt="The photo in five styles, from all evening to all night, with three mixtures.",
-)
+    show_pictures(
+        [np.asarray(enlarged(painting.picture)) for painting in walk],
+        [f"{1 - share:.0%} evening, {share:.0%} night" for share in shares],
+        alt="The photo in five styles, from all evening to all night, with three "
+        "mixtures.",
+    )

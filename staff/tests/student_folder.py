@@ -30,7 +30,7 @@ def stand_ins(folder: Path) -> None:
     for name in required(assignment.questions()):
         path = folder / name
         if not path.exists() and name.endswith(".ipynb"):
-            path.write_text(json.dumps(notebook([])))
+            path.write_text(json.dumps(notebook([prose("Still to come.")])))
         elif not path.exists():
             path.write_text('"""Still to come."""\n')
 

@@ -107,16 +107,27 @@ def test_a_row_of_number_signs_is_nothing_special():
     assert regions.find(MODULE.replace(STUB, f"{BAR}    # mine\n{BAR}"), "a.py")
 
 
-def test_a_digest_knows_a_damaged_module_by_its_whole_text():
-    damaged = MODULE.replace(END, "")
-    assert regions.digest(damaged, "Q1", "a") != regions.digest(
-        damaged + "#", "Q1", "a"
-    )
-    assert regions.digest(MODULE, "Q1", "a") == regions.digest(
-        f"x\n{MODULE}", "Q1", "a"
-    )
-    changed = MODULE.replace(STUB, "    pass\n")
-    assert regions.digest(MODULE, "Q1", "a") != regions.digest(changed, "Q1", "a")
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\n<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> theirs\n", 2),
+        ("a\r\n<<<<<<<\r\nb\r\n", 2),
+        ("b\n>>>>>>> 1234abc (words)\n", 2),
+        ("Title\n=======\n\n>>> 1 + 1\n>>>>>>>>> x\n    <<<<<<< x\n", 0),
+        ("", 0),
+    ],
+)
+def test_what_git_leaves_of_a_conflict_is_found(text, line):
+    assert regions.conflict(text) == line
+
+
+def test_each_line_knows_the_function_around_it():
+    source = "x = 1\nclass A:\n\n    def f(\n        self\n    ):\n        y\n\nz\n"
+    assert regions.owners(source) == [
+        *("", "A", "A", "A.f", "A.f", "A.f", "A.f", "", ""),
+    ]
+    torn = source.replace("y", "(")  # is no Python
+    assert regions.owners(torn) == ["", *["A"] * 2, *["A.f"] * 6]
 
 
 def test_the_stamp_lies_in_the_hand_out_and_survives_its_file():

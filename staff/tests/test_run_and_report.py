@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from html.parser import HTMLParser
 
 import nbformat
 import pytest
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
 
 from staff import report
 from staff.questions import ROOT
-from staff.run import Check, main
+from staff.run import Check, _OwnPython, main
 
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAA"
@@ -78,6 +81,8 @@ def wrong(tmp_path_factory):
         'warnings.warn("too far")',
         'display({"application/vnd.cs231n.checks+json": {"rows": 3}}, raw=True)',
         'publish("lies", ("dW", 1.0, 1e-8, "<", True))',
+        "## Answers\n\n<!-- BEGIN SOLUTION -->\nAn answer.\n<!-- END SOLUTION -->\n\n"
+        "1. One <!-- inline -->\n   <!-- END SOLUTION -->\n\n`<!-- what -->`",
         "## Empty",
         "",
         "1 + 1",
@@ -206,6 +211,45 @@ def test_what_was_printed_is_text_not_markup(wrong):
         assert f"<script>{said}" not in page
     assert "&lt;script&gt;alert(2)&lt;/script&gt;" in page
     assert "<img src=x" not in page
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
+def test_on_a_telephone_no_table_is_cut(tmp_path):
+    """At 360 pixels, with the longest names and the widest words."""
+    names = [path.stem for path in ROOT.glob("*.ipynb")]
+    for name in names:
+        write(tmp_path, name, HELPERS, 'publish("a", ("x", 1e-9, 1e-8, "<", True))')
+    _, _, page = run(tmp_path)
+    page = re.sub(r"\d+\.\d s", "12 min 46 s", page).replace(">passed<", ">stopped<")
+    looks = """<script>addEventListener("load", () => {
+        const wide = [...document.querySelectorAll("table")].filter(table =>
+            table.scrollWidth > table.parentElement.clientWidth);
+        parent.postMessage(wide.map(table => table.innerText).join("; "), "*");
+    })</script></body>"""
+    (tmp_path / "page.html").write_text(page.replace("</body>", looks), "utf-8")
+    frame = """<iframe src="page.html" style="width: 360px; height: 2000px"></iframe>
+        <pre id="said">nothing</pre><script>addEventListener("message", event => {
+        document.getElementById("said").textContent = `cut: ${event.data}.`; })</script>
+    """
+    (tmp_path / "frame.html").write_text(frame, "utf-8")
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu"]
+    command += ["--virtual-time-budget=5000", "--dump-dom"]
+    done = subprocess.run(
+        [*command, (tmp_path / "frame.html").as_uri()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = re.search(r'<pre id="said">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert said is not None, done.stderr
+    assert said[1] == "cut: ."
+
+
+def test_comments_in_prose_are_not_shown(wrong):
+    page = wrong[3]
+    assert "An answer." in page
+    assert "SOLUTION" not in page
+    assert "&lt;!-- what" in page  # in code it is no comment
 
 
 def test_every_picture_has_a_description(wrong):
@@ -355,3 +399,23 @@ def test_a_picture_of_the_project_is_embedded_and_no_other_file(tmp_path):
     assert 'src="data:image/png;base64,' in renderer.image("a square", "dot.png")
     assert "data:" not in renderer.image("secret", "../dot.png")
     assert "data:" not in renderer.image("secret", "missing.png")
+
+
+def test_a_progress_bar_is_one_output_also_without_a_browser():
+    program = (
+        f"import sys, time; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from cs231n.progress import progress_bar\n"
+        "with progress_bar(40, 'counting', mininterval=0) as bar:\n"
+        "    for n in range(40):\n"
+        "        time.sleep(0.02)\n"
+        "        bar.update()\n"
+        "print('after')"
+    )
+    cell = nbformat.v4.new_code_cell(program)
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    client = NotebookClient(notebook, coalesce_streams=False)
+    client.km = AsyncKernelManager(kernel_spec_manager=_OwnPython())
+    client.execute()
+    bar, after = notebook.cells[0].outputs
+    assert bar.data["text/plain"].startswith("counting: 100%")
+    assert after.text == "after\n"

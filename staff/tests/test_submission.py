@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -44,7 +45,7 @@ def test_the_zip_holds_the_work_and_a_list_with_its_hashes(folder, capsys):
     assert hand_in(folder) == 0
 
     *_, last = capsys.readouterr().out.splitlines()
-    assert last == "### Done! assignment3.zip is ready to be handed in."
+    assert re.match(r"assignment3\.zip was made, but is not whole: \d+ remarks", last)
     files = zip_of(folder)
     assert set(required(assignment.questions())) <= files.keys()
     assert {"styles/mine.jpg", "cs231n/im2col_cython.c", "setup.py"} <= files.keys()
@@ -144,8 +145,7 @@ def test_what_there_is_can_be_handed_in_anyway(folder, capsys):
 
     said = capsys.readouterr().out
     assert "RNN_Captioning.ipynb is missing." in said
-    assert said.splitlines()[-1].startswith("### Done! assignment3.zip")
-    assert "lacks" in said.splitlines()[-1]
+    assert said.splitlines()[-1].startswith("assignment3.zip was made, but is not who")
     (problem,) = json.loads(zip_of(folder)[MANIFEST])["problems"]
     assert "RNN_Captioning.ipynb" in problem
 
@@ -185,6 +185,115 @@ def test_a_course_may_ask_for_the_questions_of_2016(folder, capsys):
     (folder / "ImageGradients.ipynb").unlink()
     assert hand_in(folder, "--set", "2016") == 1
     assert "ImageGradients.ipynb is missing." in capsys.readouterr().err
+
+
+def whole(folder):
+    """Give a folder notebooks in which all was run, and every answer."""
+    for question in assignment.questions():
+        for name in question.notebooks:
+            path = folder / f"{name}.ipynb"
+            content = json.loads(path.read_bytes())
+            for number, cell in enumerate(content["cells"], 1):
+                if cell["cell_type"] == "code":
+                    cell["execution_count"] = number
+                elif "*Your answer:*" in "".join(cell["source"]):
+                    cell["source"] = [*cell["source"], "\n\nBecause."]
+            path.write_text(json.dumps(content))
+
+
+def facts(**states):
+    """Return what the public checks say when all is done but what is named."""
+    return {
+        "functions": {
+            f.key: {
+                "state": states.get(f.short, "done"),
+                "points": f.points,
+                "earned": f.points * (f.short not in states),
+            }
+            for q in assignment.questions()
+            for f in q.functions
+        }
+    }
+
+
+def last_line(folder, capsys, *arguments):
+    assert submission.main(["--root", str(folder), *arguments]) == 0
+    return capsys.readouterr().out.splitlines()[-1]
+
+
+def test_only_what_is_whole_is_called_done_and_else_the_remarks_are_counted(
+    folder, monkeypatch, capsys
+):
+    whole(folder)
+    monkeypatch.setattr(submission.preview, "run_checks", lambda *_: facts())
+    done = "### Done! assignment3.zip is ready to be handed in."
+    assert last_line(folder, capsys) == done
+    unseen = f"{done[:-1]}, though the public checks were not run."
+    assert last_line(folder, capsys, "--no-checks") == unseen
+    looked = last_line(folder, capsys, "--preview")
+    assert looked == "This was a preview; no zip was made."
+
+    partly = facts(rnn_forward="wrong", lstm_forward="not started")
+    monkeypatch.setattr(submission.preview, "run_checks", lambda *_: partly)
+    assert "not whole: 2 remarks above" in last_line(folder, capsys)
+    remarked = facts()
+    remarked["functions"]["cs231n.rnn_layers.rnn_forward"]["state"] = "done, remark"
+    monkeypatch.setattr(submission.preview, "run_checks", lambda *_: remarked)
+    assert last_line(folder, capsys) == done
+
+    path = folder / "RNN_Captioning.ipynb"
+    content = json.loads(path.read_bytes())
+    content["cells"].append(code("input()", 999))
+    path.write_text(json.dumps(content))
+    assert "not whole: one remark above" in last_line(folder, capsys)
+    looked = last_line(folder, capsys, "--preview")
+    assert looked == "This was a preview with one remark; no zip was made."
+
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+
+def test_what_was_not_looked_at_is_not_called_done(folder, monkeypatch, capsys):
+    whole(folder)
+    monkeypatch.setattr(submission.preview, "run_checks", stop)
+    assert "not all looked at" in last_line(folder, capsys)
+
+
+def test_what_a_grader_could_not_read_stops_the_hand_in_and_says_what_to_do(
+    folder, capsys
+):
+    path = folder / "RNN_Captioning.ipynb"
+    good = path.read_text("utf-8")
+    bare = {k: v for k, v in json.loads(good).items() if k != "metadata"}
+    torn = good.replace('"cells": [', '"cells": [\n<<<<<<< HEAD\n=======\n>>>>>>> b\n')
+    inside = json.loads(good)
+    inside["cells"][3]["source"] = "<<<<<<< local\nx\n=======\ny\n>>>>>>> remote"
+    cases = [
+        (b"\xef\xbb\xbf" + good.encode(), "begins with a byte order mark"),
+        (good.encode("utf-16"), "is saved as utf-16"),
+        (good.encode("utf-32-le"), "is saved as utf-32-le"),
+        (json.dumps(bare).encode(), "open it and save it again in Jupyter"),
+        (json.dumps(notebook([])).encode(), "has no cells; take a copy from"),
+        (torn.encode(), "RNN_Captioning.ipynb:3: git has left two versions here"),
+        (json.dumps(inside).encode(), "RNN_Captioning.ipynb, cell 4: git has left two"),
+    ]
+    for content, wanted in cases:
+        path.write_bytes(content)
+        assert hand_in(folder) == 1
+        assert wanted in " ".join(capsys.readouterr().err.split())
+        assert hand_in(folder, "--anyway") == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert said.count(wanted) == 1
+
+
+def test_a_conflict_in_a_module_stops_the_hand_in(folder, capsys):
+    path = folder / "cs231n" / "rnn_layers.py"
+    text = path.read_text("utf-8")
+    path.write_text(f"<<<<<<< HEAD\n=======\n>>>>>>> b\n{text}", "utf-8")
+    assert hand_in(folder) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "cs231n/rnn_layers.py:1: git has left two versions here; keep one" in said
 
 
 NO_NOTEBOOKS = [
@@ -231,12 +340,19 @@ def test_a_large_file_beside_the_notebooks_stays_out_unread(folder, capsys):
 
 
 def test_a_notebook_over_the_limit_is_a_problem(folder, capsys):
-    cells = [code("1", 1, [{"output_type": "stream", "text": "x" * LIMIT}])]
+    long = [{"output_type": "stream", "text": "x" * (LIMIT - 5_000_000)}]
+    short = [{"output_type": "stream", "text": "x" * 5_100_000}]
+    cells = [code("y", 1, short), code("plot()\nx", 2, long), code("z", 3, [])]
     (folder / "RNN_Captioning.ipynb").write_text(json.dumps(notebook(cells)))
 
     assert hand_in(folder) == 1
     said = " ".join(capsys.readouterr().err.split())
-    assert "RNN_Captioning.ipynb cannot be handed in: it has 20 MB" in said
+    assert "RNN_Captioning.ipynb cannot be handed in: it has 20.1 MB" in said
+    assert (
+        "clear the outputs of the largest cells and save it: cell 2 (“plot()”): 15"
+        in said
+    )
+    assert "cell 1" not in said
 
 
 def test_the_whole_has_a_limit_too_and_work_goes_first(folder, monkeypatch, capsys):
@@ -270,6 +386,42 @@ def test_names_that_do_not_travel_are_left_out_and_shown_on_one_line(folder, cap
     files = zip_of(folder)
     assert "naïve café.py" in files
     assert not [n for n in files if n.startswith(("two", "latin", "back", "bell"))]
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("loss 12:30.png", "Windows allows no :"),
+        ("what?.png", "Windows allows no ?"),
+        ('a"b.txt', 'Windows allows no "'),
+        ("a|b/x.txt", "Windows allows no |"),
+        ("CON.txt", "the name of a device"),
+        ("nul", "the name of a device"),
+        ("lpt1 .log.txt", "the name of a device"),
+        ("draft.", "drops the end of such a name"),
+        ("plots /x.png", "drops the end of such a name"),
+        ("Notes.txt", "takes its name for that of notes.txt"),
+        ("u\u0308bung.txt", "take its name for that of \xfcbung.txt"),
+    ],
+)
+def test_names_that_other_systems_refuse_are_left_out_with_the_reason(
+    folder, name, reason, capsys
+):
+    for other in ("notes.txt", "\xfcbung.txt", "console.txt", "a.b.c", "nullable.py"):
+        (folder / other).write_text("x")
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("longer than the other, so it comes second")
+    assert hand_in(folder) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{name} is left out: " in said
+    assert reason.replace("takes", "take") in said
+    assert "rename" in said
+    files = zip_of(folder)
+    assert name not in files
+    assert {"notes.txt", "\xfcbung.txt", "console.txt", "a.b.c", "nullable.py"} <= set(
+        files
+    )
 
 
 @POSIX
@@ -422,7 +574,7 @@ def test_the_script_works_from_any_folder_through_a_name_with_spaces(folder, tmp
     )
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("### Done! assignment3.zip")
+    assert done.stdout.splitlines()[-1].startswith("assignment3.zip was made")
     assert (folder / "assignment3.zip").exists()
     assert not (tmp_path / "assignment3.zip").exists()
 

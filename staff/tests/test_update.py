@@ -907,3 +907,166 @@ def test_the_command_runs_in_the_hand_out_itself(worked, release):
     assert done.returncode == 0, done.stderr
     assert "update-1/before.zip" in done.stdout
     assert "np.tanh" in (worked / RNN).read_text("utf-8")
+
+
+# ------------------------------------------------------- answers that nothing frames
+
+
+def framed(line):
+    text = line.strip()
+    return text.startswith("#") and text.endswith("#")
+
+
+def solved_without_frames(wanted):
+    """Return a solved module without the lines of its boxes, or of one of them."""
+    text = solved_module(RNN)
+    (region,) = (r for r in regions.find(text, RNN) if r.owner == wanted)
+    lines = text.splitlines(keepends=True)
+    top = region.first - 1
+    while framed(lines[top - 1]):
+        top -= 1
+    gone = {*range(top, region.first), *range(region.last, region.last + 3)}
+    return "".join(line for n, line in enumerate(lines) if n not in gone)
+
+
+def test_a_box_whose_lines_were_deleted_is_named_and_nothing_is_changed(
+    student, release, capsys
+):
+    (student / RNN).write_text(solved_without_frames("rnn_forward"), "utf-8")
+    before = tree(student)
+
+    assert run(student, release({RNN: reworded})) == 1
+
+    said = capsys.readouterr().err
+    assert "the box of rnn_forward is gone" in said
+    assert "put the comment lines above and below it back" in said
+    assert said.count("is gone") == 1
+    assert tree(student) == before
+
+
+@pytest.mark.parametrize("knows", [True, False], ids=["new stamp", "old stamp"])
+def test_a_module_without_any_box_names_every_answer(student, release, capsys, knows):
+    text = solved_module(RNN)
+    lines = [line for line in text.splitlines(keepends=True) if not framed(line)]
+    (student / RNN).write_text("".join(lines), "utf-8")
+    if not knows:
+        path = student / stamp.STAMP
+        facts = json.loads(path.read_bytes())
+        for key in ("places", "lines", "says", "extra"):
+            del facts[key]
+        path.write_text(json.dumps(facts))
+    before = tree(student)
+
+    assert run(student, release({RNN: reworded})) == 1
+    said = capsys.readouterr().err
+    for region in regions.find(text, RNN):
+        assert f"the box of {region.name} is gone" in said
+    assert tree(student) == before
+
+
+def test_a_function_that_only_the_new_version_has_is_no_box_that_is_gone(
+    student, release
+):
+    new = release({RNN: lambda t: t + "\n\n" + indented(t).replace("rnn_", "gru_")})
+    path = student / stamp.STAMP
+    facts = json.loads(path.read_bytes())
+    del facts["places"]
+    path.write_text(json.dumps(facts))
+    (student / RNN).write_text(solved_module(RNN), "utf-8")
+    assert run(student, new) == 0
+    assert "def gru_backward" in (student / RNN).read_text("utf-8")
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_answers_are_found_whatever_ends_the_lines(student, release, end):
+    (student / RNN).write_bytes(solved_module(RNN).replace("\n", end).encode())
+    assert run(student, release({RNN: reworded})) == 0
+    text = (student / RNN).read_text("utf-8")
+    assert "np.tanh" in text
+    assert "NotImplementedError" not in text
+    assert "Look at this" not in report(student) or "you had changed" not in report(
+        student
+    )
+
+
+def test_an_answer_outside_its_box_is_named_and_nothing_is_changed(
+    student, release, capsys
+):
+    edit(
+        student / RNN,
+        '    raise NotImplementedError("rnn_forward: your code goes here.")\n',
+        "",
+    )
+    edit(
+        student / RNN, "    return h, cache\n", "    h = mine(x)\n    return h, cache\n"
+    )
+    before = tree(student)
+
+    assert run(student, release({RNN: reworded})) == 1
+    said = capsys.readouterr().err
+    assert "in rnn_forward nothing of yours stands between the boxes" in said
+    assert "'h = mine(x)' does outside" in said
+    assert tree(student) == before
+
+
+def test_code_outside_the_boxes_is_named_by_its_function(student, release):
+    (student / RNN).write_text(solved_module(RNN), "utf-8")
+    edit(
+        student / RNN,
+        "def rnn_forward(",
+        "def helper(x):\n    return x\n\n\ndef rnn_f(",
+    )
+    edit(student / RNN, "def rnn_f(", "def rnn_forward(")
+    assert run(student, release({RNN: reworded})) == 0
+    assert "you had changed code outside the boxes (in helper)" in report(student)
+
+
+def test_a_conflict_that_is_not_settled_stops_the_update(student, release, capsys):
+    edit(
+        student / RNN,
+        '    raise NotImplementedError("rnn_forward: your code goes here.")\n',
+        "<<<<<<< HEAD\n    x = 1\n=======\n    x = 2\n>>>>>>> theirs\n",
+    )
+    before = tree(student)
+    assert run(student, release({RNN: reworded})) == 1
+    assert "git has left two versions here; keep one" in capsys.readouterr().err
+    assert tree(student) == before
+
+
+def test_a_notebook_without_metadata_is_carried(student, release):
+    edit_notebook(student / NOTEBOOK, lambda whole, _: whole.pop("metadata"))
+    change = new_notebook(lambda _, cells: cells[ANSWER].update(source="New."))
+    assert run(student, release(change)) == 0
+    assert "kernelspec" in read_notebook(student / NOTEBOOK)[0]["metadata"]
+
+
+def test_a_reader_that_stops_reading_is_not_told_that_nothing_was_changed(
+    worked, release
+):
+    words = f"'{sys.executable}' -m cs231n.update '{release(CHANGES)}'"
+    for command in (f"{words} | head -1", f"{words} > /dev/full"):
+        folder = worked.with_name(f"copy of {len(command)}")
+        shutil.copytree(worked, folder)
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {command}"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "The second edition" in (folder / RNN).read_text("utf-8")
+
+
+def test_what_an_update_left_that_was_killed_is_cleared_away(worked, release):
+    left = worked / ".update-abc123"
+    (left / "new").mkdir(parents=True)
+    (left / "new" / "x.py").write_text("x")
+    new = release(CHANGES)
+    assert run(worked, new, "--dry-run") == 0
+    assert left.exists()
+    assert run(worked, new) == 0
+    assert not left.exists()
+    left.mkdir()
+    assert run(worked, new) == 0  # up to date
+    assert not left.exists()
