@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from cs231n.net_visualization_pytorch import require_pictures
+from cs231n.validate_torch import require_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,5 +1,6 @@
 """Checks of arguments that several modules make, each failing with a clear sentence."""
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -29,3 +30,127 @@ def require_words(x: NDArray[Any], V: int) -> None:
             f"Word index {wrong} lies outside the vocabulary of {V} words; "
             f"use indices from 0 to {V - 1}."
         )
+
+
+def require_features(features: Any, W_proj: NDArray[Any]) -> NDArray[Any]:
+    """Return images' features in a model's dtype if they fit it.
+
+    Args:
+        features: (N, D) image features.
+        W_proj: (D, H) the model's first weights.
+
+    Raises:
+        ValueError: If the shape is another one.
+    """
+    features = np.asarray(features, dtype=W_proj.dtype)
+    D = W_proj.shape[0]
+    if features.ndim != 2 or features.shape[1] != D:
+        raise ValueError(
+            f"features have shape {features.shape}, but the model wants (N, {D}); "
+            "give one row per image, and the width the model was built with."
+        )
+    return features
+
+
+def require_batch(
+    features: Any, captions: Any, W_proj: NDArray[Any], V: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return features and captions as arrays if they fit each other and a model.
+
+    Args:
+        features: (N, D) image features.
+        captions: (N, T) word indices, T >= 2.
+        W_proj: (D, H) the model's first weights.
+        V: Size of the vocabulary.
+
+    Raises:
+        ValueError: If the shapes do not fit each other or the model.
+        TypeError: If captions are not integers.
+        IndexError: If a word lies outside the vocabulary.
+    """
+    features, captions = require_features(features, W_proj), np.asarray(captions)
+    if captions.ndim != 2 or captions.shape[1] < 2:
+        raise ValueError(
+            f"captions have shape {captions.shape}, but (N, T) with T >= 2 is "
+            "wanted: one row of word indices per image."
+        )
+    if len(captions) != len(features):
+        raise ValueError(
+            f"There are {len(captions)} captions for {len(features)} rows of "
+            "features; give one row of features per caption."
+        )
+    require_words(captions, V)
+    return features, captions
+
+
+def require_pictures(X: NDArray[Any], one: bool = False) -> NDArray[Any]:
+    """Return pictures as they are if a network can look at them.
+
+    Args:
+        X: (N, 3, H, W) pictures.
+        one: Whether N must be 1.
+
+    Raises:
+        TypeError: If X does not hold floating point numbers.
+        ValueError: If the shape is wrong, or X holds NaN or infinity.
+    """
+    X = np.asarray(X)
+    if X.dtype.kind != "f":
+        raise TypeError(
+            f"Pictures must hold floating point numbers, but came as {X.dtype}; use "
+            "preprocess_image, or load_tiny_imagenet."
+        )
+    if X.ndim == 4 and X.shape[1] != 3 and X.shape[3] == 3:
+        raise ValueError(
+            f"Pictures have shape {X.shape}, with the colours last; (N, 3, H, W) is "
+            "wanted, so use X.transpose(0, 3, 1, 2)."
+        )
+    if X.ndim != 4 or X.shape[1] != 3 or 0 in X.shape:
+        raise ValueError(
+            f"Pictures have shape {X.shape}; (N, 3, H, W) is wanted, with N at least "
+            "1, so give a single one an axis in front."
+        )
+    if one and len(X) != 1:
+        raise ValueError(
+            f"There are {len(X)} pictures where one is wanted; take X[i : i + 1]."
+        )
+    if not np.isfinite(X).all():
+        raise ValueError(
+            "The pictures hold NaN or infinity; look at how they were made (a learning "
+            "rate that is too high does it)."
+        )
+    return X
+
+
+def require_classes(y: Any, N: int, model: Any) -> NDArray[np.integer]:
+    """Return classes as an array if there is one for each of N pictures.
+
+    Raises:
+        TypeError: If y does not hold integers.
+        ValueError: If there are too many or too few.
+        IndexError: If the network has no such class.
+    """
+    classes: NDArray[np.integer] = np.asarray(y)
+    if classes.shape != (N,):
+        raise ValueError(
+            f"There are {N} pictures and classes of shape {classes.shape}; each "
+            "picture needs one."
+        )
+    if classes.dtype.kind not in "iu":
+        raise TypeError(f"Classes must be integers, but came as {classes.dtype}.")
+    for label in classes.tolist():
+        require_class(label, model)
+    return classes
+
+
+def require_class(y: Any, model: Any) -> int:
+    """Return y as a plain integer if it is one of the network's classes.
+
+    Raises:
+        IndexError: If there is no such class.
+    """
+    label = operator.index(y)
+    C = len(model.params["b11"])
+    if not 0 <= label < C:
+        raise IndexError(f"There is no class {label}; the network knows 0 to {C - 1}.")
+    return label

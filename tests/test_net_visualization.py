@@ -7,13 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
+from cs231n.class_visualization import create_class_visualization
 from cs231n.gradient_check import eval_numerical_gradient
 from cs231n.image_utils import SQUEEZENET_MEAN, SQUEEZENET_STD
 from cs231n.net_visualization_pytorch import (
     blur_image,
     class_visualization_update_step,
     compute_saliency_maps,
-    create_class_visualization,
     deprocess,
     jitter,
     make_fooling_image,

@@ -42,6 +42,7 @@ import torch
 from PIL import Image
 
 from cs231n import adversarial, attribution
+from cs231n.class_visualization import create_class_visualization
 from cs231n.classifiers.squeezenet import load_squeezenet
 from cs231n.data_utils import load_imagenet_val
 from cs231n.device import get_device
@@ -51,7 +52,6 @@ from cs231n.net_visualization_pytorch import (
     blur_image,
     class_visualization_update_step,
     compute_saliency_maps,
-    create_class_visualization,
     deprocess,
     jitter,
     make_fooling_image,
