@@ -7,6 +7,100 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def require_shapes(function: str, **arrays: tuple[Any, str]) -> None:
+    """Insist that arrays have the shapes that a function is documented with.
+
+    Args:
+        function: Who asks.
+        arrays: Name -> (array, a letter for each of its sides), such as
+            ``x=(x, "NTV"), y=(y, "NT")``. The first array with a letter decides
+            what it stands for.
+
+    Raises:
+        TypeError: If something is no array.
+        ValueError: If an array has another number of sides, or one of another length.
+    """
+    sizes: dict[str, tuple[int, str]] = {}  # letter -> length, and who said so
+    for name, (array, letters) in arrays.items():
+        wanted = f"({', '.join(letters)}{',' * (len(letters) == 1)})"
+        shape = getattr(array, "shape", None)
+        if not isinstance(shape, tuple):
+            raise TypeError(
+                f"{function} got {type(array).__name__} for {name}; an array {wanted} "
+                "is wanted."
+            )
+        if len(shape) != len(letters):
+            raise ValueError(
+                f"{function} got {name} of shape {shape}; {wanted} is wanted."
+            )
+        for letter, length in zip(letters, shape, strict=True):
+            known, source = sizes.setdefault(letter, (length, name))
+            if length != known:
+                fits = tuple(
+                    sizes.get(k, (n, ""))[0]
+                    for k, n in zip(letters, shape, strict=True)
+                )
+                raise ValueError(
+                    f"{function} got {name} of shape {shape}; {wanted} is wanted, and "
+                    f"with {letter} = {known} as in {source} that is {fits}."
+                )
+
+
+def require_cache(function: str, cache: Any, parts: int, forward: str) -> Any:
+    """Return what a forward pass kept if that is what came.
+
+    Args:
+        function: Who asks.
+        cache: What came.
+        parts: How many parts it should have.
+        forward: Whose second result it should be.
+
+    Raises:
+        TypeError: If it is no tuple of so many parts.
+    """
+    if not isinstance(cache, tuple | list) or len(cache) != parts:
+        came = type(cache).__name__
+        if isinstance(cache, tuple | list):
+            came += f" of {len(cache)} parts"
+        raise TypeError(
+            f"{function} got a cache that is a {came}; the second result of {forward} "
+            "is wanted, as it came."
+        )
+    return cache
+
+
+def require_labels(function: str, y: Any, x: NDArray[Any]) -> NDArray[Any]:
+    """Return labels for rows of scores; a single one stands for all rows.
+
+    Args:
+        function: Who asks.
+        y: (N,) labels, or one.
+        x: (N, C) scores.
+
+    Raises:
+        TypeError: If the labels are not integers.
+        ValueError: If there are neither N of them nor one.
+        IndexError: If a class does not exist.
+    """
+    N, C = x.shape
+    labels = np.asarray(y)
+    if labels.shape not in {(), (1,), (N,)}:
+        raise ValueError(
+            f"{function} got x of shape {x.shape} and y of shape {labels.shape}; a "
+            f"label for each row is wanted, ({N},)."
+        )
+    if labels.dtype.kind not in "iu":
+        raise TypeError(
+            f"{function} got labels of {labels.dtype}; integers are wanted."
+        )
+    if labels.size and not (labels.min() >= 0 and labels.max() < C):
+        wrong = labels[(labels < 0) | (labels >= C)].flat[0]
+        raise IndexError(
+            f"{function} got the label {wrong}; the classes are 0 to {C - 1}."
+        )
+    return np.broadcast_to(labels, (N,))
+
+
 def require_words(x: NDArray[Any], V: int) -> None:
     """Insist that x holds word indices.
 

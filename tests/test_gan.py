@@ -155,6 +155,49 @@ def test_the_slope_of_bce_is_right_at_zero():
     assert x.grad.tolist() == [0.25, -0.25]
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+@pytest.mark.parametrize("yes", [0, 1])
+def test_bce_takes_targets_of_every_shape(yes, kind, rng):
+    x = torch.from_numpy(rng.normal(size=(5, 1))).to(kind)
+    sign = 2 * yes - 1
+    expected = nn.functional.softplus(-sign * x).mean()
+    for target in (
+        yes,
+        float(yes),
+        np.float64(yes),
+        torch.tensor(yes),
+        torch.full((1,), float(yes)),
+        torch.full((5,), yes),
+        torch.full((5, 1), float(yes)),
+        torch.full((1, 5), yes, dtype=torch.float64),
+        np.full(5, yes),
+        [yes] * 5,
+    ):
+        loss = bce_loss(x, target)
+        assert (loss.shape, loss.dtype) == ((), kind)
+        torch.testing.assert_close(loss, expected)
+        torch.testing.assert_close(bce_loss(x[:, 0], target), expected)
+    # Each target belongs to its own score.
+    mixed = torch.tensor([0.0, 1, 1, 0, 1])
+    each = [bce_loss(a, b) for a, b in zip(x, mixed, strict=True)]
+    torch.testing.assert_close(bce_loss(x, mixed), torch.stack(each).mean())
+
+
+@pytest.mark.parametrize(
+    ("scores", "target", "error", "message"),
+    [
+        (torch.ones(4, 1), torch.ones(5), ValueError, r"\(5,\) .*\(4, 1\)"),
+        (torch.ones(4, 1), torch.ones(4, 4), ValueError, r"\(4, 4\) .*\(4, 1\)"),
+        (torch.ones(4, 1).int(), 1, TypeError, "int32"),
+        (np.ones((4, 1)), 1, TypeError, "ndarray"),
+        (torch.ones(4, 1), None, TypeError, "NoneType for targets"),
+    ],
+)
+def test_bce_says_what_it_cannot_take(scores, target, error, message):
+    with pytest.raises(error, match=message):
+        bce_loss(scores, target)
+
+
 # Noise and networks.
 
 
@@ -308,6 +351,27 @@ def test_flatten_and_unflatten_undo_one_another(rng):
     assert torch.equal(Unflatten(3, 2, 64, 49)(flat).flatten(), x.flatten())
     spread = x.contiguous(memory_format=torch.channels_last)
     assert torch.equal(Flatten()(spread), flat)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (Unflatten(128), (8, 6272), r"\(8, 6272\); 128 pictures of 128 x 7 x 7 .* 8,"),
+        (Unflatten(-1, 1, 28, 28), (2, 783), r"\(2, 783\); any number of pictures"),
+        (Unflatten(None), (3, 100), r"any number of pictures .*layer before"),
+        (Flatten(), (784,), r"\(784,\); pictures \(N, C, H, W\)"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_named(layer, shape, message):
+    with pytest.raises(ValueError, match=message):
+        layer(torch.zeros(shape))
+
+
+def test_unflatten_takes_as_many_pictures_as_come(rng):
+    flat = torch.from_numpy(rng.normal(size=(3, 784)))
+    for N in (-1, None, 3):
+        assert torch.equal(Unflatten(N, 1, 28, 28)(flat), flat.reshape(3, 1, 28, 28))
+    assert Unflatten(None, 1, 28, 28).N == -1
 
 
 def test_chunk_sampler_goes_through_a_stretch_in_order():

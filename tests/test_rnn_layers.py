@@ -565,6 +565,44 @@ def test_softmax_names_what_is_wrong_with_the_true_words():
         temporal_softmax_loss(x, np.array([[0.0, 1.0]]), mask)
 
 
+SCORES, TRUE = np.zeros((4, 6, 9)), np.zeros((4, 6), int)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "mask", "message"),
+    [
+        (SCORES, TRUE[:, :5], TRUE == 0, r"y of shape \(4, 5\); .* that is \(4, 6\)"),
+        (SCORES, TRUE, TRUE[:3] == 0, r"mask of shape \(3, 6\); .* N = 4 as in x"),
+        (SCORES[:, :5], TRUE, TRUE == 0, r"y of shape \(4, 6\); .* T = 5 as in x"),
+        (SCORES[0], TRUE, TRUE == 0, r"x of shape \(6, 9\); \(N, T, V\)"),
+        (SCORES, TRUE.ravel(), TRUE == 0, r"y of shape \(24,\); \(N, T\)"),
+    ],
+)
+def test_softmax_names_shapes_that_do_not_fit(x, y, mask, message):
+    with pytest.raises(ValueError, match="temporal_softmax_loss got " + message):
+        temporal_softmax_loss(x, y, mask)
+
+
+def test_temporal_affine_names_shapes_that_do_not_fit(rng):
+    x, w, b = rng.normal(size=(2, 3, 4)), rng.normal(size=(4, 5)), np.zeros(5)
+    for inputs, error, message in [
+        ((x[0], w, b), ValueError, r"x of shape \(3, 4\); \(N, T, D\)"),
+        ((x, w.T, b), ValueError, r"w of shape \(5, 4\); .* D = 4 as in x"),
+        ((x, w, b[:3]), ValueError, r"b of shape \(3,\); .* M = 5 as in w"),
+        ((None, w, b), TypeError, "NoneType for x"),
+    ]:
+        with pytest.raises(error, match="temporal_affine_forward got " + message):
+            temporal_affine_forward(*inputs)
+    out, cache = temporal_affine_forward(x, w, b)
+    for dout, kept, error, message in [
+        (out[:, :2], cache, ValueError, r"dout of shape \(2, 2, 5\); .* T = 3"),
+        (out.reshape(6, 5), cache, ValueError, r"dout of shape \(6, 5\)"),
+        (out, cache[:3], TypeError, "a cache that is a tuple of 3 parts"),
+    ]:
+        with pytest.raises(error, match="temporal_affine_backward got " + message):
+            temporal_affine_backward(dout, kept)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_sigmoid_keeps_shape_and_dtype_and_never_overflows(dtype):
     x = np.array([[-1000, -1, -0.0], [0, 1, 1000]], dtype=dtype)
