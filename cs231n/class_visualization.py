@@ -46,7 +46,7 @@ def create_class_visualization(
         dtype: Data type of the picture; float32 if None. The tensor types of old, such
             as ``torch.FloatTensor``, are understood.
         l2_reg: Weight of the squared norm that is taken off the score.
-        learning_rate: Length of a step.
+        learning_rate: Length of a step, if the gradient is divided by its norm.
         num_iterations: How many steps.
         blur_every: The picture is blurred at each iteration that this number divides.
         max_jitter: The largest shift, in pixels; drawn by Python's ``random``.
@@ -82,7 +82,8 @@ def create_class_visualization(
         class_visualization_update_step(img, model, target_y, l2_reg, learning_rate)
         if breadth or grayness:
             step = _like_photographs(img.data - before, breadth, grayness)
-            img.data.copy_(before + step)
+            # As long as a step should be, also where a student's is not.
+            img.data.copy_(before + learning_rate * step / step.norm())
         img.data.copy_(jitter(img.data, -ox, -oy))
         img.data.clamp_(low, high)
         if t % blur_every == 0:
@@ -95,11 +96,9 @@ def create_class_visualization(
 def _like_photographs(
     step: torch.Tensor, breadth: float, grayness: float
 ) -> torch.Tensor:
-    """Turn a step towards those by which photographs differ; keep its length."""
+    """Turn a step towards those by which photographs differ."""
     tamed = torch.lerp(step, step.mean(dim=1, keepdim=True), grayness)
-    tamed = tamed + breadth * blur_image(tamed.clone(), sigma=2)
-    scaled: torch.Tensor = tamed * (step.norm() / tamed.norm())
-    return scaled
+    return tamed + breadth * blur_image(tamed.clone(), sigma=2)
 
 
 def _as_dtype(dtype: Any) -> torch.dtype:

@@ -97,7 +97,7 @@ class GANStep:
             fake = self._draw(N)
         if self.together:
             scores = self.D(torch.cat([real, fake]))
-            loss = self.discriminator_loss(scores[:N], scores[N:])
+            loss = self.discriminator_loss(scores[:N].clone(), scores[N:].clone())
         else:
             loss = self.discriminator_loss(self.D(real), self.D(fake))
         if self.penalty is not None:

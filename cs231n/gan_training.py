@@ -253,7 +253,8 @@ def draw(
                 raise
             full = noise.new_zeros(-(-N // batch_size) * batch_size, noise.shape[1])
             full[:N] = noise
-            parts = [G(part).flatten() for part in full.split(batch_size)]
+            starts = range(0, len(full), batch_size)
+            parts = [G(full[k : k + batch_size]).flatten() for k in starts]
             drawn = torch.cat(parts)[: N * PIXELS]
     pictures: NDArray[np.float32] = drawn.reshape(N, PIXELS).float().cpu().numpy()
     return pictures

@@ -98,7 +98,8 @@ def require_labels(function: str, y: Any, x: NDArray[Any]) -> NDArray[Any]:
         raise IndexError(
             f"{function} got the label {wrong}; the classes are 0 to {C - 1}."
         )
-    return np.broadcast_to(labels, (N,))
+    each: NDArray[Any] = np.broadcast_to(labels, (N,))
+    return each
 
 
 def require_words(x: NDArray[Any], V: int) -> None:
@@ -136,14 +137,14 @@ def require_features(features: Any, W_proj: NDArray[Any]) -> NDArray[Any]:
     Raises:
         ValueError: If the shape is another one.
     """
-    features = np.asarray(features, dtype=W_proj.dtype)
+    array: NDArray[Any] = np.asarray(features, dtype=W_proj.dtype)
     D = W_proj.shape[0]
-    if features.ndim != 2 or features.shape[1] != D:
+    if array.ndim != 2 or array.shape[1] != D:
         raise ValueError(
-            f"features have shape {features.shape}, but the model wants (N, {D}); "
+            f"features have shape {array.shape}, but the model wants (N, {D}); "
             "give one row per image, and the width the model was built with."
         )
-    return features
+    return array
 
 
 def require_batch(
