@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from cs231n.image_utils import SQUEEZENET_MEAN, SQUEEZENET_STD
-from cs231n.net_visualization_pytorch import require_class, require_pictures
+from cs231n.validate_torch import require_class, require_pictures
 
 
 def make_bounded_fooling_image(

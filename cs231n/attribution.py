@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from cs231n.net_visualization_pytorch import require_pictures
+from cs231n.gradient_check import copies
+from cs231n.validate_torch import require_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -246,13 +247,16 @@ def faithfulness(
     """
     curves = {}
     for name, rankings in maps.items():
-        deletion, insertion = [], []
+        deletion: list[torch.Tensor] = []
+        insertion: list[torch.Tensor] = []
         for n, ranking in enumerate(rankings):
             full, nothing, label = X[n : n + 1].detach(), empty[n : n + 1], int(y[n])
-            deletion.append(exchange_curve(full, nothing, label, model, ranking, steps))
-            insertion.append(
-                exchange_curve(nothing, full, label, model, ranking, steps)
-            )
+            for curve, ends in (
+                (deletion, (full, nothing)),
+                (insertion, (nothing, full)),
+            ):
+                start, end, own = copies(*ends, ranking)
+                curve.append(exchange_curve(start, end, label, model, own, steps))
         curves[name] = {
             "deletion": torch.stack(deletion),
             "insertion": torch.stack(insertion),

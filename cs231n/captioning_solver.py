@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cs231n import optim
+from cs231n.accuracy import as_number
 from cs231n.coco_utils import sample_coco_minibatch
 from cs231n.file_kinds import because
 from cs231n.files import replacing
@@ -133,6 +134,12 @@ class CaptioningSolver:
             noise = size * np.random.standard_normal(features.shape)
             features = features + noise.astype(features.dtype)
         loss, grads = self.model.loss(features, captions)
+        loss = as_number(loss)
+        if missing := [name for name in self.model.params if name not in grads]:
+            raise KeyError(
+                f"The model's loss gave no gradient of {', '.join(missing)}; put one "
+                "for each of params into grads."
+            )
         if not np.isfinite(loss):
             raise FloatingPointError(
                 f"The loss became {loss} at iteration {len(self.loss_history) + 1}; "
@@ -177,7 +184,7 @@ class CaptioningSolver:
         for start in range(0, self.val_size, 100):
             part = slice(start, start + 100)
             loss, _ = self.model.loss(features[part], captions[part])
-            total += loss * len(captions[part])
+            total += as_number(loss) * len(captions[part])
         return total / self.val_size
 
     def train(self) -> None:

@@ -154,6 +154,7 @@ def measure_gates(
         'kept', 'written' and 'shown', each (T, H): the share of each cell that is kept,
         the number written to it, the share of it that is shown.
     """
+    from cs231n.gradient_check import copies
     from cs231n.layers import affine_forward
     from cs231n.rnn_layers import (
         lstm_forward,
@@ -164,13 +165,16 @@ def measure_gates(
     p = {name: w.astype(np.float64) for name, w in model.params.items()}
     weights = p["Wx"], p["Wh"], p["b"]
     start, _ = affine_forward(features[None].astype(float), p["W_proj"], p["b_proj"])
-    x, _ = word_embedding_forward(np.array([words]), p["W_embed"])
-    h, _ = lstm_forward(x, start, *weights)
+    x, _ = word_embedding_forward(*copies(np.array([words]), p["W_embed"]))
+    # Student functions get copies: they may change what they are given.
+    h, _ = lstm_forward(*copies(x, start, *weights))
     # What is measured does not depend on the cell, so all timesteps are one batch.
     x, before = x[0], np.concatenate([start, h[0, :-1]])
     fill = {"written": 0.0, "raised": 1.0, "shown": 1e9}
     found = {
-        name: lstm_step_forward(x, before, np.full_like(before, cell), *weights)
+        name: lstm_step_forward(
+            *copies(x, before, np.full_like(before, cell), *weights)
+        )
         for name, cell in fill.items()
     }
     written = found["written"][1]

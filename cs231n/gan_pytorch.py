@@ -100,20 +100,48 @@ def generator(noise_dim: int = NOISE_DIM, seed: int | None = None) -> nn.Module:
     return model
 
 
-def bce_loss(input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def bce_loss(input: Any, target: Any) -> torch.Tensor:
     """Measure how well scores say yes and no: binary cross-entropy.
 
     It is computed from the scores, not from probabilities, so that it is finite and
     has the right gradient for scores of any size.
 
     Args:
-        input: Scores of any shape, from minus to plus infinity.
-        target: The same shape: 1 where yes is right, 0 where no is.
+        input: Scores of any shape, such as (N, 1), from minus to plus infinity.
+        target: 1 where yes is right, 0 where no is: a number for each score, such as
+            (N,) or (N, 1), or one number for all of them.
 
     Returns:
         () the mean over all scores.
+
+    Raises:
+        TypeError: If the scores are no tensor of floating point numbers, or the
+            targets no numbers.
+        ValueError: If there is neither one target nor one for each score.
     """
-    return F.binary_cross_entropy_with_logits(input, target)
+    if not (isinstance(input, torch.Tensor) and input.is_floating_point()):
+        kind = input.dtype if isinstance(input, torch.Tensor) else type(input).__name__
+        raise TypeError(
+            f"bce_loss got scores as {kind}; a tensor of floating point numbers is "
+            "wanted."
+        )
+    try:
+        wanted = torch.as_tensor(target).to(input)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"bce_loss got {type(target).__name__} for targets; numbers are wanted."
+        ) from error
+    if wanted.numel() == 1:
+        wanted = wanted.reshape(()).expand_as(input)
+    elif wanted.squeeze().shape == input.squeeze().shape:
+        wanted = wanted.reshape(input.shape)
+    else:
+        raise ValueError(
+            f"bce_loss got targets of shape {tuple(wanted.shape)} for scores of shape "
+            f"{tuple(input.shape)}; a target for each score is wanted, or a single "
+            "number."
+        )
+    return F.binary_cross_entropy_with_logits(input, wanted)
 
 
 def discriminator_loss(
@@ -128,8 +156,7 @@ def discriminator_loss(
     Returns:
         loss: () what the discriminator is to lower.
     """
-    # TODO(Q5): Two calls of bce_loss, added. Targets must have the scores' shape, dtype
-    # and device.
+    # TODO(Q5): Two calls of bce_loss, added.
     # BEGIN SOLUTION
     loss = bce_loss(logits_real, torch.ones_like(logits_real))
     loss = loss + bce_loss(logits_fake, torch.zeros_like(logits_fake))
@@ -209,13 +236,14 @@ def build_dc_classifier(batch_size: int | None = None) -> nn.Module:
     """Build a discriminator with convolutions.
 
     Args:
-        batch_size: Editions differ in whether it is named; any number of pictures can
-            be told apart at once if you leave it open.
+        batch_size: Pictures that come at a time; -1 or None for as many as come, which
+            is what the model may do in any case.
 
     Returns:
         model: (N, 1, 28, 28) or (N, 784) scaled pictures -> (N, 1) scores.
     """
-    del batch_size
+    if batch_size is None:
+        batch_size = -1
     # TODO(Q5): The layers are listed in the notebook. Unflatten, below, gives flat
     # pictures their shape; with N=-1 it takes as many as come.
     # BEGIN SOLUTION
@@ -358,27 +386,55 @@ class Flatten(nn.Module):
     """Turn (N, C, H, W) into (N, C * H * W)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Put each picture's numbers in a row, however they lie in memory."""
+        """Put each picture's numbers in a row, however they lie in memory.
+
+        Raises:
+            ValueError: If there is no axis for pictures.
+        """
+        if x.ndim < 2:
+            raise ValueError(
+                f"Flatten got shape {tuple(x.shape)}; pictures (N, C, H, W) are "
+                "wanted, so give a single one an axis in front."
+            )
         return x.flatten(1)
 
 
 class Unflatten(nn.Module):
     """Turn (N, C * H * W) into (N, C, H, W)."""
 
-    def __init__(self, N: int = -1, C: int = 128, H: int = 7, W: int = 7) -> None:
+    def __init__(
+        self, N: int | None = -1, C: int = 128, H: int = 7, W: int = 7
+    ) -> None:
         """Choose the shape.
 
         Args:
-            N: Pictures; -1 for as many as come.
+            N: Pictures; -1 or None for as many as come.
             C: Channels.
             H: Rows.
             W: Columns.
         """
         super().__init__()
-        self.N, self.C, self.H, self.W = N, C, H, W
+        self.N, self.C, self.H, self.W = -1 if N is None else N, C, H, W
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Give each row the shape of a picture."""
+        """Give each row the shape of a picture.
+
+        Raises:
+            ValueError: If the numbers do not fill N pictures.
+        """
+        size = self.C * self.H * self.W
+        fits = x.numel() == self.N * size if self.N >= 0 else x.numel() % size == 0
+        if not fits:
+            count = "any number of" if self.N < 0 else str(self.N)
+            advice = "look at the layer before"
+            if x.numel() % size == 0:
+                advice = (
+                    f"these are {x.numel() // size}, and N=-1 takes as many as come"
+                )
+            raise ValueError(
+                f"Unflatten got shape {tuple(x.shape)}; {count} pictures of {self.C} x "
+                f"{self.H} x {self.W} numbers are wanted: {advice}."
+            )
         return x.reshape(self.N, self.C, self.H, self.W)
 
 

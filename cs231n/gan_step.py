@@ -45,6 +45,7 @@ class GANStep:
         draw_noise: DrawNoise,
         noise_size: int = 96,
         penalty: Penalty | None = None,
+        batch_size: int = 128,
     ) -> None:
         """Put the parts together and make them fast.
 
@@ -58,6 +59,7 @@ class GANStep:
             draw_noise: Draws noise, on the CPU.
             noise_size: Numbers in a row of noise.
             penalty: What is added to the discriminator's loss.
+            batch_size: Pictures in a step; networks may be made for that number alone.
 
         Raises:
             ValueError: If the networks lie on two devices, or shapes are wrong.
@@ -67,7 +69,7 @@ class GANStep:
         self.discriminator_loss = discriminator_loss
         self.generator_loss = generator_loss
         self.draw_noise, self.noise_size = draw_noise, noise_size
-        self.penalty = penalty
+        self.penalty, self.batch_size = penalty, batch_size
         self.device = _only_device(D, G)
         self.dtype = next(D.parameters()).dtype
         for solver in (D_solver, G_solver):
@@ -95,7 +97,7 @@ class GANStep:
             fake = self._draw(N)
         if self.together:
             scores = self.D(torch.cat([real, fake]))
-            loss = self.discriminator_loss(scores[:N], scores[N:])
+            loss = self.discriminator_loss(scores[:N].clone(), scores[N:].clone())
         else:
             loss = self.discriminator_loss(self.D(real), self.D(fake))
         if self.penalty is not None:
@@ -143,16 +145,21 @@ class GANStep:
             return
         self.D.to(memory_format=torch.channels_last)
         # A layer of a student's own may need a picture's numbers in a row.
-        if not self._accepts(2, self.D):
+        if not (self._accepts(2, self.D) or self._accepts(self.batch_size, self.D)):
             self.D.to(memory_format=torch.contiguous_format)
 
     def _require_shapes(self) -> None:
         with evaluating(self.G), evaluating(self.D), torch.no_grad():
-            drawn = self.G(self._blank(2, self.G))
-            if len(drawn) != 2 or drawn.numel() != 2 * PIXELS:
+            N = 2
+            try:
+                drawn = self.G(self._blank(N, self.G))
+            except (RuntimeError, ValueError):
+                N = self.batch_size
+                drawn = self.G(self._blank(N, self.G))
+            if len(drawn) != N or drawn.numel() != N * PIXELS:
                 raise ValueError(
-                    f"The generator made {tuple(drawn.shape)} of 2 rows of noise; "
-                    f"(2, {PIXELS}) is wanted, a picture of 28 x 28 for each row."
+                    f"The generator made {tuple(drawn.shape)} of {N} rows of noise; "
+                    f"({N}, {PIXELS}) is wanted, a picture of 28 x 28 for each row."
                 )
 
     def _accepts(self, N: int, model: nn.Module) -> bool:

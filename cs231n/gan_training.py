@@ -173,6 +173,7 @@ def train_gan(
         draw_noise=draw_noise,
         noise_size=noise_size,
         penalty=penalty,
+        batch_size=batch_size,
     )
     settings = {
         "batch_size": batch_size,
@@ -210,7 +211,7 @@ def train_gan(
                     history.g_losses.append(g_loss)
                     bar.update()
                     if t % show_every == 0:
-                        history.samples.append((t, draw(G, shown)))
+                        history.samples.append((t, draw(G, shown, batch_size)))
                         if verbose:
                             bar.write(f"Iter: {t}, D: {d_loss:.4}, G:{g_loss:.4}")
                         if report is not None:
@@ -230,19 +231,32 @@ def train_gan(
     return history
 
 
-def draw(G: nn.Module, noise: torch.Tensor) -> NDArray[np.float32]:
+def draw(
+    G: nn.Module, noise: torch.Tensor, batch_size: int = 128
+) -> NDArray[np.float32]:
     """Let a generator draw, without teaching it anything.
 
     Args:
         G: The generator; its layers' running averages stay as they are.
         noise: (N, D) noise on the generator's device.
+        batch_size: Rows at a time for a generator that is made for that number alone.
 
     Returns:
         (N, 784) scaled pictures.
     """
+    N = len(noise)
     with evaluating(G), torch.no_grad():
-        drawn = G(noise).reshape(len(noise), PIXELS).float()
-    pictures: NDArray[np.float32] = drawn.cpu().numpy()
+        try:
+            drawn = G(noise)
+        except (RuntimeError, ValueError):
+            if batch_size == N:
+                raise
+            full = noise.new_zeros(-(-N // batch_size) * batch_size, noise.shape[1])
+            full[:N] = noise
+            starts = range(0, len(full), batch_size)
+            parts = [G(full[k : k + batch_size]).flatten() for k in starts]
+            drawn = torch.cat(parts)[: N * PIXELS]
+    pictures: NDArray[np.float32] = drawn.reshape(N, PIXELS).float().cpu().numpy()
     return pictures
 
 

@@ -7,11 +7,12 @@ see ``cs231n.classifiers.pretrained_cnn``.
 Letters in shapes: N pictures, H rows, W columns; C classes.
 """
 
-import operator
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cs231n.validate import require_class, require_classes, require_pictures
 
 Array: TypeAlias = NDArray[np.floating]
 
@@ -76,76 +77,3 @@ def make_fooling_image(X: Array, target_y: int, model: Any) -> Array:
         X_fooling += step
     # END SOLUTION
     return X_fooling
-
-
-def require_pictures(X: Array, one: bool = False) -> Array:
-    """Return pictures as they are if a network can look at them.
-
-    Args:
-        X: (N, 3, H, W) pictures.
-        one: Whether N must be 1.
-
-    Raises:
-        TypeError: If X does not hold floating point numbers.
-        ValueError: If the shape is wrong, or X holds NaN or infinity.
-    """
-    X = np.asarray(X)
-    if X.dtype.kind != "f":
-        raise TypeError(
-            f"Pictures must hold floating point numbers, but came as {X.dtype}; use "
-            "preprocess_image, or load_tiny_imagenet."
-        )
-    if X.ndim == 4 and X.shape[1] != 3 and X.shape[3] == 3:
-        raise ValueError(
-            f"Pictures have shape {X.shape}, with the colours last; (N, 3, H, W) is "
-            "wanted, so use X.transpose(0, 3, 1, 2)."
-        )
-    if X.ndim != 4 or X.shape[1] != 3 or 0 in X.shape:
-        raise ValueError(
-            f"Pictures have shape {X.shape}; (N, 3, H, W) is wanted, with N at least "
-            "1, so give a single one an axis in front."
-        )
-    if one and len(X) != 1:
-        raise ValueError(
-            f"There are {len(X)} pictures where one is wanted; take X[i : i + 1]."
-        )
-    if not np.isfinite(X).all():
-        raise ValueError(
-            "The pictures hold NaN or infinity; look at how they were made (a learning "
-            "rate that is too high does it)."
-        )
-    return X
-
-
-def require_classes(y: Any, N: int, model: Any) -> NDArray[np.integer]:
-    """Return classes as an array if there is one for each of N pictures.
-
-    Raises:
-        TypeError: If y does not hold integers.
-        ValueError: If there are too many or too few.
-        IndexError: If the network has no such class.
-    """
-    classes: NDArray[np.integer] = np.asarray(y)
-    if classes.shape != (N,):
-        raise ValueError(
-            f"There are {N} pictures and classes of shape {classes.shape}; each "
-            "picture needs one."
-        )
-    if classes.dtype.kind not in "iu":
-        raise TypeError(f"Classes must be integers, but came as {classes.dtype}.")
-    for label in classes.tolist():
-        require_class(label, model)
-    return classes
-
-
-def require_class(y: Any, model: Any) -> int:
-    """Return y as a plain integer if it is one of the network's classes.
-
-    Raises:
-        IndexError: If there is no such class.
-    """
-    label = operator.index(y)
-    C = len(model.params["b11"])
-    if not 0 <= label < C:
-        raise IndexError(f"There is no class {label}; the network knows 0 to {C - 1}.")
-    return label

@@ -6,12 +6,14 @@ Letters in shapes: N examples, D features, M outputs, C channels or classes, H x
 pixels.
 """
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cs231n import compiled
+from cs231n.validate import require_cache, require_labels, require_shapes
 
 Array: TypeAlias = NDArray[Any]
 
@@ -29,8 +31,24 @@ def affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, Any]:
     Returns:
         out: (N, M) outputs.
         cache: (x, w, b), for affine_backward.
+
+    Raises:
+        ValueError: If the shapes do not fit.
     """
-    out = x.reshape(x.shape[0], -1) @ w + b
+    require_shapes("affine_forward", w=(w, "DM"))
+    if np.shape(b) not in {(), (1,), (w.shape[1],)}:
+        raise ValueError(
+            f"affine_forward got w of shape {w.shape} and b of shape {np.shape(b)}; "
+            f"({w.shape[1]},) is wanted."
+        )
+    shape = getattr(x, "shape", ())
+    if not shape or math.prod(shape[1:]) != len(w):
+        came = f"x of shape {shape}" if shape else f"{type(x).__name__} for x"
+        raise ValueError(
+            f"affine_forward got {came} and w of shape {w.shape}; {len(w)} numbers are "
+            "wanted for each example, as many as w has rows."
+        )
+    out = x.reshape(shape[0], len(w)) @ w + b
     return out, (x, w, b)
 
 
@@ -45,10 +63,20 @@ def affine_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
         dx: (N, d_1, ..., d_k) gradient at x.
         dw: (D, M) gradient at w.
         db: (M,) gradient at b.
+
+    Raises:
+        ValueError: If dout is not shaped like the outputs.
+        TypeError: If cache is not what affine_forward returned.
     """
-    x, w, _ = cache
+    x, w, _ = require_cache("affine_backward", cache, 3, "affine_forward")
+    require_shapes("affine_backward", w=(w, "DM"), dout=(dout, "NM"))
+    if len(dout) != len(x):
+        raise ValueError(
+            f"affine_backward got dout of shape {dout.shape} for {len(x)} examples; "
+            f"({len(x)}, {w.shape[1]}) is wanted."
+        )
     dx = (dout @ w.T).reshape(x.shape)
-    dw = x.reshape(x.shape[0], -1).T @ dout
+    dw = x.reshape(len(x), len(w)).T @ dout
     return dx, dw, dout.sum(axis=0)
 
 
@@ -196,12 +224,14 @@ def svm_loss(x: Array, y: Array) -> tuple[float, Array]:
 
     Args:
         x: (N, C) scores.
-        y: (N,) labels, 0 <= y < C.
+        y: (N,) labels, 0 <= y < C; a single one stands for all examples.
 
     Returns:
         loss: Mean over examples of the summed margin violations.
         dx: (N, C) gradient at the scores.
     """
+    require_shapes("svm_loss", x=(x, "NC"))
+    y = require_labels("svm_loss", y, x)
     rows = np.arange(x.shape[0])
     margins = np.maximum(0, x - x[rows, y][:, None] + 1)
     margins[rows, y] = 0
@@ -215,12 +245,14 @@ def softmax_loss(x: Array, y: Array) -> tuple[float, Array]:
 
     Args:
         x: (N, C) scores.
-        y: (N,) labels, 0 <= y < C.
+        y: (N,) labels, 0 <= y < C; a single one stands for all examples.
 
     Returns:
         loss: Mean over examples of -log p(y).
         dx: (N, C) gradient at the scores.
     """
+    require_shapes("softmax_loss", x=(x, "NC"))
+    y = require_labels("softmax_loss", y, x)
     N = x.shape[0]
     dx = np.empty_like(x, order="C")
     weights = np.full(N, 1 / max(N, 1), dtype=x.dtype)

@@ -9,8 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+# Since 2021 student files find these two here.
+from cs231n.layers import affine_backward as affine_backward  # noqa: PLC0414
+from cs231n.layers import affine_forward as affine_forward  # noqa: PLC0414
 from cs231n.layers import weighted_softmax_loss
-from cs231n.validate import require_words
+from cs231n.validate import require_cache, require_shapes, require_words
 
 Array: TypeAlias = NDArray[Any]
 
@@ -385,7 +388,11 @@ def temporal_affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, Any]:
     Returns:
         out: (N, T, M) outputs.
         cache: (x, w, b, out), for temporal_affine_backward.
+
+    Raises:
+        ValueError: If the shapes do not fit.
     """
+    require_shapes("temporal_affine_forward", x=(x, "NTD"), w=(w, "DM"), b=(b, "M"))
     N, T, D = x.shape
     flat = x.reshape(N * T, D) @ w
     flat += b
@@ -404,8 +411,14 @@ def temporal_affine_backward(dout: Array, cache: Any) -> tuple[Array, Array, Arr
         dx: (N, T, D) gradient at x.
         dw: (D, M) gradient at w.
         db: (M,) gradient at b.
+
+    Raises:
+        ValueError: If dout is not shaped like the outputs.
+        TypeError: If cache is not what temporal_affine_forward returned.
     """
-    x, w, _, _ = cache
+    name = "temporal_affine_backward"
+    x, w, _, out = require_cache(name, cache, 4, "temporal_affine_forward")
+    require_shapes(name, out=(out, "NTM"), dout=(dout, "NTM"))
     N, T, D = x.shape
     flat = dout.reshape(N * T, w.shape[1])
     dx = (flat @ w.T).reshape(N, T, D)
@@ -432,13 +445,18 @@ def temporal_softmax_loss(
         dx: (N, T, V) gradient at the scores.
 
     Raises:
+        ValueError: If the shapes do not fit.
         TypeError: If y does not hold integers.
         IndexError: If a true word is negative or not below V.
     """
+    y, mask = np.asarray(y), np.asarray(mask)
+    require_shapes(
+        "temporal_softmax_loss", x=(x, "NTV"), y=(y, "NT"), mask=(mask, "NT")
+    )
     N, T, V = x.shape
     require_words(y, V)
-    weights = np.asarray(mask).reshape(N * T).astype(x.dtype) / x.dtype.type(max(N, 1))
-    words = np.asarray(y).reshape(N * T)
+    weights = mask.reshape(N * T).astype(x.dtype) / x.dtype.type(max(N, 1))
+    words = y.reshape(N * T)
     flat = x.reshape(N * T, V)
     dx = np.empty_like(flat, order="C")
     loss = weighted_softmax_loss(flat, words, weights, dx)

@@ -10,12 +10,13 @@ import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import nn
 
+from cs231n.gradient_check import copies
 from cs231n.progress import progress_bar
 from cs231n.style_transfer_pytorch import (
     content_loss,
@@ -127,17 +128,23 @@ def make_objective(
     features = Features(cnn, needed)
 
     def objective(img: torch.Tensor) -> dict[str, torch.Tensor]:
+        # The losses get copies: they may change what they are given.
         feats = features(img)
-        losses = {}
+        losses: dict[str, Any] = {}
         if with_content and content_target is not None:
-            current = feats[content_layer]
-            losses["content"] = content_loss(content_weight, current, content_target)
+            compared = copies(feats[content_layer], content_target)
+            losses["content"] = content_loss(content_weight, *compared)
         if styles:
             layers, weights, targets = zip(*styles, strict=True)
-            losses["style"] = style_loss(feats, layers, targets, weights)
+            own = [f.clone() if k in layers else f for k, f in enumerate(feats)]
+            losses["style"] = style_loss(own, layers, copies(*targets), weights)
         if tv_weight != 0:
-            losses["tv"] = tv_loss(img, tv_weight)
-        return losses
+            losses["tv"] = tv_loss(img.clone(), tv_weight)
+        # A loss may come as a number, or with an axis of one.
+        return {
+            name: torch.as_tensor(loss, device=img.device).reshape(())
+            for name, loss in losses.items()
+        }
 
     return objective
 
@@ -266,7 +273,7 @@ def style_transfer(
         content_feats[content_layer],
         style_layers,
         style_weights,
-        [gram_matrix(style_feats[layer]) for layer in style_layers],
+        [gram_matrix(style_feats[layer].clone()) for layer in style_layers],
         tv_weight,
     )
     start = noise_like(content, seed) if init_random else content

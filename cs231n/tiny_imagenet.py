@@ -137,6 +137,36 @@ def _locate(path: Path) -> Path:
     return tiny_folder.ensure()
 
 
+def locate_weights(path: str | os.PathLike[str]) -> Path:
+    """Return the file of a network's weights that a path stands for.
+
+    Args:
+        path: The file. Where the original's ``pretrained_model.h5`` is asked for and is
+            not there, the data folder is searched, and then a network is taken that was
+            trained on drawn pictures; one printed line says so.
+
+    Raises:
+        FileNotFoundError: If another file is asked for that is not there.
+    """
+    file = Path(path)
+    if file.is_file():
+        return file
+    if file.name != ORIGINAL_MODEL or file.exists():
+        raise FileNotFoundError(
+            f"There is no file {path}; get_pretrained_model.sh in cs231n/datasets "
+            f"fetches the course's, and {ORIGINAL_MODEL!r} means the data folder's own."
+        )
+    if (found := datasets.find(ORIGINAL_MODEL)) is not None:
+        return found
+    from cs231n.datasets import tiny_model
+
+    print(
+        f"{ORIGINAL_MODEL} is not in the data folder: using a network trained on drawn "
+        "pictures."
+    )
+    return tiny_model.ensure()[1]
+
+
 def _lines(file: Path) -> list[str]:
     """Return a text file's lines that are not empty."""
     try:

@@ -37,8 +37,14 @@ def laid_out(values, layout):
     return copy
 
 
-def sizes(letters, largest=4):
-    """Draw a size from 1 to ``largest`` for each letter."""
+def sizes(letters, largest=4, ordinary=False):
+    """Draw a size from 1 to ``largest`` for each letter.
+
+    Ordinary sizes are 2 and more, and all different.
+    """
+    if ordinary:
+        orders = st.permutations(range(2, 2 + len(letters)))
+        return orders.map(lambda order: dict(zip(letters, order, strict=True)))
     return st.fixed_dictionaries({c: st.integers(1, largest) for c in letters})
 
 
@@ -46,12 +52,12 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 @st.composite
-def arrays(draw, shapes, dtype=np.float64):
+def arrays(draw, shapes, dtype=np.float64, layouts=LAYOUTS):
     """Draw normal numbers for each named shape, each in some memory layout."""
     generator = np.random.default_rng(draw(seeds))
     return {
         name: laid_out(
-            generator.normal(size=shape).astype(dtype), draw(st.sampled_from(LAYOUTS))
+            generator.normal(size=shape).astype(dtype), draw(st.sampled_from(layouts))
         )
         for name, shape in shapes.items()
     }
@@ -77,24 +83,30 @@ def sequence_shapes(N, T, D, H, gates=1):
 
 
 @st.composite
-def steps(draw, gates=1, cell=False):
+def steps(draw, gates=1, cell=False, ordinary=False):
     """Draw the inputs of one timestep."""
-    return draw(arrays(step_shapes(**draw(sizes("NDH")), gates=gates, cell=cell)))
+    size = draw(sizes("NDH", ordinary=ordinary))
+    shapes = step_shapes(**size, gates=gates, cell=cell)
+    return draw(arrays(shapes, layouts=LAYOUTS[: 1 if ordinary else None]))
 
 
 @st.composite
-def sequences(draw, gates=1):
+def sequences(draw, gates=1, ordinary=False):
     """Draw the inputs of a sequence layer."""
-    return draw(arrays(sequence_shapes(**draw(sizes("NTDH")), gates=gates)))
+    shapes = sequence_shapes(**draw(sizes("NTDH", ordinary=ordinary)), gates=gates)
+    return draw(arrays(shapes, layouts=LAYOUTS[: 1 if ordinary else None]))
 
 
 @st.composite
-def words_and_vectors(draw):
+def words_and_vectors(draw, ordinary=False):
     """Draw (N, T) word indices, a (V, D) table and an (N, T, D) upstream gradient."""
-    size = draw(sizes("NTVD"))
+    size = draw(sizes("NTVD", ordinary=ordinary))
     N, T, V, D = size.values()
-    floats = draw(arrays({"W": (V, D), "dout": (N, T, D)}))
+    layouts = LAYOUTS[: 1 if ordinary else None]
+    floats = draw(arrays({"W": (V, D), "dout": (N, T, D)}, layouts=layouts))
     words = np.random.default_rng(draw(seeds)).integers(V, size=(N, T))
+    if ordinary:
+        return {"x": words, **floats}
     dtype = draw(st.sampled_from([np.int64, np.int32, np.uint8]))
     layout = draw(st.sampled_from(LAYOUTS))
     return {"x": laid_out(words.astype(dtype), layout), **floats}

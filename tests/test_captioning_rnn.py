@@ -1,6 +1,7 @@
 """Q1 and Q2: the captioning model's loss, gradients and captions."""
 
 import copy
+import inspect
 import itertools
 
 import numpy as np
@@ -8,16 +9,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cs231n.accuracy import as_number
 from cs231n.captioning_solver import CaptioningSolver
-from cs231n.classifiers.rnn import CaptioningRNN
+from cs231n.classifiers import rnn
 from cs231n.coco_utils import decode_captions
-from cs231n.gradient_check import eval_numerical_gradient, rel_error
+from cs231n.gradient_check import LIMITS, eval_numerical_gradient, rel_error
+from tests.on_copies import assert_close
 from tests.strategies import LAYOUTS, laid_out, ramp, seeds
 
-q1, q2 = pytest.mark.q1, pytest.mark.q2
+q1, q2, care = pytest.mark.q1, pytest.mark.q2, pytest.mark.care
 each_cell = pytest.mark.parametrize(
     "cell", [pytest.param("rnn", marks=q1), pytest.param("lstm", marks=q2)]
 )
+# Beam search is an exercise of its own.
+each_beam = pytest.mark.parametrize(
+    "cell", [pytest.param(cell, marks=pytest.mark.extra) for cell in ("rnn", "lstm")]
+)
+
+
+class CaptioningRNN(rnn.CaptioningRNN):
+    """The student's model, whose loss and sample may change what they are given."""
+
+    def loss(self, features, captions):
+        own = copy.deepcopy(self)
+        loss, grads = super(CaptioningRNN, own).loss(
+            np.array(features), np.array(captions)
+        )
+        return as_number(loss), grads
+
+    def sample(self, features, *arguments, **options):
+        own = copy.deepcopy(self)
+        parent = super(CaptioningRNN, own)
+        return parent.sample(np.array(features), *arguments, **options)
+
+
 WORDS = ("<NULL>", "<START>", "<END>", "a", "red", "boat", "sails", "by")
 GAPPED = {"<NULL>": 0, "cat": 2, "dog": 3}  # as in the course's own check
 
@@ -26,10 +51,12 @@ def indexed(words=WORDS):
     return {word: index for index, word in enumerate(words)}
 
 
-def small_model(cell, words=WORDS, dtype=np.float64, seed=231, scale=1.0, D=4):
+def small_model(
+    cell, words=WORDS, dtype=np.float64, seed=231, scale=1.0, D=4, kind=CaptioningRNN
+):
     """Build a model whose parameters all matter, biases included."""
     np.random.seed(seed)
-    model = CaptioningRNN(indexed(words), D, 5, 6, cell, dtype)
+    model = kind(indexed(words), D, 5, 6, cell, dtype)
     for name, w in model.params.items():
         model.params[name] = (scale * np.random.randn(*w.shape)).astype(dtype)
     return model
@@ -56,7 +83,7 @@ def stored_loss(cell, low, high):
 @pytest.mark.points(3)
 def test_rnn_loss_and_gradients_have_the_stored_size():
     loss, norms = stored_loss("rnn", -1.5, 0.3)
-    assert loss == pytest.approx(9.83235591003, abs=1e-10)
+    assert abs(loss - 9.83235591003) < LIMITS["CaptioningRNN.loss, difference"]
     expected = {
         "W_vocab": 27.70653727528,
         "b_vocab": 4.45801603775,
@@ -67,14 +94,15 @@ def test_rnn_loss_and_gradients_have_the_stored_size():
         "W_proj": 0.313715500662,
         "b_proj": 0.0568425622635,
     }
-    assert norms == pytest.approx(expected, rel=1e-10)
+    limit = LIMITS["CaptioningRNN.loss, gradients"]
+    assert norms == pytest.approx(expected, rel=limit)
 
 
 @q2
 @pytest.mark.points(3)
 def test_lstm_loss_and_gradients_have_the_stored_size():
     loss, norms = stored_loss("lstm", -0.5, 1.7)
-    assert loss == pytest.approx(9.82445935443, abs=1e-10)
+    assert abs(loss - 9.82445935443) < LIMITS["CaptioningRNN.loss, difference"]
     assert norms.pop("W_proj") < 1e-7
     assert norms.pop("b_proj") < 1e-7
     expected = {
@@ -85,7 +113,8 @@ def test_lstm_loss_and_gradients_have_the_stored_size():
         "b": 0.000697674167213,
         "W_embed": 0.0263064291225,
     }
-    assert norms == pytest.approx(expected, rel=1e-10)
+    limit = LIMITS["CaptioningRNN.loss, gradients"]
+    assert norms == pytest.approx(expected, rel=limit)
 
 
 def assert_model_gradients_match(cell, h, limit):
@@ -106,7 +135,8 @@ def assert_model_gradients_match(cell, h, limit):
 @q1
 @pytest.mark.points(3)
 def test_rnn_gradients_agree_with_finite_differences():
-    loss, captions = assert_model_gradients_match("rnn", 1e-6, 5e-6)
+    limit = LIMITS["CaptioningRNN.loss, gradients"]
+    loss, captions = assert_model_gradients_match("rnn", 1e-6, limit)
     np.testing.assert_array_equal(captions, [[0, 0, 1], [2, 2, 2]])
     assert loss == pytest.approx(1.97318216618, abs=1e-10)
 
@@ -119,7 +149,9 @@ def test_lstm_gradients_agree_with_finite_differences():
 
 
 @each_cell
-@pytest.mark.parametrize("size", [(1, 2), (3, 5)], ids=str)
+@pytest.mark.parametrize(
+    "size", [pytest.param((1, 2), marks=care), (3, 5), (2, 4)], ids=str
+)
 def test_gradients_agree_with_finite_differences_on_other_captions(cell, size, rng):
     model = small_model(cell)
     features, captions = batch(rng, *size)
@@ -241,12 +273,13 @@ def test_padding_changes_neither_loss_nor_gradients(cell, rng):
     loss, grads = model.loss(features, captions)
     padded = np.pad(captions, ((0, 0), (0, 3)))
     loss_padded, grads_padded = model.loss(features, padded)
-    assert loss_padded == pytest.approx(loss, rel=1e-13)
+    assert loss_padded == pytest.approx(loss, rel=1e-9)
     for name, grad in grads.items():
-        np.testing.assert_allclose(grads_padded[name], grad, rtol=1e-9, atol=1e-13)
+        assert_close(grads_padded[name], grad)
 
 
 @each_cell
+@care
 @pytest.mark.parametrize("words", [WORDS, ("<NULL>",)], ids=["V8", "V1"])
 def test_captions_of_nothing_but_padding_cost_nothing(cell, words, rng):
     model = small_model(cell, words)
@@ -259,6 +292,18 @@ def test_captions_of_nothing_but_padding_cost_nothing(cell, words, rng):
 
 
 @each_cell
+def test_the_loss_of_a_batch_is_the_mean_of_its_halves(cell, rng):
+    model = small_model(cell)
+    features, captions = batch(rng, N=6)
+    loss, grads = model.loss(features, captions)
+    halves = [model.loss(features[k::2], captions[k::2]) for k in range(2)]
+    assert loss == pytest.approx(np.mean([half[0] for half in halves]), rel=1e-9)
+    for name, grad in grads.items():
+        assert_close(grad, np.mean([half[1][name] for half in halves], axis=0))
+
+
+@each_cell
+@care
 @settings(max_examples=25)
 @given(seed=seeds, N=st.integers(1, 4), T=st.integers(2, 4), V=st.integers(1, 8))
 def test_the_loss_is_a_mean_over_captions(cell, seed, N, T, V):
@@ -279,14 +324,15 @@ def test_the_order_of_captions_does_not_matter(cell, rng):
     order = rng.permutation(6)
     loss, grads = model.loss(features, captions)
     loss_mixed, grads_mixed = model.loss(features[order], captions[order])
-    assert loss_mixed == pytest.approx(loss, rel=1e-13)
+    assert loss_mixed == pytest.approx(loss, rel=1e-9)
     for name, grad in grads.items():
-        np.testing.assert_allclose(grads_mixed[name], grad, rtol=1e-9, atol=1e-13)
+        assert_close(grads_mixed[name], grad)
 
 
 @each_cell
+@care
 def test_float32_stays_and_nothing_handed_in_changes(cell, rng):
-    model = small_model(cell, dtype=np.float32)
+    model = small_model(cell, dtype=np.float32, kind=rnn.CaptioningRNN)
     features, captions = batch(rng, dtype=np.float32)
     before = copy.deepcopy([features, captions, model.params])
     loss, grads = model.loss(features, captions)
@@ -300,10 +346,11 @@ def test_float32_stays_and_nothing_handed_in_changes(cell, rng):
 
 
 @each_cell
+@care
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8])
 def test_layout_and_integer_type_do_not_matter(cell, layout, dtype, rng):
-    model = small_model(cell)
+    model = small_model(cell, kind=rnn.CaptioningRNN)
     features, captions = batch(rng)
     loss, grads = model.loss(features, captions)
     others = laid_out(features, layout), laid_out(captions.astype(dtype), layout)
@@ -318,6 +365,18 @@ def test_layout_and_integer_type_do_not_matter(cell, layout, dtype, rng):
 
 
 @each_cell
+def test_captions_are_rows_of_words(cell, rng):
+    features, _ = batch(rng, N=5)
+    captions = small_model(cell).sample(features, max_length=6)
+    assert captions.shape == (5, 6)
+    assert np.issubdtype(captions.dtype, np.integer)
+    assert captions.min() >= 0
+    assert captions.max() < len(WORDS)
+    assert all(isinstance(text, str) for text in decode_captions(captions, WORDS))
+
+
+@each_cell
+@care
 @pytest.mark.parametrize("max_length", [1, 2, 30])
 def test_captions_are_rows_of_int32_that_index_a_list(cell, max_length, rng):
     features, _ = batch(rng, N=5)
@@ -331,6 +390,17 @@ def test_captions_are_rows_of_int32_that_index_a_list(cell, max_length, rng):
 
 
 @each_cell
+def test_other_pictures_of_a_batch_do_not_matter(cell, rng):
+    model = small_model(cell, scale=2)
+    features, _ = batch(rng, N=6)
+    together = up_to_the_end(model.sample(features, 6))
+    halves = [up_to_the_end(model.sample(features[k::2], 6)) for k in range(2)]
+    assert together[::2] == halves[0]
+    assert together[1::2] == halves[1]
+
+
+@each_cell
+@care
 def test_each_picture_is_captioned_on_its_own(cell, rng):
     model = small_model(cell, scale=2)
     features, _ = batch(rng, N=6)
@@ -342,6 +412,7 @@ def test_each_picture_is_captioned_on_its_own(cell, rng):
 
 
 @each_cell
+@care
 def test_each_word_is_the_likeliest_next_one(cell, rng):
     model = small_model(cell, scale=2)
     features, _ = batch(rng, N=1)
@@ -358,6 +429,12 @@ def test_a_vocabulary_needs_no_end(cell, rng):
     model = small_model(cell, words)
     assert model._end is None
     assert model.sample(features, 6).shape == (3, 6)
+
+
+@each_beam
+def test_a_beam_needs_no_end(cell, rng):
+    features, _ = batch(rng)
+    model = small_model(cell, ("<NULL>", "<START>", "a", "boat"))
     assert beam(model, features, 6, 3).shape == (3, 6)
 
 
@@ -378,6 +455,7 @@ def test_indices_may_have_gaps(cell, rng):
 
 
 @each_cell
+@care
 @settings(max_examples=20)
 @given(seed=seeds)
 def test_drawing_at_no_temperature_or_from_one_word_is_greedy(cell, seed):
@@ -395,6 +473,7 @@ def test_drawing_at_no_temperature_or_from_one_word_is_greedy(cell, seed):
 
 
 @each_cell
+@care
 def test_the_same_seed_draws_the_same_captions(cell, rng):
     model = small_model(cell)
     features, _ = batch(rng, N=20)
@@ -410,6 +489,7 @@ def test_the_same_seed_draws_the_same_captions(cell, rng):
 
 
 @each_cell
+@care
 @pytest.mark.parametrize(
     ("temperature", "top_k"), [(1.0, None), (2.0, None), (None, 3), (0.5, 4), (1.0, 99)]
 )
@@ -449,6 +529,8 @@ def log_p(model, features, caption):
 
 def beam(model, features, max_length, width, length_power=1.0):
     """Call beam search, an extra exercise that may be left undone."""
+    if "beam_width" not in inspect.signature(rnn.CaptioningRNN.sample).parameters:
+        pytest.skip("this edition's sample has no beam search")
     try:
         return model.sample(
             features, max_length, beam_width=width, length_power=length_power
@@ -471,7 +553,7 @@ def all_captions(model, max_length):
                 yield list(caption)
 
 
-@each_cell
+@each_beam
 @pytest.mark.parametrize("words", [WORDS[:4], ("<NULL>", "<START>", "a")])
 @pytest.mark.parametrize("length_power", [0.0, 0.7, 1.0])
 @pytest.mark.parametrize("max_length", [1, 2, 3])
@@ -492,9 +574,9 @@ def test_a_beam_as_wide_as_all_captions_finds_the_best_one(
 @pytest.mark.parametrize(
     ("cell", "V", "seed"),
     [
-        pytest.param("rnn", 3, 5, marks=q1),
-        pytest.param("lstm", 4, 22, marks=q2),
-        pytest.param("lstm", 4, 37, marks=q2),
+        pytest.param("rnn", 3, 5, marks=pytest.mark.extra),
+        pytest.param("lstm", 4, 22, marks=pytest.mark.extra),
+        pytest.param("lstm", 4, 37, marks=pytest.mark.extra),
     ],
 )
 def test_a_beam_may_be_wider_than_the_vocabulary(cell, V, seed):
@@ -509,7 +591,7 @@ def test_a_beam_may_be_wider_than_the_vocabulary(cell, V, seed):
     assert beam(model, features, 4, V)[0].tolist() != found
 
 
-@each_cell
+@each_beam
 @settings(max_examples=25)
 @given(seed=seeds, width=st.integers(2, 9))
 def test_for_captions_of_two_words_no_beam_is_worse_than_greedy(cell, seed, width):
@@ -522,7 +604,7 @@ def test_for_captions_of_two_words_no_beam_is_worse_than_greedy(cell, seed, widt
     assert ours >= score(model, features, greedy) - 1e-12
 
 
-@each_cell
+@each_beam
 def test_on_average_a_beam_is_better_than_greedy(cell, rng):
     gains = []
     for seed in range(25):
@@ -534,7 +616,7 @@ def test_on_average_a_beam_is_better_than_greedy(cell, rng):
     assert np.mean(gains) > 0.01
 
 
-@each_cell
+@each_beam
 def test_beams_of_different_pictures_do_not_mix_and_end_in_padding(cell, rng):
     model = small_model(cell, seed=42, scale=2)
     features, _ = batch(rng, N=8)
@@ -548,7 +630,7 @@ def test_beams_of_different_pictures_do_not_mix_and_end_in_padding(cell, rng):
     np.testing.assert_array_equal(beam(model, features, 6, 3), together)
 
 
-@each_cell
+@each_beam
 def test_a_beam_of_one_is_greedy(cell, rng):
     model = small_model(cell, seed=42, scale=2)
     features, _ = batch(rng, N=8)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from cs231n import gan_pytorch
+from cs231n.accuracy import LIMITS, as_number
 from cs231n.gan_pytorch import (
     NOISE_DIM,
     ChunkSampler,
@@ -27,8 +28,9 @@ from cs231n.gan_pytorch import (
     rel_error,
     sample_noise,
 )
+from tests.on_copies import on_copies
 
-pytestmark = pytest.mark.q5
+q5, care = pytest.mark.q5, pytest.mark.care
 
 # What the course stored in gan-checks-tf.npz.
 REAL = np.array(
@@ -54,42 +56,64 @@ STORED = {
     "ls_generator_loss": 0.816954786997558,
 }
 LOSSES = list(STORED)
-SIZES = [1, 2, 7]
+# A network may be built for the notebook's number of pictures alone.
+NOTEBOOK = 128
+SIZES = [NOTEBOOK, *(pytest.param(N, marks=care) for N in (1, 2, 7))]
 
 
 def loss_of(name, real, fake):
-    function = getattr(gan_pytorch, name)
+    function = on_copies(getattr(gan_pytorch, name))
     return function(fake) if "generator" in name else function(real, fake)
 
 
 # Losses.
 
 
+@q5
 @pytest.mark.points(1)
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", LOSSES)
 def test_stored_losses(name, kind):
     loss = loss_of(name, torch.tensor(REAL, dtype=kind), torch.tensor(FAKE, dtype=kind))
-    assert loss.shape == ()
-    assert loss.dtype == kind
-    limit = 1e-7 if kind is torch.float32 else 1e-14
-    assert rel_error(loss.item(), STORED[name]) < limit
+    assert rel_error(as_number(loss), STORED[name]) < LIMITS["GAN losses"]
 
 
-@pytest.mark.points(1)
+@q5
+@care
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_stay_in_the_dtype_of_the_scores(name, kind):
+    loss = loss_of(name, torch.tensor(REAL, dtype=kind), torch.tensor(FAKE, dtype=kind))
+    assert (loss.shape, loss.dtype) == ((), kind)
+
+
+@q5
+@care
 @pytest.mark.parametrize("name", ["ls_discriminator_loss", "ls_generator_loss"])
 def test_least_squares_losses_take_numpy_arrays(name):
     assert rel_error(float(loss_of(name, REAL, FAKE)), STORED[name]) < 1e-14
 
 
-@pytest.mark.parametrize("N", SIZES)
+@q5
+@pytest.mark.parametrize("N", [7, 2, pytest.param(1, marks=care)])
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_have_the_right_gradient(name, N, rng):
-    real, fake = (
-        torch.from_numpy(rng.normal(size=(N, 1))).requires_grad_() for _ in range(2)
-    )
-    inputs = (fake,) if "generator" in name else (real, fake)
-    assert torch.autograd.gradcheck(getattr(gan_pytorch, name), inputs)
+    scores = [torch.from_numpy(rng.normal(size=(N, 1))) for _ in range(2)]
+    leaves = [x.clone().requires_grad_() for x in scores]
+    loss_of(name, *leaves).sum().backward()
+    for which, leaf in enumerate(leaves):
+        if "generator" in name and not which:
+            continue
+        for n in range(N):
+            # A step that leaves enough digits also where a loss is float32.
+            change = torch.zeros(N, 1, dtype=torch.float64)
+            change[n] = 1e-2
+            ends = []
+            for sign in (1, -1):
+                moved = [x + sign * change * (k == which) for k, x in enumerate(scores)]
+                ends.append(as_number(loss_of(name, *moved)))
+            slope = (ends[0] - ends[1]) / 2e-2
+            assert leaf.grad[n].item() == pytest.approx(slope, rel=1e-3, abs=1e-4)
 
 
 # Far out, the loss is a straight line: (real scores, fake scores, loss, slopes).
@@ -115,7 +139,8 @@ EXTREMES = {
 }
 
 
-@pytest.mark.points(1)
+@q5
+@care
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_are_right_at_scores_of_a_hundred(name):
     for real, fake, expected, real_slope, fake_slope in EXTREMES[name]:
@@ -123,18 +148,21 @@ def test_losses_are_right_at_scores_of_a_hundred(name):
         x.requires_grad_()
         y.requires_grad_()
         loss = loss_of(name, x, y)
-        loss.backward()
-        assert loss.item() == pytest.approx(expected, abs=1e-6)
+        loss.sum().backward()
+        assert as_number(loss) == pytest.approx(expected, abs=1e-6)
         if x.grad is not None:
             assert float(x.grad.sum()) == pytest.approx(real_slope, abs=1e-6)
         assert float(y.grad.sum()) == pytest.approx(fake_slope, abs=1e-6)
 
 
+@q5
+@care
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_leave_their_inputs_alone_and_do_not_care_for_order(name, rng):
     real, fake = (torch.from_numpy(rng.normal(size=(5, 1))) for _ in range(2))
     before = real.clone(), fake.clone()
     loss = loss_of(name, real, fake)
+    getattr(gan_pytorch, name)(*((fake,) if "generator" in name else (real, fake)))
     assert torch.equal(real, before[0])
     assert torch.equal(fake, before[1])
     torch.testing.assert_close(loss_of(name, real.flip(0), fake.roll(2, 0)), loss)
@@ -142,6 +170,8 @@ def test_losses_leave_their_inputs_alone_and_do_not_care_for_order(name, rng):
     torch.testing.assert_close(loss_of(name, *spread), loss)
 
 
+@q5
+@care
 def test_losses_are_means_of_two_batches_of_any_sizes(rng):
     real, fake = (torch.from_numpy(rng.normal(size=(n, 1))) for n in (3, 8))
     for name in ("discriminator_loss", "ls_discriminator_loss"):
@@ -155,28 +185,78 @@ def test_the_slope_of_bce_is_right_at_zero():
     assert x.grad.tolist() == [0.25, -0.25]
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+@pytest.mark.parametrize("yes", [0, 1])
+def test_bce_takes_targets_of_every_shape(yes, kind, rng):
+    x = torch.from_numpy(rng.normal(size=(5, 1))).to(kind)
+    sign = 2 * yes - 1
+    expected = nn.functional.softplus(-sign * x).mean()
+    for target in (
+        yes,
+        float(yes),
+        np.float64(yes),
+        torch.tensor(yes),
+        torch.full((1,), float(yes)),
+        torch.full((5,), yes),
+        torch.full((5, 1), float(yes)),
+        torch.full((1, 5), yes, dtype=torch.float64),
+        np.full(5, yes),
+        [yes] * 5,
+    ):
+        loss = bce_loss(x, target)
+        assert (loss.shape, loss.dtype) == ((), kind)
+        torch.testing.assert_close(loss, expected)
+        torch.testing.assert_close(bce_loss(x[:, 0], target), expected)
+    # Each target belongs to its own score.
+    mixed = torch.tensor([0.0, 1, 1, 0, 1])
+    each = [bce_loss(a, b) for a, b in zip(x, mixed, strict=True)]
+    torch.testing.assert_close(bce_loss(x, mixed), torch.stack(each).mean())
+
+
+@pytest.mark.parametrize(
+    ("scores", "target", "error", "message"),
+    [
+        (torch.ones(4, 1), torch.ones(5), ValueError, r"\(5,\) .*\(4, 1\)"),
+        (torch.ones(4, 1), torch.ones(4, 4), ValueError, r"\(4, 4\) .*\(4, 1\)"),
+        (torch.ones(4, 1).int(), 1, TypeError, "int32"),
+        (np.ones((4, 1)), 1, TypeError, "ndarray"),
+        (torch.ones(4, 1), None, TypeError, "NoneType for targets"),
+    ],
+)
+def test_bce_says_what_it_cannot_take(scores, target, error, message):
+    with pytest.raises(error, match=message):
+        bce_loss(scores, target)
+
+
 # Noise and networks.
 
 
+@q5
 @pytest.mark.points(1)
 def test_noise_is_between_minus_one_and_one():
     noise = sample_noise(3, 4, seed=231)
     assert isinstance(noise, torch.Tensor)
     assert noise.shape == (3, 4)
-    assert noise.dtype == torch.float32
     assert float(noise.min()) < 0 < float(noise.max())
     assert float(noise.abs().max()) <= 1
     assert torch.equal(noise, sample_noise(3, 4, seed=231))
     assert not torch.equal(sample_noise(3, 4), sample_noise(3, 4))
 
 
+@q5
 def test_noise_is_uniform():
     noise = sample_noise(400, 50, seed=231).numpy().ravel()
     counts, _ = np.histogram(noise, bins=10, range=(-1, 1))
     assert counts.sum() == 20_000
     # Five standard deviations of a bin's count.
     assert np.abs(counts - 2000).max() < 5 * np.sqrt(20_000 * 0.1 * 0.9)
-    assert sample_noise(1, 1).shape == (1, 1)
+
+
+@q5
+@care
+def test_noise_may_be_a_single_number_and_is_float32():
+    noise = sample_noise(1, 1)
+    assert (noise.shape, noise.dtype) == ((1, 1), torch.float32)
 
 
 NETWORKS = {
@@ -189,6 +269,7 @@ NETWORKS = {
 }
 
 
+@q5
 @pytest.mark.points(1)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_have_as_many_parameters_as_they_should(name):
@@ -196,28 +277,43 @@ def test_networks_have_as_many_parameters_as_they_should(name):
     assert count_params(build()) == count
 
 
+@q5
 @pytest.mark.points(1)
 @pytest.mark.parametrize("N", SIZES)
 @pytest.mark.parametrize("build", [discriminator, build_dc_classifier])
 def test_a_discriminator_gives_each_picture_a_score_of_its_own(build, N, rng):
     torch.manual_seed(231)
-    D = build()
+    D = build(N) if build is build_dc_classifier else build()
     x = torch.from_numpy(rng.uniform(-1, 1, size=(N, 1, 28, 28))).float()
     scores = D(x)
     assert scores.shape == (N, 1)
-    torch.testing.assert_close(D(x[-1:]), scores[-1:], rtol=1e-4, atol=1e-5)
+    order = torch.from_numpy(rng.permutation(N))
+    torch.testing.assert_close(D(x[order]), scores[order], rtol=1e-4, atol=1e-5)
+
+
+@q5
+@care
+@pytest.mark.parametrize("build", [discriminator, build_dc_classifier])
+def test_a_discriminator_takes_pictures_however_they_lie_in_memory(build, rng):
+    D = build()
+    x = torch.from_numpy(rng.uniform(-1, 1, size=(5, 1, 28, 28))).float()
     turned = x.transpose(2, 3).contiguous().transpose(2, 3)  # not contiguous
-    torch.testing.assert_close(D(turned), scores)
+    torch.testing.assert_close(D(turned), D(x))
+    torch.testing.assert_close(D(x[-1:]), D(x)[-1:], rtol=1e-4, atol=1e-5)
 
 
-def test_a_convolutional_discriminator_takes_flat_pictures_too(rng):
-    D = build_dc_classifier(128)
+@q5
+@care
+@pytest.mark.parametrize("batch_size", [None, -1, 3])
+def test_a_convolutional_discriminator_takes_flat_pictures_too(batch_size, rng):
+    D = build_dc_classifier(batch_size)
     x = torch.from_numpy(rng.uniform(-1, 1, size=(3, 1, 28, 28))).float()
     torch.testing.assert_close(D(x.reshape(3, 784)), D(x))
 
 
+@q5
 @pytest.mark.points(1)
-@pytest.mark.parametrize("N", [2, 7])
+@pytest.mark.parametrize("N", [NOTEBOOK, *SIZES[2:]])
 @pytest.mark.parametrize("build", [generator, build_dc_generator])
 def test_a_generator_draws_a_picture_for_each_row(build, N):
     torch.manual_seed(231)
@@ -228,6 +324,7 @@ def test_a_generator_draws_a_picture_for_each_row(build, N):
     assert not torch.equal(images[0], images[1])
 
 
+@q5
 @pytest.mark.parametrize("build", [discriminator, generator])
 def test_a_seed_fixes_the_weights(build):
     first, same, other = build(seed=1), build(seed=1), build(seed=2)
@@ -236,6 +333,7 @@ def test_a_seed_fixes_the_weights(build):
     assert not torch.equal(next(first.parameters()), next(other.parameters()))
 
 
+@q5
 @pytest.mark.points(1)
 def test_the_optimizer_is_the_promised_adam():
     model = nn.Linear(3, 2)
@@ -308,6 +406,27 @@ def test_flatten_and_unflatten_undo_one_another(rng):
     assert torch.equal(Unflatten(3, 2, 64, 49)(flat).flatten(), x.flatten())
     spread = x.contiguous(memory_format=torch.channels_last)
     assert torch.equal(Flatten()(spread), flat)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (Unflatten(128), (8, 6272), r"\(8, 6272\); 128 pictures of 128 x 7 x 7 .* 8,"),
+        (Unflatten(-1, 1, 28, 28), (2, 783), r"\(2, 783\); any number of pictures"),
+        (Unflatten(None), (3, 100), r"any number of pictures .*layer before"),
+        (Flatten(), (784,), r"\(784,\); pictures \(N, C, H, W\)"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_named(layer, shape, message):
+    with pytest.raises(ValueError, match=message):
+        layer(torch.zeros(shape))
+
+
+def test_unflatten_takes_as_many_pictures_as_come(rng):
+    flat = torch.from_numpy(rng.normal(size=(3, 784)))
+    for N in (-1, None, 3):
+        assert torch.equal(Unflatten(N, 1, 28, 28)(flat), flat.reshape(3, 1, 28, 28))
+    assert Unflatten(None, 1, 28, 28).N == -1
 
 
 def test_chunk_sampler_goes_through_a_stretch_in_order():

@@ -74,6 +74,23 @@ def make_step(D, G, **changed):
     return GANStep(D, G, *solvers(D, G), tell, please, **arguments)
 
 
+def test_networks_made_for_one_batch_size_are_trained_and_draw(rng):
+    torch.manual_seed(231)
+    D = nn.Sequential(gan_pytorch.Unflatten(4, 1, 28, 28), nn.Flatten())
+    D = D.append(nn.Linear(784, 1))
+    G = nn.Sequential(
+        nn.Linear(NOISE, 784), gan_pytorch.Unflatten(4, 1, 28, 28), nn.Flatten()
+    )
+    history = train(batches(rng), (D, G))
+    assert len(history.d_losses) == 10
+    assert {images.shape for _, images in history.samples} == {(16, 784)}
+    noise = draw_noise(10, NOISE)
+    wanted = G[0](noise).detach().numpy()
+    np.testing.assert_allclose(draw(G, noise, 4), wanted, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="Unflatten got"):
+        draw(G, noise, 10)
+
+
 # One step.
 
 

@@ -3,18 +3,23 @@
 import json
 import random
 import sys
+import time
 import types
 
 import numpy as np
 import pytest
 
-from cs231n import gradient_check
+from cs231n import gradient_check, rnn_layers, saved_code
+from cs231n.accuracy import as_number
+from cs231n.answers import CHECKS_MIME
 from cs231n.gradient_check import (
-    CHECKS_MIME,
+    LIMITS,
     assert_gradients_match,
     check,
     check_at_least,
     check_below,
+    check_captions,
+    copies,
     eval_numerical_gradient,
     eval_numerical_gradient_array,
     eval_numerical_gradient_blobs,
@@ -257,7 +262,259 @@ def test_directions_do_not_change_the_inputs(rng):
     np.testing.assert_array_equal(inputs["x"], before)
 
 
+def test_functions_that_change_what_they_are_given_are_judged_all_the_same(rng):
+    def forward(x, w, b):
+        kept = x.copy(), w.copy()
+        x -= 1
+        x += 1 + b.sum() * 0
+        out = x @ w + b
+        for given in (x, w, b):
+            given *= 7
+        return out, kept
+
+    def backward(dout, cache):
+        x, w = cache
+        dout *= 2
+        return dout @ w.T / 2, x.T @ dout / 2, dout.sum(axis=0) / 2
+
+    def wrong(dout, cache):
+        dx, dw, db = backward(dout, cache)
+        return dx, dw * 1.001, db
+
+    for limit in (600, 1):
+        inputs = normals(rng)
+        before = {name: value.copy() for name, value in inputs.items()}
+        assert_gradients_match(forward, backward, inputs, rng, max_elements=limit)
+        np.testing.assert_equal(inputs, before)
+        with pytest.raises(AssertionError, match="dw is off"):
+            assert_gradients_match(forward, wrong, inputs, rng, max_elements=limit)
+
+
+def test_a_forward_pass_in_float32_is_compared_as_far_as_it_goes(rng):
+    def forward(x, w, b):
+        out, cache = affine_forward(x, w, b)
+        return np.tanh(out).astype(np.float32), (out, cache)
+
+    def backward(dout, cache, slip=1.0):
+        out, affine = cache
+        dx, dw, db = affine_backward(dout * (1 - np.tanh(out) ** 2), affine)
+        return dx, dw * slip, db
+
+    assert_gradients_match(forward, backward, normals(rng), rng)
+    with pytest.raises(AssertionError, match="dw is off"):
+        assert_gradients_match(
+            forward, lambda d, c: backward(d, c, 1.1), normals(rng), rng
+        )
+
+
+def test_copies_are_independent_and_deep(rng):
+    x, rows = rng.normal(size=3), [rng.normal(size=2), rng.normal(size=2)]
+    y, other = copies(x, rows)
+    y += 1
+    other[0] += 1
+    assert not np.any(x == y)
+    assert not np.any(rows[0] == other[0])
+    assert np.all(rows[1] == other[1])
+
+
 # The checks of notebooks
+
+
+@pytest.mark.parametrize(
+    "value", [2, 2.0, np.float32(2), np.array(2.0), np.array([2.0]), np.array([[2]])]
+)
+def test_a_single_number_may_come_in_any_wrapping(value):
+    assert as_number(value) == 2
+    check("loss", {"loss": (value, 2.0)}, 1e-9)
+    check_below("loss", {"loss": (value, 2.5)})
+    slope = eval_numerical_gradient(lambda x: x.sum() * value, np.ones(3), False)
+    np.testing.assert_allclose(slope, 2)
+
+
+@pytest.mark.parametrize("value", [np.ones(2), "2", None, [1.0, 2.0]])
+def test_what_is_no_single_number_is_refused(value):
+    with pytest.raises(TypeError, match="One number is wanted"):
+        as_number(value)
+
+
+def test_a_single_number_may_be_a_tensor():
+    torch = pytest.importorskip("torch")
+    for value in (torch.tensor(2.0), torch.tensor([2.0], requires_grad=True)):
+        check("loss", {"loss": (value, 2.0)}, 1e-9)
+        check_below("loss", {"loss": (value, 2.5)})
+    x = torch.ones(3, requires_grad=True)
+    check("x", {"x": (2 * x, np.full(3, 2.0))}, 1e-9)
+
+
+def test_what_is_missing_is_named_and_nothing_at_all_fails(capsys):
+    grads = {"Wx": np.ones(2)}
+    with pytest.raises(AssertionError, match=r"b is missing, where shape \(3,\)"):
+        check("t", {"Wx": (grads.get("Wx"), np.ones(2)), "b": (None, np.ones(3))}, 1)
+    assert capsys.readouterr().out.count("FAIL") == 1
+    for empty in (check, lambda t, p, _: check_below(t, p)):
+        with pytest.raises(AssertionError, match="t: there is nothing to compare"):
+            empty("t", {}, 1e-8)
+    with pytest.raises(AssertionError, match="dx came as dict"):
+        check("t", {"dx": ({}, np.ones(2))}, 1)
+
+
+def test_differences_may_be_absolute():
+    check("t", {"a": ([1e-9, 1.0], [0.0, 1.0])}, 1e-8, absolute=True)
+    with pytest.raises(AssertionError, match=r"largest difference 2\.0e-08"):
+        check("t", {"a": ([2e-8, 1.0], [0.0, 1.0])}, 1e-8, absolute=True)
+    with pytest.raises(AssertionError, match="parameters is 7, expected 8"):
+        check("t", {"parameters": (7, 8)}, 0)
+
+
+@pytest.mark.parametrize(
+    ("title", "command"),
+    [
+        ("rnn_step_backward", "rnn_step_backward"),
+        ("gradients of CaptioningRNN.loss", "CaptioningRNN.loss"),
+        ("CaptioningRNN.loss, lstm", "CaptioningRNN.loss:lstm"),
+        ("tv_loss on a photo", "tv_loss"),
+        ("class_visualization_step", "class_visualization_step"),
+    ],
+)
+def test_a_failing_check_ends_with_the_command_that_says_more(title, command):
+    from cs231n.check import select
+
+    with pytest.raises(AssertionError) as caught:
+        check(title, {"a": (1.0, 2.0)}, 1e-8)
+    assert str(caught.value).endswith(f"python -m cs231n.check {command}")
+    assert select([command])[1]
+
+
+def test_the_command_may_be_given_and_need_not_be_there():
+    with pytest.raises(AssertionError, match=r"cs231n\.check rnn_forward$"):
+        check_below("training", {"loss": (2.0, 1.0)}, function="rnn_forward")
+    with pytest.raises(AssertionError) as caught:
+        check_below("training", {"loss": (2.0, 1.0)})
+    assert "cs231n.check" not in str(caught.value)
+
+
+WORDS = ["<NULL>", "<START>", "<END>", "a", "boat"]
+
+
+def test_captions_are_compared_up_to_their_ends(capsys):
+    wanted = [[3, 4, 2], [4, 4, 4, 4]]
+    check_captions("t", np.array([[3, 4, 2, 3], [4, 4, 4, 4]]), wanted, WORDS)
+    assert capsys.readouterr().out.count("pass") == 2
+    with pytest.raises(AssertionError, match=r"caption 2 .* column 1 .*'boat a boat"):
+        check_captions("t", np.array([[3, 4, 2, 0], [4, 3, 4, 4]]), wanted, WORDS)
+    with pytest.raises(AssertionError, match=r"2 of 2 captions.*first column holds"):
+        check_captions("t", np.array([[1, 3, 4, 2], [1, 4, 4, 4]]), wanted, WORDS)
+
+
+@pytest.mark.parametrize("bad", [None, [[1.0]], np.ones((2, 4)), np.ones((1, 4), int)])
+def test_what_are_no_captions_fails_with_a_sentence(bad):
+    with pytest.raises(AssertionError, match=r"integers of shape \(2, 4\)"):
+        check_captions("t", bad, [[3, 4, 2], [4, 4, 4, 4]], WORDS)
+
+
+def test_no_limit_is_below_what_rounding_allows():
+    assert all(1e-11 < limit <= 1e-3 for limit in LIMITS.values())
+
+
+# Whether what runs is what is saved
+
+
+@pytest.fixture
+def saved(tmp_path, monkeypatch):
+    """A module of the assignment, loaded from a file of its own."""
+    file = tmp_path / "rnn_layers.py"
+    file.write_text(
+        "def rnn_step_forward(x):\n"
+        '    """Double."""\n'
+        "    return [2 * v for v in x if v in {1, 2}]\n\n\n"
+        "class Layer:\n    def run(self):\n        return 3.0\n"
+    )
+    module = types.ModuleType("cs231n.rnn_layers")
+    module.__file__ = str(file)
+    exec(compile(file.read_text(), str(file), "exec"), vars(module))
+    monkeypatch.setitem(sys.modules, "cs231n.rnn_layers", module)
+    return file, module
+
+
+def rewrite(file, old, new):
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new) + "\n")  # so that its size changes
+
+
+def test_a_file_that_cannot_be_read_fails_every_check(saved):
+    file, _ = saved
+    check("t", {"a": (1.0, 1.0)}, 1)
+    rewrite(file, "2 * v", "2 * * v")
+    for judge in (
+        lambda: check("t", {"a": (1.0, 1.0)}, 1),
+        lambda: check_below("t", {"a": (0.0, 1.0)}),
+        lambda: check_at_least("t", {"a": (2.0, 1.0)}),
+        lambda: check_captions("t", np.array([[3, 2]]), [[3, 2]], WORDS),
+    ):
+        with pytest.raises(AssertionError, match=r"rnn_layers\.py .*line 3: .*mend"):
+            judge()
+    rewrite(file, "2 * * v", "2 * v")
+    check("t", {"a": (1.0, 1.0)}, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ("2 * v", "3 * v", "rnn_step_forward"),
+        ("{1, 2}", "{1, 3}", "rnn_step_forward"),
+        ("if v in", "if x in", "rnn_step_forward"),
+        ("forward(x)", "forward(x, *y)", "rnn_step_forward"),
+        ("3.0", "3", r"Layer\.run"),
+    ],
+)
+def test_old_code_that_still_runs_fails(saved, old, new, name):
+    rewrite(saved[0], old, new)
+    with pytest.raises(AssertionError, match=rf"{name} still runs as it was"):
+        check("t", {"a": (1.0, 1.0)}, 1)
+
+
+def test_what_does_not_change_what_runs_is_no_alarm(saved, monkeypatch):
+    file, module = saved
+    rewrite(
+        file, "def rnn_step_forward", "# A comment, and two\n\ndef rnn_step_forward"
+    )
+    rewrite(file, "Double.", "Twice the numbers.")
+    rewrite(file, "class Layer", "def another():\n    pass\n\n\nclass Layer")
+    check("t", {"a": (1.0, 1.0)}, 1)
+    rewrite(file, "2 * v", "3 * v")
+    # A test that puts something in a function's place knows what it does.
+    monkeypatch.setattr(module, "rnn_step_forward", lambda x: x)
+    check("t", {"a": (1.0, 1.0)}, 1)
+    del module.rnn_step_forward
+    check("t", {"a": (1.0, 1.0)}, 1)
+
+
+def test_a_file_saved_while_the_cell_runs_is_only_noted(saved, monkeypatch, capsys):
+    file, _ = saved
+    monkeypatch.setattr(saved_code, "_cell_began", file.stat().st_mtime - 60)
+    rewrite(file, "2 * v", "2 * * v")
+    check("t", {"a": (1.0, 1.0)}, 1)
+    assert "was saved while this cell ran" in capsys.readouterr().out
+    monkeypatch.setattr(saved_code, "_cell_began", file.stat().st_mtime + 60)
+    with pytest.raises(AssertionError, match="cannot be read"):
+        check("t", {"a": (1.0, 1.0)}, 1)
+
+
+def test_looking_at_files_takes_a_moment():
+    assert rnn_layers.__name__ in sys.modules
+    seconds = []
+    for _ in range(5):
+        saved_code._compiled.clear()
+        start = time.process_time()
+        assert saved_code.unsaved() == ("", "")
+        seconds.append(time.process_time() - start)
+    first = min(seconds)
+    start = time.process_time()
+    saved_code.unsaved()
+    again = time.process_time() - start
+    assert first < 0.3  # here about 0.02: all modules of all questions, uncached
+    assert again < 0.03
 
 
 def test_check_prints_each_error_and_passes(capsys):
@@ -284,7 +541,8 @@ def test_check_takes_a_limit_for_each_name():
     [
         (1.001, r"dx has relative error 5\.0e-04"),
         (np.nan, "dx has relative error nan"),
-        ([1.0], r"dx has shape \(1,\), expected \(\)"),
+        ([1.0, 1.0], r"dx has shape \(2,\), expected \(\)"),
+        (None, r"dx is missing, where shape \(\) is expected"),
     ],
 )
 def test_check_fails_loudly(result, complaint, capsys):

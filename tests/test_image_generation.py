@@ -3,19 +3,23 @@
 import numpy as np
 import pytest
 
+from cs231n import image_generation as student
 from cs231n.gradient_check import eval_numerical_gradient
 from cs231n.image_generation import (
-    class_visualization_step,
     create_class_visualization,
-    deepdream,
     deepdream_octaves,
-    invert_features,
     resize,
 )
 from cs231n.image_utils import blur_image
+from tests.on_copies import on_copies
 from tests.small_cnn import SmallCNN
 
 pytestmark = pytest.mark.q4_2016
+care = pytest.mark.care
+
+class_visualization_step = on_copies(student.class_visualization_step)
+invert_features = on_copies(student.invert_features)
+deepdream = on_copies(student.deepdream)
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def test_a_visualization_step_agrees_with_finite_differences(model, X, l2_reg):
     slope = eval_numerical_gradient(objective, X.copy(), verbose=False)
     moved = class_visualization_step(X, 2, model, l2_reg, learning_rate=0.7)
 
-    np.testing.assert_allclose((moved - X) / 0.7, slope, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose((moved - X) / 0.7, slope, rtol=1e-4, atol=1e-6)
     assert {mode for *_, mode in model.runs} == {"test"}
 
 
@@ -58,7 +62,7 @@ def test_an_inversion_step_agrees_with_finite_differences(model, X, rng, layer, 
     settings = {"learning_rate": 0.7, "l2_reg": l2_reg, "num_iterations": 1}
     moved = invert_features(target, layer, model, start=X, blur_every=0, **settings)
 
-    np.testing.assert_allclose((X - moved) / 0.7, slope, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose((X - moved) / 0.7, slope, rtol=1e-4, atol=1e-6)
     assert {end for _, end, _ in model.runs} == {layer}
     assert {mode for *_, mode in model.runs} == {"test"}
 
@@ -74,20 +78,21 @@ def test_a_dream_step_climbs_half_the_squared_activations(model, X, layer):
     settings = {"learning_rate": 0.7, "max_jitter": 0, "num_iterations": 1}
     moved = deepdream(X, layer, model, **settings)
 
-    np.testing.assert_allclose((moved - X) / 0.7, slope, rtol=1e-6, atol=1e-9)
-    assert model.runs == [(0, layer, "test")]
+    np.testing.assert_allclose((moved - X) / 0.7, slope, rtol=1e-4, atol=1e-6)
+    assert {run[1:] for run in model.runs} == {(layer, "test")}
 
 
+@care
 def test_functions_leave_their_input_alone(model, X):
     before = X.copy()
     mean = np.full((3, 6, 4), 100.0)
     loose = {"num_iterations": 2, "mean_image": mean}
     target = model.forward(X, end=1)[0]
     for moved in (
-        class_visualization_step(X, 1, model, 0.1, 0.5),
+        student.class_visualization_step(X, 1, model, 0.1, 0.5),
         create_class_visualization(1, model, start=X, learning_rate=1, **loose),
-        invert_features(target, 1, model, start=X, learning_rate=1, **loose),
-        deepdream(X, 1, model, learning_rate=1, **loose),
+        student.invert_features(target, 1, model, start=X, learning_rate=1, **loose),
+        student.deepdream(X, 1, model, learning_rate=1, **loose),
         deepdream_octaves(X, 1, model, octaves=2, learning_rate=1, **loose),
     ):
         assert moved.shape == X.shape
@@ -254,6 +259,7 @@ def test_resizing_keeps_flat_pictures_flat_and_channels_apart(size):
 # Bad input
 
 
+@care
 def test_what_does_not_fit_is_named(model, X):
     with pytest.raises(IndexError, match="no class 5; the network knows 0 to 4"):
         create_class_visualization(5, model, num_iterations=1)

@@ -250,3 +250,54 @@ def test_softmax_loss_survives_huge_scores():
     loss, dx = softmax_loss(np.array([[1000.0, -1000.0]]), np.array([1]))
     assert loss == 2000
     np.testing.assert_array_equal(dx, [[1, -1]])
+
+
+@pytest.mark.parametrize("loss_function", [softmax_loss, svm_loss])
+def test_one_label_stands_for_all_rows(loss_function, rng):
+    x = rng.normal(size=(3, 4))
+    loss, dx = loss_function(x, np.array([2, 2, 2]))
+    for label in (2, np.int64(2), np.array([2])):
+        other, other_dx = loss_function(x, label)
+        assert other == loss
+        np.testing.assert_array_equal(other_dx, dx)
+
+
+@pytest.mark.parametrize("loss_function", [softmax_loss, svm_loss])
+@pytest.mark.parametrize(
+    ("x", "y", "error", "message"),
+    [
+        (np.ones((3, 4)), [0, 1], ValueError, r"\(2,\); a label .*\(3,\)"),
+        (np.ones((3, 4)), [[0], [1], [2]], ValueError, r"\(3, 1\); a label"),
+        (np.ones((3, 4)), [0.0, 1, 2], TypeError, "float64; integers"),
+        (np.ones((3, 4)), [0, 4, 2], IndexError, "the label 4; .* 0 to 3"),
+        (np.ones(3), [0, 1, 2], ValueError, r"x of shape \(3,\); \(N, C\)"),
+        (None, [0], TypeError, "NoneType for x"),
+    ],
+)
+def test_scores_and_labels_that_do_not_fit_are_named(
+    loss_function, x, y, error, message
+):
+    with pytest.raises(error, match=loss_function.__name__ + ".*" + message):
+        loss_function(x, y)
+
+
+def test_affine_shapes_that_do_not_fit_are_named(rng):
+    x, w, b = rng.normal(size=(3, 4)), rng.normal(size=(4, 5)), np.zeros(5)
+    for inputs, error, message in [
+        ((x[:, :3], w, b), ValueError, r"x of shape \(3, 3\) .*4 numbers"),
+        ((None, w, b), ValueError, "NoneType for x"),
+        ((x, w[0], b), ValueError, r"w of shape \(5,\); \(D, M\)"),
+        ((x, w, b[:4]), ValueError, r"b of shape \(4,\); \(5,\)"),
+    ]:
+        with pytest.raises(error, match="affine_forward got .*" + message):
+            affine_forward(*inputs)
+    np.testing.assert_allclose(affine_forward(x, w, 0)[0], x @ w)
+    out, cache = affine_forward(x, w, b)
+    for dout, kept, error, message in [
+        (out[:, :4], cache, ValueError, r"dout of shape \(3, 4\).* is \(3, 5\)"),
+        (out[:2], cache, ValueError, r"dout of shape \(2, 5\) for 3 examples"),
+        (out, (cache, cache), TypeError, "tuple of 2 parts; .* affine_forward"),
+        (out, None, TypeError, "NoneType"),
+    ]:
+        with pytest.raises(error, match="affine_backward got .*" + message):
+            affine_backward(dout, kept)

@@ -7,22 +7,21 @@ import pytest
 import torch
 from PIL import Image
 
+from cs231n import net_visualization_pytorch as student
+from cs231n.accuracy import as_array
+from cs231n.class_visualization import create_class_visualization
 from cs231n.gradient_check import eval_numerical_gradient
 from cs231n.image_utils import SQUEEZENET_MEAN, SQUEEZENET_STD
-from cs231n.net_visualization_pytorch import (
-    blur_image,
-    class_visualization_update_step,
-    compute_saliency_maps,
-    create_class_visualization,
-    deprocess,
-    jitter,
-    make_fooling_image,
-    preprocess,
-    rescale,
-)
+from cs231n.net_visualization_pytorch import class_visualization_update_step
+from cs231n.pixels import blur_image, deprocess, jitter, preprocess, rescale
+from tests.on_copies import assert_close, on_copies
 from tests.pixel_networks import pretrained_network, square_photos, tiny_network
 
 pytestmark = pytest.mark.q3
+care = pytest.mark.care
+
+compute_saliency_maps = on_copies(student.compute_saliency_maps)
+make_fooling_image = on_copies(student.make_fooling_image)
 
 
 @pytest.fixture
@@ -30,14 +29,15 @@ def tiny():
     return tiny_network()
 
 
+# As many as the notebook has: a batch may be fixed at that number.
 @pytest.fixture
 def pictures(rng):
-    return rng.normal(size=(3, 3, 9, 8))
+    return rng.normal(size=(5, 3, 9, 8))
 
 
 @pytest.fixture
 def labels():
-    return torch.tensor([4, 0, 2])
+    return torch.tensor([4, 0, 2, 3, 0])
 
 
 @pytest.fixture(scope="module")
@@ -65,29 +65,40 @@ def test_saliency_agrees_with_finite_differences(tiny, pictures, labels):
         slope = eval_numerical_gradient(
             lambda x, label=label: score(tiny, x[None], label), picture, verbose=False
         )
-        np.testing.assert_allclose(found, np.abs(slope).max(axis=0), rtol=1e-6)
+        assert_close(as_array(found), np.abs(slope).max(axis=0))
 
 
 def test_saliency_is_a_plain_tensor_of_the_right_shape(tiny, pictures, labels):
     saliency = compute_saliency_maps(torch.tensor(pictures), labels, tiny)
 
-    assert saliency.shape == (3, 9, 8)
+    assert saliency.shape == (5, 9, 8)
     assert (saliency.numpy() >= 0).all()
 
 
-def test_saliency_of_a_batch_is_that_of_its_pictures(tiny, pictures, labels):
+@care
+@pytest.mark.parametrize("N", [2, 3])
+def test_saliency_takes_any_number_of_pictures(N, tiny, pictures, labels):
     X = torch.tensor(pictures)
     together = compute_saliency_maps(X, labels, tiny)
-    again = compute_saliency_maps(X, labels, tiny)  # nothing has piled up
+    fewer = compute_saliency_maps(X[:N], labels[:N], tiny)
+    torch.testing.assert_close(fewer, together[:N])
+
+
+@care
+def test_saliency_of_a_batch_is_that_of_its_pictures(tiny, pictures, labels):
+    X = torch.tensor(pictures)
+    together = student.compute_saliency_maps(X, labels, tiny)
+    again = student.compute_saliency_maps(X, labels, tiny)  # nothing has piled up
     alone = [
         compute_saliency_maps(X[n : n + 1].detach(), labels[n : n + 1], tiny)
-        for n in range(3)
+        for n in range(5)
     ]
 
     torch.testing.assert_close(torch.cat(alone), together)
     torch.testing.assert_close(again, together, rtol=0, atol=0)
 
 
+@care
 def test_saliency_leaves_the_network_alone(squeezenet, squares):
     X, y = squares
     squeezenet.train()
@@ -99,6 +110,7 @@ def test_saliency_leaves_the_network_alone(squeezenet, squares):
     assert all(w.grad is None for w in squeezenet.parameters())
 
 
+@care
 def test_saliency_works_on_a_network_that_is_not_frozen(tiny, pictures, labels):
     frozen = compute_saliency_maps(torch.tensor(pictures), labels, tiny)
     thawed = compute_saliency_maps(
@@ -114,17 +126,24 @@ def test_saliency_works_on_a_network_that_is_not_frozen(tiny, pictures, labels):
 @pytest.mark.parametrize(("photo", "target"), [(0, 6), (1, 500), (6, 400)])
 def test_photos_are_fooled(squeezenet, squares, photo, target):
     X = squares[0][photo : photo + 1]
-    before = X.clone()
-    fooled = make_fooling_image(X, target, squeezenet)
+    fooled = make_fooling_image(X, target, squeezenet).detach()
 
     assert fooled.shape == X.shape
     assert squeezenet(fooled).argmax() == target
-    assert torch.equal(X, before)
-    assert not X.requires_grad
     # Small, and not zero: steps of length 1, less than a hundred of them.
     assert 0.5 < (fooled - X).norm() < 100
 
 
+@care
+def test_fooling_leaves_the_picture_alone(tiny, pictures):
+    X = torch.tensor(pictures[:1])
+    before = X.clone()
+    student.make_fooling_image(X, 3, tiny)
+    assert torch.equal(X, before)
+    assert not X.requires_grad
+
+
+@care
 def test_what_needs_no_fooling_stays(squeezenet, squares):
     X = squares[0][1:2]
     label = int(squeezenet(X).argmax())
@@ -135,7 +154,7 @@ def test_a_step_of_fooling_has_length_one(tiny, pictures):
     X = torch.tensor(pictures[:1])
     scores = tiny(X)[0]
     runner_up = int(scores.argsort(descending=True)[1])
-    fooled = make_fooling_image(X, runner_up, tiny)
+    fooled = make_fooling_image(X, runner_up, tiny).detach()
     assert tiny(fooled).argmax() == runner_up
     steps = (fooled - X).norm().item()
     # The direction hardly turns in so few steps.
@@ -158,7 +177,7 @@ def test_a_step_of_class_visualization_goes_uphill(tiny, pictures, l2_reg):
     )
     step = img.detach().numpy() - before
     np.testing.assert_allclose(
-        step / np.linalg.norm(step), slope / np.linalg.norm(slope), atol=1e-7
+        step / np.linalg.norm(step), slope / np.linalg.norm(slope), atol=1e-5
     )
 
 
@@ -170,7 +189,7 @@ def test_a_step_of_class_visualization_scales_with_the_learning_rate(tiny, pictu
         assert img.requires_grad
         assert img.is_leaf
         steps.append(img.detach() - torch.tensor(pictures[:1]))
-    torch.testing.assert_close(3 * steps[0], steps[1])
+    torch.testing.assert_close(3 * steps[0], steps[1], rtol=1e-5, atol=1e-7)
 
 
 def test_steps_do_not_pile_up_gradients(tiny, pictures):
@@ -199,6 +218,7 @@ def test_class_visualization_shows_its_progress_and_repeats_itself(tiny):
     assert (np.asarray(seen[0]) != np.asarray(picture)).any()
 
 
+@care
 def test_tensor_types_of_old_are_understood(tiny):
     create_class_visualization(2, tiny.float(), torch.FloatTensor, num_iterations=1)
     create_class_visualization(2, tiny.double(), torch.DoubleTensor, num_iterations=1)
@@ -328,6 +348,7 @@ def test_jitter_shifts_right_and_down_and_back():
 # Wrong input
 
 
+@care
 def test_wrong_pictures_and_classes_are_refused(tiny, pictures, labels):
     X = torch.tensor(pictures)
     broken = X.clone()
@@ -336,7 +357,7 @@ def test_wrong_pictures_and_classes_are_refused(tiny, pictures, labels):
         (broken, labels, ValueError, "NaN"),
         (X[0], labels, ValueError, r"\(N, 3, H, W\)"),
         (X.byte(), labels, TypeError, "uint8"),
-        (X, labels[:2], ValueError, "3 pictures"),
+        (X, labels[:2], ValueError, "5 pictures"),
         (X, labels.double(), TypeError, "integers"),
         (X, labels + 1, IndexError, "no class 5; the network knows 0 to 4"),
         (X, labels - 1, IndexError, "no class -1"),
@@ -345,6 +366,7 @@ def test_wrong_pictures_and_classes_are_refused(tiny, pictures, labels):
             compute_saliency_maps(bad_X, bad_y, tiny)
 
 
+@care
 @pytest.mark.parametrize("target", [-1, 5])
 def test_wrong_targets_are_refused(tiny, pictures, target):
     X = torch.tensor(pictures[:1])
@@ -357,6 +379,7 @@ def test_wrong_targets_are_refused(tiny, pictures, target):
             call()
 
 
+@care
 def test_a_target_may_be_any_integer(tiny, pictures):
     X = torch.tensor(pictures[:1])
     for target in (np.int64(2), torch.tensor(2)):

@@ -1,13 +1,18 @@
 """The 2016 network: its table of layers, any run of them, its files."""
 
+import dataclasses
 from itertools import pairwise
 
 import h5py
 import numpy as np
 import pytest
 
+from cs231n import datasets
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+from cs231n.data_utils import load_tiny_imagenet
+from cs231n.datasets import tiny_folder, tiny_model
 from cs231n.gradient_check import eval_numerical_gradient
+from tests.tiny_files import write_folder
 
 # What layers 0 to 10 put out for one 64 x 64 image.
 SHAPES = [
@@ -219,6 +224,58 @@ def test_missing_and_damaged_files_are_named(network, tmp_path):
     file.write_bytes(file.read_bytes()[:5000])
     with pytest.raises(ValueError, match=r"torn\.h5 cannot be read"):
         network.load_weights(file)
+
+
+# As the notebooks of 2016 load them, in whatever folder they run.
+PICTURES_2016 = "cs231n/datasets/tiny-imagenet-100-A"
+MODEL_2016 = "cs231n/datasets/pretrained_model.h5"
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A working directory without data; what is on disk does not count."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets, "_PACKAGE_FOLDER", tmp_path / "package")
+    monkeypatch.setattr(datasets, "_user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setenv("CS231N_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path
+
+
+def load_as_in_2016():
+    data = load_tiny_imagenet(PICTURES_2016, subtract_mean=True)
+    return data, PretrainedCNN(h5_file=MODEL_2016)
+
+
+def test_the_notebooks_of_2016_find_the_data_folder(elsewhere, capsys):
+    write_folder(elsewhere / "data" / "tiny-imagenet-100-A")
+    whole = PretrainedCNN()
+    whole.loss(np.zeros((1, 3, 64, 64)), np.array([0]))
+    write(elsewhere / "data" / "pretrained_model.h5", whole)
+    data, model = load_as_in_2016()
+    assert capsys.readouterr().out == ""
+    assert len(data["class_names"]) == 3
+    np.testing.assert_array_equal(model.params["W3"], whole.params["W3"])
+    whole.load_weights(MODEL_2016)  # the other way to ask for it
+    # A file that is there is the one that is meant.
+    (elsewhere / "cs231n" / "datasets").mkdir(parents=True)
+    (elsewhere / MODEL_2016).write_text("none")
+    with pytest.raises(ValueError, match="cannot be read"):
+        PretrainedCNN(h5_file=MODEL_2016)
+
+
+def test_the_notebooks_of_2016_run_without_any_data(elsewhere, monkeypatch, capsys):
+    draw, small = tiny_folder.ensure, tiny_folder.Sizes(1, 1, 1)
+    monkeypatch.setattr(tiny_folder, "ensure", lambda *_: draw(small, progress=False))
+    untrained = dataclasses.replace(tiny_model.QUICK, sizes=small)
+    monkeypatch.setattr(tiny_model, "FULL", untrained)
+    data, model = load_as_in_2016()
+    said = capsys.readouterr().out
+    assert "tiny-imagenet-100-A is not in the data folder" in said
+    assert "pretrained_model.h5 is not in the data folder" in said
+    assert model.loss(data["X_val"][:2]).shape == (2, 100)
+    made = {file.name for file in (elsewhere / "data").iterdir()}
+    assert tiny_model.FILE in made
+    assert not (elsewhere / "cs231n").exists()
 
 
 @pytest.mark.parametrize(

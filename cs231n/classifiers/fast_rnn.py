@@ -18,6 +18,7 @@ import numpy as np
 from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.layers import *
 from cs231n.rnn_layers import *
+from cs231n.validate import require_batch, require_features
 
 
 class FastCaptioningRNN(CaptioningRNN):
@@ -37,7 +38,9 @@ class FastCaptioningRNN(CaptioningRNN):
         Raises:
             ValueError, TypeError, IndexError: As CaptioningRNN.loss.
         """
-        features, captions = self._require_batch(features, captions)
+        features, captions = require_batch(
+            features, captions, self.params["W_proj"], len(self.word_to_idx)
+        )
         loss, grads = 0.0, {}
         # TODO(extra): Where does CaptioningRNN.loss compute what nobody asks for?
         #   - timesteps after a caption's last word: pack them away;
@@ -214,7 +217,7 @@ class FastCaptioningRNN(CaptioningRNN):
         """
         if options or self._start is None:
             return super().sample(features, max_length, **options)
-        features = self._require_features(features)
+        features = require_features(features, self.params["W_proj"])
         captions = np.full((len(features), max_length), self._null, dtype=np.int32)
         # TODO(extra): Greedy captions again, with two products fewer for each word:
         # scores and the next recurrent product both multiply the hidden state, and

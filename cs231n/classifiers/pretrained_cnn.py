@@ -9,7 +9,6 @@ Letters in shapes: N images, C channels, H x W pixels.
 
 import operator
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from cs231n.file_kinds import because
 from cs231n.im2col import places, require_images
 from cs231n.layer_utils import *
+from cs231n.tiny_imagenet import locate_weights
 
 _LAST = 10  # the layer that gives the scores
 _BLOCKS = 10  # layers with batch normalization: all but that one
@@ -48,7 +48,7 @@ class PretrainedCNN:
             num_classes: Scores per image.
             input_size: Rows and columns of the images that get scores; up to the
                 last convolution, any size will do.
-            h5_file: Weights to load.
+            h5_file: Weights to load, as for load_weights.
         """
         self.dtype = dtype
         self.num_classes = num_classes
@@ -104,7 +104,9 @@ class PretrainedCNN:
         Args:
             h5_file: Flat datasets named like ``params``, and ``running_mean1`` to
                 ``running_mean10`` and ``running_var1`` to ``running_var10``. Weights
-                may lie transposed.
+                may lie transposed. Where ``pretrained_model.h5`` is asked for and is
+                not there, the data folder's is taken, or else a network that was
+                trained on drawn pictures.
             verbose: Print each name and shape.
 
         Raises:
@@ -267,11 +269,7 @@ def _read(
     """Read arrays of the shapes that are wanted from a file, by name."""
     import h5py
 
-    if not Path(h5_file).is_file():
-        raise FileNotFoundError(
-            f"There is no file {h5_file}; get_pretrained_model.sh in cs231n/datasets "
-            "fetches the course's."
-        )
+    h5_file = locate_weights(h5_file)
     found: dict[str, Array] = {}
     try:
         with h5py.File(h5_file, "r") as file:

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from cs231n.layers import *
 from cs231n.rnn_layers import *
-from cs231n.validate import require_words
+from cs231n.validate import require_batch, require_features
 
 
 class CaptioningRNN:
@@ -103,7 +103,9 @@ class CaptioningRNN:
             TypeError: If captions are not integers.
             IndexError: If a word lies outside the vocabulary.
         """
-        features, captions = self._require_batch(features, captions)
+        features, captions = require_batch(
+            features, captions, self.params["W_proj"], len(self.word_to_idx)
+        )
         captions_in, captions_out = captions[:, :-1], captions[:, 1:]
         mask = captions_out != self._null
 
@@ -172,7 +174,7 @@ class CaptioningRNN:
             ValueError: If the features do not fit the model, the vocabulary lacks
                 '<START>', or the options contradict each other.
         """
-        features = self._require_features(features)
+        features = require_features(features, self.params["W_proj"])
         if self._start is None:
             raise ValueError(
                 "The vocabulary has no '<START>', so there is no first word to feed; "
@@ -285,32 +287,6 @@ class CaptioningRNN:
                 break
         # END SOLUTION
         return best
-
-    def _require_features(self, features: Array) -> Array:
-        W_proj = self.params["W_proj"]
-        features = np.asarray(features, dtype=W_proj.dtype)
-        D = W_proj.shape[0]
-        if features.ndim != 2 or features.shape[1] != D:
-            raise ValueError(
-                f"features have shape {features.shape}, but the model wants (N, {D}); "
-                "give one row per image, and the width the model was built with."
-            )
-        return features
-
-    def _require_batch(self, features: Array, captions: Array) -> tuple[Array, Array]:
-        features, captions = self._require_features(features), np.asarray(captions)
-        if captions.ndim != 2 or captions.shape[1] < 2:
-            raise ValueError(
-                f"captions have shape {captions.shape}, but (N, T) with T >= 2 is "
-                "wanted: one row of word indices per image."
-            )
-        if len(captions) != len(features):
-            raise ValueError(
-                f"There are {len(captions)} captions for {len(features)} rows of "
-                "features; give one row of features per caption."
-            )
-        require_words(captions, len(self.word_to_idx))
-        return features, captions
 
 
 def _word_chooser(

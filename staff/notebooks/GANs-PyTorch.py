@@ -63,7 +63,7 @@ from cs231n.gan_figures import (
 from cs231n.gan_metrics import Judge
 from cs231n.gan_pytorch import *
 from cs231n.gan_training import Batches, draw, train_gan
-from cs231n.gradient_check import check_at_least
+from cs231n.gradient_check import LIMITS, check_at_least, copies
 from cs231n.pixel_figures import show_animation
 from cs231n.semi_supervised import (
     ALONE,
@@ -109,7 +109,7 @@ check_below(
     "sample_noise",
     {
         "wrong shape": (noise.shape != (3, 4), 0.5),
-        "largest size": (many.abs().max(), 1.0),
+        "largest size": (many.abs().max(), 1 + 1e-6),
         "mean": (many.mean().abs(), 0.03),
         "variance, off 1/3 by": ((many.var() - 1 / 3).abs(), 0.02),
     },
@@ -163,8 +163,8 @@ check("generator", {"parameters": (count_params(generator(4)), 1858320)}, within
 #
 # whose slope is steep where it draws badly. `bce_loss` is given and computes
 # $-y \log(s) - (1 - y) \log(1 - s)$ out of scores, averaged, without ever taking the
-# logarithm of zero. Write `discriminator_loss` and `generator_loss` with it. Errors
-# below `1e-7`, in single precision.
+# logarithm of zero. Write `discriminator_loss` and `generator_loss` with it. Errors of
+# the order of `1e-8`, in single precision (below `1e-6` is allowed).
 
 # %%
 logits_real = torch.tensor(
@@ -187,26 +187,24 @@ check(
     "losses",
     {
         "discriminator": (
-            discriminator_loss(logits_real, logits_fake),
+            discriminator_loss(*copies(logits_real, logits_fake)),
             1.8423983904443109,
         ),
-        "generator": (generator_loss(logits_fake), 0.771286196423346),
+        "generator": (generator_loss(logits_fake.clone()), 0.771286196423346),
     },
-    within=1e-7,
+    within=LIMITS["GAN losses"],
+    function="discriminator_loss",
 )
 
 # %% [markdown]
-# Early in training scores can be far off. The loss must stay finite, its slope right.
+# Early in training scores can be far off. The loss should stay finite, its slope right,
+# also at -100: as `bce_loss` does it, 100 and -1.
 
 # %%
 far = torch.tensor([[-100.0]], requires_grad=True)
-loss = generator_loss(far)
+loss = generator_loss(far.clone())
 loss.backward()
-check(
-    "generator_loss at a score of -100",
-    {"loss": (loss.item(), 100.0), "slope": (far.grad.item(), -1.0)},
-    within=1e-6,
-)
+print(f"at a score of -100: loss {loss.item():g}, slope {far.grad.item():g}")
 
 # %% [markdown]
 # ## Optimizer
@@ -331,30 +329,21 @@ plot_orbit(
 # \ell_G = \frac{1}{2} \mathbb{E}_{z \sim p(z)} [(D(G(z)) - 1)^2]$$
 #
 # Here $D$ is the score itself. Write `ls_discriminator_loss` and `ls_generator_loss`.
-# With operators and `.mean()` they take NumPy arrays as well.
+# With operators and `.mean()` they take NumPy arrays as well. Errors of the order of
+# `1e-8` (below `1e-6` is allowed).
 
 # %%
 check(
     "least squares losses",
     {
         "discriminator": (
-            ls_discriminator_loss(logits_real, logits_fake),
+            ls_discriminator_loss(*copies(logits_real, logits_fake)),
             1.8770293614440594,
         ),
-        "generator": (ls_generator_loss(logits_fake), 0.816954786997558),
+        "generator": (ls_generator_loss(logits_fake.clone()), 0.816954786997558),
     },
-    within=1e-7,
-)
-check(
-    "least squares losses of NumPy arrays",
-    {
-        "discriminator": (
-            ls_discriminator_loss(logits_real.numpy(), logits_fake.numpy()),
-            1.8770293614440594,
-        ),
-        "generator": (ls_generator_loss(logits_fake.numpy()), 0.816954786997558),
-    },
-    within=1e-6,
+    within=LIMITS["GAN losses"],
+    function="ls_discriminator_loss",
 )
 
 # %%
@@ -504,6 +493,7 @@ if FULL:
                 0.5,
             ),
         },
+        function="build_dc_generator",
     )
 
 # %% [markdown] tags=["answer"] id="q5-three-gans"
@@ -663,7 +653,7 @@ with attempt():
         "semi-supervised losses",
         {
             "ten scores of zero": (
-                real_or_drawn_loss(zeros, zeros),
+                real_or_drawn_loss(*copies(zeros, zeros)),
                 np.log(11 / 10) + np.log(11),
             ),
             "scores far out": (real_or_drawn_loss(zeros + 100, zeros - 100), 0.0),

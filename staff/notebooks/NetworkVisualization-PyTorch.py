@@ -42,17 +42,18 @@ import torch
 from PIL import Image
 
 from cs231n import adversarial, attribution
+from cs231n.accuracy import as_array
+from cs231n.class_visualization import create_class_visualization
 from cs231n.classifiers.squeezenet import load_squeezenet
 from cs231n.data_utils import load_imagenet_val
 from cs231n.device import get_device
 from cs231n.extras import attempt
 from cs231n.figures import show_pictures
-from cs231n.gradient_check import check_at_least
+from cs231n.gradient_check import check_at_least, copies
 from cs231n.net_visualization_pytorch import (
     blur_image,
     class_visualization_update_step,
     compute_saliency_maps,
-    create_class_visualization,
     deprocess,
     jitter,
     make_fooling_image,
@@ -120,7 +121,8 @@ show_pictures(
 # the largest one, is the pixel's *saliency* (Simonyan et al., 2014).
 #
 # You will need one number out of each row of the scores: for picture $n$ the one at
-# column $y_n$. `gather` does that, on every row at once.
+# column $y_n$. `gather` does that, on every row at once, and leaves an axis of one;
+# `squeeze(1)` takes that one away (`squeeze()` would take a lone row's axis, too).
 
 
 # %%
@@ -130,7 +132,7 @@ def gather_example():
     labels = torch.tensor([1, 2, 1, 3])
     print(scores)
     print(labels)
-    print(scores.gather(1, labels.view(-1, 1)).squeeze())
+    print(scores.gather(1, labels.view(-1, 1)).squeeze(1))
 
 
 gather_example()
@@ -148,7 +150,7 @@ def tiny_network():
         network = torch.nn.Sequential(
             torch.nn.Conv2d(3, 4, kernel_size=3),
             torch.nn.Tanh(),
-            torch.nn.Conv2d(4, 5, kernel_size=3),
+            torch.nn.Conv2d(4, 6, kernel_size=3),
             torch.nn.AdaptiveAvgPool2d(1),
             torch.nn.Flatten(),
         )
@@ -156,18 +158,18 @@ def tiny_network():
 
 
 tiny = tiny_network()
-pictures = np.random.RandomState(SEED).randn(2, 3, 5, 6)
-labels = torch.tensor([3, 0])
+pictures = np.random.RandomState(SEED).randn(5, 3, 7, 8)
+labels = torch.tensor([3, 0, 5, 1, 3])
 
 
 def scores_of(pixels):
     return tiny(torch.tensor(pixels)).numpy()
 
 
-is_correct = np.eye(5)[labels]  # (N, C), a single 1 in each row
+is_correct = np.eye(6)[labels]  # (N, C), a single 1 in each row
 slopes = eval_numerical_gradient_array(scores_of, pictures, is_correct)
 expected = np.abs(slopes).max(axis=1)
-saliency = compute_saliency_maps(torch.tensor(pictures), labels, tiny)
+saliency = compute_saliency_maps(torch.tensor(pictures), labels.clone(), tiny)
 check("compute_saliency_maps", {"saliency": (saliency, expected)}, within=1e-6)
 
 # %% [markdown]
@@ -178,7 +180,7 @@ check("compute_saliency_maps", {"saliency": (saliency, expected)}, within=1e-6)
 def show_saliency_maps(X, y):
     X_tensor = torch.cat([preprocess(Image.fromarray(x)) for x in X]).to(device)
     y_tensor = torch.as_tensor(y, dtype=torch.long, device=device)
-    saliency = compute_saliency_maps(X_tensor, y_tensor, model).numpy()
+    saliency = as_array(compute_saliency_maps(X_tensor, y_tensor, model))
     show_maps(
         X,
         {"saliency": saliency},
@@ -222,11 +224,12 @@ show_saliency_maps(X, y)
 
 # %%
 index, target_y = 0, 6
-X_fooling = make_fooling_image(X_tensor[index : index + 1], target_y, model)
+original = X_tensor[index : index + 1]
+X_fooling = make_fooling_image(original.clone(), target_y, model).detach()
 scores = model(X_fooling)[0]
 
 print(f"was {titles[index]}, is now {words(scores.argmax())}")
-assert scores.argmax() == target_y, "The network is not fooled!"
+check("make_fooling_image", {"class": (scores.argmax(), target_y)}, within=0)
 
 # %% [markdown]
 # What has changed? The difference is shown around a middle gray, as it is and ten times
@@ -262,7 +265,7 @@ def show_fooling(original, fooled, magnify=(1, 10)):
     )
 
 
-show_fooling(X_tensor[index : index + 1], X_fooling)
+show_fooling(original, X_fooling)
 
 # %% [markdown]
 # Is that an accident of this cat and this ray? Turn every photograph into ten other
@@ -279,12 +282,16 @@ changes = []
 for picture in everything[:7]:
     original = preprocess(Image.fromarray(picture)).to(device)
     for target in targets:
-        result = make_fooling_image(original, target, model)
+        result = make_fooling_image(original.clone(), target, model).detach()
         fooled += int(model(result).argmax() == target)
         change = adversarial.change_in_levels(original, result)
         changes.append(change.square().mean().sqrt().item())
 print(f"mean change of a pixel: {np.mean(changes):.2f} levels of 0..255")
-check_at_least("fooling images", {"share that is fooled": (fooled / len(changes), 1.0)})
+check_at_least(
+    "fooling images",
+    {"share that is fooled": (fooled / len(changes), 1.0)},
+    function="make_fooling_image",
+)
 
 # %% [markdown] tags=["answer"] id="q3-fooling-why"
 # ### A question to answer in writing
@@ -426,16 +433,19 @@ with attempt():
     generator = torch.Generator().manual_seed(SEED)
     spread = 0.15 * (X_tensor.max() - X_tensor.min()).item()
     noise = spread * torch.randn(samples, *X_tensor.shape, generator=generator)
-    example = (X_tensor, y_tensor, model)
-    maps["gradient"] = compute_saliency_maps(X_tensor.clone(), y_tensor, model)
+    maps["gradient"] = compute_saliency_maps(*copies(X_tensor, y_tensor), model)
 with attempt():
-    smooth = attribution.smooth_grad(*example, noise.to(device))
+    smooth = attribution.smooth_grad(
+        *copies(X_tensor, y_tensor), model, noise.to(device)
+    )
     maps["SmoothGrad"] = smooth.norm(dim=1).cpu()
 with attempt():
-    shares = attribution.integrated_gradients(*example, steps=steps)
+    shares = attribution.integrated_gradients(
+        *copies(X_tensor, y_tensor), model, steps=steps
+    )
     maps["integrated\ngradients"] = shares.norm(dim=1).cpu()
 with attempt():
-    maps["Grad-CAM"] = attribution.grad_cam(*example).cpu()
+    maps["Grad-CAM"] = attribution.grad_cam(*copies(X_tensor, y_tensor), model).cpu()
 
 with attempt():
     show_maps(
@@ -516,12 +526,12 @@ bounded = adversarial.make_bounded_fooling_image
 attacks = {}
 with attempt():
     picture = X_tensor[1:2]
-    attacks["classic"] = make_fooling_image(picture, target_y, model)
+    attacks["classic"] = make_fooling_image(picture.clone(), target_y, model)
 with attempt():
     attacks["FGSM"] = bounded(
-        picture, target_y, model, epsilon, step=epsilon, num_iterations=1
+        picture.clone(), target_y, model, epsilon, step=epsilon, num_iterations=1
     )
-    attacks["PGD"] = bounded(picture, target_y, model, epsilon)
+    attacks["PGD"] = bounded(picture.clone(), target_y, model, epsilon)
 
 with attempt():
     print(f"{titles[1]} to {words(target_y)}      p(target)  largest  root mean square")

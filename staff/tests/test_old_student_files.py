@@ -4,6 +4,7 @@ The stand-ins below are in the style of those years: only the public names, plai
 star imports, ``object`` as a base and ``np.float64`` here and there.
 """
 
+import ast
 import os
 import shutil
 import subprocess
@@ -11,6 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from cs231n import assignment
+from tests.test_import_contract import NAMES, SIGNATURES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -215,6 +219,120 @@ class CaptioningRNN(object):
         return captions
 """
 
+# Since 2021 there is no layers.py to import from.
+MODEL_2021 = """
+import numpy as np
+
+from ..rnn_layers import *
+""" + OLD_MODEL.partition("from cs231n.rnn_layers import *\n")[2]
+
+# As the files of 2020 were: only the public names, and helpers of their own.
+PIXELS_2020 = """
+import torch
+import random
+import torchvision
+import torchvision.transforms as T
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from .image_utils import SQUEEZENET_MEAN, SQUEEZENET_STD
+
+
+def compute_saliency_maps(X, y, model):
+    model.eval()
+    X.requires_grad_()
+    saliency = None
+    scores = model(X)
+    scores.gather(1, y.view(-1, 1)).squeeze().sum().backward()
+    saliency, _ = torch.max(X.grad.data.abs(), dim=1)
+    return saliency
+
+
+def make_fooling_image(X, target_y, model):
+    X_fooling = X.clone()
+    X_fooling = X_fooling.requires_grad_()
+    learning_rate = 1
+    for i in range(100):
+        scores = model(X_fooling)
+        if scores[0].argmax() == target_y:
+            break
+        scores[0, target_y].backward()
+        g = X_fooling.grad.data
+        X_fooling.data += learning_rate * g / g.norm()
+        X_fooling.grad.zero_()
+    return X_fooling
+
+
+def class_visualization_update_step(img, model, target_y, l2_reg, learning_rate):
+    score = model(img)[0, target_y] - l2_reg * torch.sum(img * img)
+    score.backward()
+    img.data += learning_rate * img.grad.data / img.grad.data.norm()
+    img.grad.zero_()
+
+
+def preprocess(img, size=224):
+    transform = T.Compose([
+        T.Resize(size),
+        T.ToTensor(),
+        T.Normalize(mean=SQUEEZENET_MEAN.tolist(), std=SQUEEZENET_STD.tolist()),
+        T.Lambda(lambda x: x[None]),
+    ])
+    return transform(img)
+
+
+def deprocess(img, should_rescale=True):
+    transform = T.Compose([
+        T.Lambda(lambda x: x[0]),
+        T.Normalize(mean=[0, 0, 0], std=(1.0 / SQUEEZENET_STD).tolist()),
+        T.Normalize(mean=(-SQUEEZENET_MEAN).tolist(), std=[1, 1, 1]),
+        T.Lambda(rescale) if should_rescale else T.Lambda(lambda x: x),
+        T.ToPILImage(),
+    ])
+    return transform(img)
+
+
+def rescale(x):
+    low, high = x.min(), x.max()
+    return (x - low) / (high - low)
+
+
+def blur_image(X, sigma=1):
+    X_np = X.cpu().clone().numpy()
+    X_np = gaussian_filter1d(X_np, sigma, axis=2)
+    X_np = gaussian_filter1d(X_np, sigma, axis=3)
+    X.copy_(torch.Tensor(X_np).type_as(X))
+    return X
+
+
+def jitter(X, ox, oy):
+    return torch.roll(X, (oy, ox), (2, 3))
+"""
+
+# What given modules make of them.
+PIXELS_NOTEBOOK = """
+import numpy as np
+import torch
+from cs231n import adversarial, attribution, style_painting, style_extras
+from cs231n.class_visualization import create_class_visualization
+from cs231n.net_visualization_pytorch import *
+from cs231n.style_transfer_pytorch import preprocess as resized
+from PIL import Image
+
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Tanh(),
+                            torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
+                            torch.nn.Linear(4, 5)).requires_grad_(False)
+X, y = torch.randn(2, 3, 8, 9), torch.tensor([3, 1])
+maps = compute_saliency_maps(X.clone(), y, model)
+assert maps.shape == (2, 8, 9)
+assert attribution.integrated_gradients(X, y, model, steps=2).shape == X.shape
+fooling = adversarial.make_bounded_fooling_image(X[:1], 2, model)
+assert fooling.shape == (1, 3, 8, 9)
+picture = create_class_visualization(2, model, num_iterations=2, start=X[:1])
+assert picture.size == (9, 8)
+assert resized(Image.new('RGB', (9, 12)), 6).shape == (1, 3, 8, 6)
+print('all is well')
+"""
+
 # What a notebook does: the two stored losses, a short training run, captions in words.
 NOTEBOOK = """
 import numpy as np
@@ -276,7 +394,7 @@ def relative(source, dots):
     return source.replace("from cs231n.", f"from {dots}")
 
 
-def run_the_notebook(folder, replaced):
+def run_the_notebook(folder, replaced, notebook=NOTEBOOK):
     """Run it on a copy of the package in which some files are old ones."""
 
     def not_code(parent, names):
@@ -288,7 +406,7 @@ def run_the_notebook(folder, replaced):
     for name, source in replaced.items():
         (folder / "cs231n" / name).write_text(source, "utf-8")
     return subprocess.run(
-        [sys.executable, "-c", NOTEBOOK],
+        [sys.executable, "-c", notebook],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder)},
         capture_output=True,
@@ -306,8 +424,9 @@ def run_the_notebook(folder, replaced):
         {"classifiers/rnn.py": OLD_MODEL},
         {"classifiers/rnn.py": relative(OLD_MODEL, "..")},
         {"rnn_layers.py": OLD_LAYERS, "classifiers/rnn.py": OLD_MODEL},
+        {"classifiers/rnn.py": MODEL_2021},
     ],
-    ids=["none", "layers", "model", "relative model", "both"],
+    ids=["none", "layers", "model", "relative model", "both", "model of 2021"],
 )
 def test_old_files_and_a_notebook_run_against_the_package(replaced, tmp_path):
     done = run_the_notebook(tmp_path, replaced)
@@ -323,3 +442,49 @@ def test_the_notebook_would_notice_a_wrong_file(tmp_path):
     assert wrong != OLD_LAYERS
     done = run_the_notebook(tmp_path, {"rnn_layers.py": wrong})
     assert "AssertionError: ('lstm'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "replaced", [{}, {"net_visualization_pytorch.py": PIXELS_2020}]
+)
+def test_given_modules_need_nothing_else_of_a_file_of_2020(replaced, tmp_path):
+    done = run_the_notebook(tmp_path, replaced, PIXELS_NOTEBOOK)
+    assert (done.stderr, done.stdout) == ("", "all is well\n")
+
+
+def test_other_questions_do_not_need_a_file_that_is_broken(tmp_path):
+    needs_nothing = "from cs231n import adversarial, style_painting; print('well')"
+    broken = {"net_visualization_pytorch.py": "def compute_saliency_maps(:\n"}
+    done = run_the_notebook(tmp_path, broken, needs_nothing)
+    assert (done.stderr, done.stdout) == ("", "well\n")
+
+
+def imported_names(tree):
+    """Yield module and name of everything a file takes from the package."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+STUDENTS = {
+    path.removesuffix(".py").replace("/", ".")
+    for question in assignment.questions()
+    for path in question.modules
+}
+GIVEN = sorted(
+    path
+    for folder in ("cs231n", "staff/notebooks", "tests")
+    for path in (ROOT / folder).rglob("*.py")
+)
+
+
+@pytest.mark.parametrize("path", GIVEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_given_code_takes_only_promised_names_from_a_students_file(path):
+    promised = {"CaptioningRNN", "class_visualization_step", "deepdream_octaves", "*"}
+    for names in (*SIGNATURES.values(), *NAMES.values()):
+        promised |= {name.partition("(")[0].partition(".")[0] for name in names}
+    # What these files hold besides was never in one of another edition.
+    own = {"cs231n.image_generation": {"resize"}}
+    for module, name in imported_names(ast.parse(path.read_text("utf-8"))):
+        if module in STUDENTS:
+            assert name in promised | own.get(module, set()), (path, module, name)

@@ -1,0 +1,89 @@
+"""How far a result may be off: the relative error, and what each check allows.
+
+Editions differ in what they allow; ``LIMITS`` has the widest for each check, where "of
+the order of 1e-8" is read as below 1e-7. Notebooks and tests take it from here.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LIMITS = {
+    "rnn_step_forward": 1e-7,
+    "rnn_step_backward": 1e-7,
+    "rnn_forward": 1e-6,
+    "rnn_backward": 1e-5,
+    "word_embedding_forward": 1e-7,
+    "word_embedding_backward": 1e-10,
+    "temporal_affine_backward": 1e-8,
+    "temporal_softmax_loss": 1e-6,
+    "lstm_step_forward": 1e-7,
+    "lstm_step_backward": 1e-6,
+    "lstm_forward": 1e-6,
+    "lstm_backward": 1e-7,
+    # Finite differences of Wh are themselves only good to 1.2e-6 there.
+    "lstm_backward, dWh": 1e-5,
+    "CaptioningRNN.loss, difference": 1e-10,
+    "CaptioningRNN.loss, gradients": 1e-5,
+    "content_loss": 1e-3,
+    "gram_matrix": 1e-3,
+    "style_loss": 1e-3,
+    "tv_loss": 1e-3,
+    "GAN losses": 1e-6,
+}
+"""Check -> the largest relative error that passes (for a difference, the largest)."""
+
+
+def as_array(value: Any) -> NDArray[Any]:
+    """Return numbers as an array, whether they came as a tensor, a list or a number.
+
+    Args:
+        value: A tensor may lie on any device and may require its gradient.
+    """
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    return np.asarray(value)
+
+
+def as_number(value: Any) -> float:
+    """Return a single number as Python's, whatever it came in.
+
+    Args:
+        value: A number of Python or NumPy, or an array or tensor that holds one.
+
+    Raises:
+        TypeError: If it holds another number of numbers.
+    """
+    array = as_array(value)
+    if array.size != 1 or array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"One number is wanted, but {_described(value, array)} came; return the "
+            "loss itself."
+        )
+    return float(array.item())
+
+
+def _described(value: Any, array: NDArray[Any]) -> str:
+    if array.dtype.kind not in "biufc":
+        return f"{type(value).__name__} {value!r}"
+    return f"an array of shape {array.shape}"
+
+
+def rel_error(x: Any, y: Any) -> float:
+    """Return the largest elementwise relative error between two arrays.
+
+    Args:
+        x: Any shape.
+        y: The same shape as x, or one that broadcasts to it.
+
+    Returns:
+        max(|x - y| / max(1e-8, |x| + |y|)); 0.0 for empty arrays, nan if one has nan.
+    """
+    x, y = (
+        a if a.dtype.kind in "fc" else a.astype(float) for a in map(as_array, (x, y))
+    )
+    difference = np.abs(x - y)
+    if difference.size == 0:
+        return 0.0
+    return float(np.max(difference / np.maximum(1e-8, np.abs(x) + np.abs(y))))

@@ -1,0 +1,70 @@
+"""Checks of arguments that several torch modules make, each failing with a sentence."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+
+
+def require_pictures(X: Any, y: torch.Tensor, model: torch.nn.Module) -> None:
+    """Insist on pictures that a network can look at, and on a class for each.
+
+    Args:
+        X: (N, 3, H, W) pictures.
+        y: (N,) classes.
+        model: Tells how many classes there are.
+
+    Raises:
+        TypeError: If X is not a tensor of floating point numbers or y not of integers.
+        ValueError: If a shape is wrong or X holds NaN or infinity.
+        IndexError: If a class does not exist.
+    """
+    if not (isinstance(X, torch.Tensor) and X.is_floating_point()):
+        kind = X.dtype if isinstance(X, torch.Tensor) else type(X).__name__
+        raise TypeError(
+            f"Pictures must be a floating point tensor, but came as {kind}; "
+            "use preprocess."
+        )
+    if X.ndim != 4 or X.shape[1] != 3:
+        raise ValueError(
+            f"Pictures have shape {tuple(X.shape)}; (N, 3, H, W) is wanted, so give a "
+            "single one an axis in front."
+        )
+    if not torch.isfinite(X).all():
+        raise ValueError(
+            "The pictures hold NaN or infinity, for which a network has no scores; "
+            "look at how they were made."
+        )
+    if y.shape != X.shape[:1]:
+        raise ValueError(
+            f"There are {len(X)} pictures, but classes of shape {tuple(y.shape)}; "
+            "each picture needs one."
+        )
+    if y.is_floating_point() or y.dtype == torch.bool:
+        raise TypeError(f"Classes must be integers, but came as {y.dtype}.")
+    for label in y.tolist():
+        require_class(label, model)
+
+
+def require_class(y: int, model: torch.nn.Module) -> int:
+    """Return y as a plain integer if it is one of the network's classes.
+
+    Args:
+        y: The class.
+        model: Its last linear or convolutional layer tells how many there are.
+
+    Raises:
+        IndexError: If there is no such class.
+    """
+    label = operator.index(y)
+    C: int | None = None
+    for layer in model.modules():
+        C = getattr(layer, "out_features", getattr(layer, "out_channels", C))
+    if label < 0 or (C is not None and label >= C):
+        raise IndexError(
+            f"There is no class {label}; the network knows "
+            f"{'no negative ones' if C is None else f'0 to {C - 1}'}."
+        )
+    return label

@@ -1,0 +1,57 @@
+"""Student functions as tests call them: they may change what they are given.
+
+What a test asks of them at ordinary sizes is marked with the question alone. What it
+asks besides (sizes of 1, inputs left alone, dtypes kept, extremes, odd layouts) is
+marked ``care``.
+"""
+
+import functools
+
+import numpy as np
+
+from cs231n.gradient_check import copies
+
+
+def on_copies(function):
+    """Return a function that works on copies of its arguments.
+
+    Args:
+        function: A student's; models are handed on as they are.
+    """
+
+    @functools.wraps(function)
+    def call(*arguments, **named):
+        own = {name: _copy(a) for name, a in named.items()}
+        return function(*map(_copy, arguments), **own)
+
+    return call
+
+
+def _copy(argument):
+    if hasattr(argument, "parameters") or hasattr(argument, "params"):
+        return argument
+    return copies(argument)[0]
+
+
+def assert_close(found, expected, tolerance=1e-5):
+    """Compare arrays as far as float32 goes, relative to the largest element."""
+    floor = tolerance * np.abs(expected).max(initial=1e-3)
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=floor)
+
+
+def assert_gradient(found, x, numeric, total, limit):
+    """Compare a gradient with finite differences and with its stored sum.
+
+    Args:
+        found: The gradient.
+        x: What it is the gradient at.
+        numeric: Finite differences; those of a float32 function say nothing.
+        total: The sum that is stored, None if there is none.
+        limit: The largest relative error allowed.
+    """
+    from cs231n.gradient_check import rel_error
+
+    assert found.shape == x.shape
+    if numeric is not None:
+        assert rel_error(numeric, found) < limit
+    assert abs(found.sum() - total) <= limit * np.abs(found).sum() + 1e-9
