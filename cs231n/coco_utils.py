@@ -50,7 +50,8 @@ def load_coco_data(
         pca_features: Whether to load the features of 512 numbers or those of 4096.
         rng: Draws the training captions; by default NumPy's legacy global stream,
             in one ``randint`` call.
-        replace: Whether a training caption may be drawn twice, as in the original.
+        replace: Whether a caption or a picture may be drawn twice, as in the original.
+            If not, no two of the captions drawn are of one picture.
         in_memory: Whether to read the features. If not, they stay on disk as arrays
             that only look loaded; minibatches read their rows, and are the same.
 
@@ -87,7 +88,7 @@ def load_coco_data(
     _check_data(data, folder)
 
     if max_train is not None:
-        chosen = _choose(len(data["train_captions"]), max_train, rng, replace)
+        chosen = _choose(data["train_image_idxs"], max_train, rng, replace)
         data["train_captions"] = data["train_captions"][chosen]
         data["train_image_idxs"] = data["train_image_idxs"][chosen]
     return data
@@ -408,19 +409,33 @@ def _array(
 
 
 def _choose(
-    there: int, wanted: int, rng: np.random.Generator | None, replace: bool
+    pictures: NDArray[np.integer],
+    wanted: int,
+    rng: np.random.Generator | None,
+    replace: bool,
 ) -> NDArray[np.intp]:
-    """Draw ``wanted`` of the row numbers 0 to ``there`` − 1."""
-    if not replace and wanted > there:
-        raise ValueError(
-            f"max_train is {wanted}, but there are {there} training captions; ask for "
-            "fewer or pass replace=True."
-        )
-    if rng is not None:
-        return np.asarray(rng.choice(there, size=wanted, replace=replace))
+    """Draw the row numbers of ``wanted`` captions.
+
+    Args:
+        pictures: (N,) which picture a caption describes.
+        wanted: How many to draw.
+        rng: Draws them; None for NumPy's legacy global stream.
+        replace: Whether a caption or a picture may be drawn twice.
+    """
+    there = len(pictures)
     if replace:
-        return np.random.randint(there, size=wanted)
-    return np.random.choice(there, size=wanted, replace=False)
+        if rng is None:
+            return np.random.randint(there, size=wanted)
+        return np.asarray(rng.choice(there, size=wanted))
+    order = np.random.permutation(there) if rng is None else rng.permutation(there)
+    # In a random order of all captions, the first one of each picture.
+    _, first = np.unique(pictures[order], return_index=True)
+    if wanted > len(first):
+        raise ValueError(
+            f"max_train is {wanted}, but there are {len(first)} pictures with training "
+            "captions; ask for fewer or pass replace=True."
+        )
+    return np.asarray(order[np.sort(first)[:wanted]])
 
 
 def _decode(row: list[int], idx_to_word: Sequence[str] | Mapping[int, str]) -> str:

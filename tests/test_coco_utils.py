@@ -119,12 +119,29 @@ def test_a_generator_makes_the_draw_repeatable(folder):
 
 
 @pytest.mark.parametrize("seed", [None, 5])
-def test_without_replacement_every_caption_comes_once(folder, data, seed):
+def test_without_replacement_no_picture_comes_twice(folder, data, seed):
+    # Two captions of one picture cannot both be learned by heart.
     rng = None if seed is None else np.random.default_rng(seed)
-    drawn = load_coco_data(folder, 12, rng=rng, replace=False)["train_captions"]
-    assert sorted(drawn.tolist()) == sorted(data["train_captions"].tolist())
-    with pytest.raises(ValueError, match="max_train is 13, but there are 12"):
-        load_coco_data(folder, 13, rng=rng, replace=False)
+    rows = {
+        tuple(row) for row in np.c_[data["train_image_idxs"], data["train_captions"]]
+    }
+    there = np.unique(data["train_image_idxs"])
+    seen = set()
+    for _ in range(50):
+        drawn = load_coco_data(folder, len(there), rng=rng, replace=False)
+        pictures = drawn["train_image_idxs"]
+        assert sorted(pictures) == there.tolist()
+        pairs = {tuple(row) for row in np.c_[pictures, drawn["train_captions"]]}
+        assert pairs <= rows
+        seen |= pairs
+    assert seen == rows  # every caption has its turn
+    few = load_coco_data(folder, 2, rng=rng, replace=False)["train_image_idxs"]
+    assert len(set(few.tolist())) == 2
+    wanted = len(there) + 1
+    with pytest.raises(
+        ValueError, match=f"max_train is {wanted}, but there are {wanted - 1} pic"
+    ):
+        load_coco_data(folder, wanted, rng=rng, replace=False)
 
 
 def test_more_than_there_is_may_be_drawn_with_replacement(folder):

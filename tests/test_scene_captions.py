@@ -211,6 +211,18 @@ def test_built_once_and_again_when_the_code_changes(
     assert names(tmp_path) == {"scene_captioning"}
 
 
+def test_features_of_another_scale_are_built_again(tmp_path, monkeypatch):
+    module = Path(scene_captions.caption_features.__file__)
+    text = module.read_text("utf-8")
+    scale = f"RMS = {scene_captions.caption_features.RMS}"
+    assert text.count(scale) == 1
+    before = scene_captions._key(6, 2, 1)
+    older = tmp_path / module.name
+    older.write_text(text.replace(scale, "RMS = 0.25"), "utf-8")
+    monkeypatch.setattr(scene_captions.caption_features, "__file__", str(older))
+    assert scene_captions._key(6, 2, 1) != before
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()])
 @pytest.mark.parametrize("moment", ["looking", "writing"])
 def test_an_interrupted_build_goes_on_where_it_stopped(

@@ -345,7 +345,7 @@ check(
 
 # %%
 np.random.seed(SEED)
-# No caption twice. (Two captions of one picture could not both be learned by heart.)
+# No picture twice: two captions of one picture could not both be learned by heart.
 small_data = load_coco_data(
     max_train=50, rng=np.random.default_rng(SEED), replace=False
 )
@@ -508,6 +508,11 @@ solver = CaptioningSolver(
     val_every=150,
     checkpoint=CHECKPOINT,
 )
+# The features are large, so that fifty captions are soon learned. In a long training
+# the weights that meet them would learn pictures by heart, too: they start smaller and
+# learn more slowly than the rest.
+captioner.params["W_proj"] /= 8
+solver.optim_configs["W_proj"]["learning_rate"] /= 8
 
 # %%
 solver.train()
@@ -588,10 +593,9 @@ if are_drawn and PROFILE == "full":
     )
     if len(written) > 1:
         greedy, beam = scores.values()
+        gain = beam[3] - greedy[3]
         with attempt():
-            check_at_least(
-                "beam search", {"BLEU-4 against greedy": (beam[3], greedy[3])}
-            )
+            check_at_least("beam search", {"gain in BLEU-4 over greedy": (gain, 0.0)})
 
 # %% [markdown]
 # And here is what it looks like, on pictures that the model has never seen.

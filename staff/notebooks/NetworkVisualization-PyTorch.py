@@ -486,7 +486,8 @@ with attempt():
     blurred = blur_image(X_tensor.detach().clone(), sigma=10)
     rivals = {name.replace("\n", " "): m.to(device) for name, m in maps.items()}
     rivals["random"] = torch.rand(X_tensor[:, 0].shape, generator=generator).to(device)
-    curves = attribution.faithfulness(*example, rivals, blurred, portions)
+    example = copies(X_tensor, y_tensor)
+    curves = attribution.faithfulness(*example, model, rivals, blurred, portions)
     areas = {
         name: {kind: attribution.area(c).mean().item() for kind, c in both.items()}
         for name, both in curves.items()

@@ -451,7 +451,7 @@ check(
 
 # %%
 np.random.seed(SEED)
-# No caption twice. (Two captions of one picture could not both be learned by heart.)
+# No picture twice: two captions of one picture could not both be learned by heart.
 small_data = load_coco_data(
     max_train=50, rng=np.random.default_rng(SEED), replace=False
 )

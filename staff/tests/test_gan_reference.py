@@ -1,7 +1,5 @@
 """Q5 another way: a step by hand, singular values, distances that are known."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
@@ -19,9 +17,7 @@ from cs231n.gan_extras import (
 )
 from cs231n.gan_metrics import frechet_distance, precision_and_recall
 from cs231n.gan_step import GANStep
-from cs231n.semi_supervised import STEPS, feature_matching_loss, real_or_drawn_loss
-from staff import calibrate
-from staff.questions import ROOT
+from cs231n.semi_supervised import feature_matching_loss, real_or_drawn_loss
 
 pytestmark = pytest.mark.q5
 
@@ -286,69 +282,3 @@ def test_the_rivals_of_a_step_agree_before_they_are_timed(monkeypatch):
     monkeypatch.setattr(gans.GANStep, "train_generator", lambda *_: 1.0)
     with pytest.raises(AssertionError, match="losses differ"):
         next(gans.gan_step(4)).agree()
-
-
-# Calibration.
-
-
-def test_calibration_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
-    asked = []
-
-    def measure(seeds):
-        asked.append(seeds)
-        if len(asked) == 2:
-            raise KeyboardInterrupt
-        return [{"seed": seed} for seed in seeds]
-
-    checks = {"luck": (measure, 2, lambda lines: len(lines) / 10)}
-    monkeypatch.setattr(calibrate, "CHECKS", checks)
-    file = tmp_path / "luck.jsonl"
-    command = ["luck", "--seeds", "5", "--processes", "1", "--out", str(file)]
-    with pytest.raises(KeyboardInterrupt):
-        calibrate.main(command)
-    assert calibrate.main(command) == 0
-    assert asked == [[0, 1], [2, 3], [2, 3], [4]]
-    assert [line["seed"] for line in calibrate.read(file)] == [0, 1, 2, 3, 4]
-    assert "5 seeds, fails with 50.0% of them" in capsys.readouterr().out
-
-
-def test_rates_of_failure():
-    good = {"modes": 10, "frechet": 0.1}
-    other = {
-        name: {"modes": 0, "frechet": 0.5} for name in ("vanilla", "least squares")
-    }
-    lines = [
-        {"convolutional": convolutional, **other}
-        for convolutional in (good, good | {"modes": 9}, good | {"frechet": 0.41})
-    ]
-    assert calibrate.failures_of_gans(lines) == pytest.approx(2 / 3)
-    read = [{"accuracy": share} for share in (0.979, 0.98, 0.985, 0.97)]
-    assert calibrate.failures_of_classifier(read) == 0.5
-
-    from cs231n.semi_supervised import ALONE, GENERATOR_TOO
-
-    far = [
-        {ALONE: [0.5 + 0.01 * k, 0.6], GENERATOR_TOO: [0.7, 0.8 + 0.01 * k]}
-        for k in range(5)
-    ]
-    assert calibrate.failures_of_study(far) == 0
-    same = [line | {GENERATOR_TOO: line[ALONE]} for line in far]
-    assert calibrate.failures_of_study(same) > 0.99
-
-
-def test_the_notebook_trains_as_the_calibration_does():
-    text = (ROOT / "staff" / "notebooks" / "GANs-PyTorch.py").read_text("utf-8")
-    for name, iterations in calibrate.ITERATIONS.items():
-        found = re.search(rf'learn\(\s+"{name}",.*?(\d+)\W*\)\n', text, re.DOTALL)
-        assert int(found[1]) == iterations, name
-    assert f"frechet / others,\n                {calibrate.SAVED},\n" in text
-    assert f"runs={calibrate.RUNS} if FULL" in text
-    assert f"steps={STEPS} if FULL" in text
-
-
-@pytest.mark.parametrize("name", calibrate.CHECKS)
-def test_each_check_was_measured_with_fifty_seeds_and_hardly_ever_fails(name):
-    lines = calibrate.read(calibrate.FOLDER / f"{name}.jsonl")
-    assert {line["seed"] for line in lines} == set(range(50))
-    assert len(lines) == 50
-    assert calibrate.CHECKS[name][2](lines) < 0.001  # as is said beside the checks

@@ -1,29 +1,13 @@
-"""Measure how often a check of training fails for want of luck: one line for each seed.
+"""What Q5's checks of training depend on: GANs, the study, the judge of digits."""
 
-A check of what was trained has a threshold, and some seeds fall short of it. This runs
-the notebook's trainings with other seeds, appends what came out to a file of JSON
-lines, and says how often the notebook's checks would have failed. It goes on where it
-stopped.
-"""
-
-import argparse
-import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
 
-from cs231n.progress import progress_bar
-from staff.questions import ROOT
-
-FOLDER = ROOT / "staff" / "calibration"
 RUNS = 6  # of the notebook's study
 # Iterations, as the notebook GANs-PyTorch has them.
 ITERATIONS = {"vanilla": 1000, "least squares": 1000, "convolutional": 400}
 SAVED = 0.5  # of the next best Fréchet distance, by the convolutional GAN
-_TOGETHER = 10  # runs of the study that are trained side by side
 
 Line = dict[str, Any]
 
@@ -156,75 +140,3 @@ def failures_of_classifier(lines: list[Line]) -> float:
     from cs231n.classifiers.digit_classifier import ENOUGH
 
     return float(np.mean([line["accuracy"] < ENOUGH for line in lines]))
-
-
-# Check -> what measures it, how many seeds at once, how often it fails.
-CHECKS: dict[
-    str, tuple[Callable[[list[int]], list[Line]], int, Callable[[list[Line]], float]]
-] = {
-    "gans": (measure_gans, 1, failures_of_gans),
-    "study": (measure_study, _TOGETHER, failures_of_study),
-    "classifier": (measure_classifier, 1, failures_of_classifier),
-}
-
-
-def read(file: Path) -> list[Line]:
-    """Return what a file of JSON lines holds; nothing if it is not there."""
-    if not file.exists():
-        return []
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-
-
-def calibrate(name: str, count: int, file: Path, processes: int = 1) -> list[Line]:
-    """Measure the seeds from 0 to count that a file lacks, and append them.
-
-    Args:
-        name: One of CHECKS.
-        count: How many seeds in all.
-        file: JSON lines.
-        processes: How many train side by side; they share the processor's cores. One
-            thread each on two cores is faster than two threads for one.
-
-    Returns:
-        All lines.
-    """
-    measure, together, _ = CHECKS[name]
-    known = {line["seed"] for line in read(file)}
-    missing = [seed for seed in range(count) if seed not in known]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    batches = [missing[k : k + together] for k in range(0, len(missing), together)]
-    parallel = Parallel(n_jobs=processes, return_as="generator")
-    with progress_bar(len(missing), name) as bar:
-        for lines in parallel(delayed(measure)(seeds) for seeds in batches):
-            with file.open("a", encoding="utf-8") as out:
-                out.writelines(json.dumps(line) + "\n" for line in lines)
-            bar.update(len(lines))
-    return read(file)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run ``python -m staff calibrate``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m staff calibrate", description=__doc__
-    )
-    parser.add_argument("check", choices=CHECKS, help="what to measure")
-    parser.add_argument(
-        "--seeds", type=int, default=50, help="how many in all (default 50)"
-    )
-    parser.add_argument(
-        "--processes",
-        type=int,
-        default=cpu_count(),
-        help="how many train side by side (default one for each core)",
-    )
-    parser.add_argument("--out", type=Path, help="file of JSON lines to go on with")
-    args = parser.parse_args(argv)
-
-    file = args.out or FOLDER / f"{args.check}.jsonl"
-    lines = calibrate(args.check, args.seeds, file, args.processes)
-    if not lines:
-        print("Nothing was measured.")
-        return 1
-    rate = CHECKS[args.check][2](lines)
-    print(f"{args.check}: {len(lines)} seeds, fails with {rate:.1%} of them.")
-    return 0
