@@ -19,6 +19,7 @@ from cs231n.gradient_check import eval_numerical_gradient
 FIVE = "five pictures"  # the size that notebooks have
 GRADIENTS, GENERATION = "cs231n.image_gradients.", "cs231n.image_generation."
 H, W, C, F = 6, 8, 100, 4
+WITHIN = 1e-5  # relative: a result in float32 will do
 LAYER = 2  # whose features are inverted and dreamt of
 
 
@@ -98,6 +99,7 @@ def _saliency_of(bench: Bench, labels: list[int]) -> Results:
     X, y = _picture(rng, len(labels)), np.array(labels)
     given = {"X": X.copy(), "y": y.copy()}
     maps = as_array("saliency", bench.call(*given.values(), model))
+    _same_dtype(bench, maps)
     bench.require(given, {"X": X, "y": y})
     return {"saliency": maps}
 
@@ -118,7 +120,7 @@ def _fooling(bench: Bench, way: str) -> Results:
     bench.require({"X": given}, {"X": X})
     if fooling.shape != X.shape:
         raise UnfitError(f"the picture has shape {fooling.shape} instead of {X.shape}")
-    path = [*model.seen, fooling]
+    path, looked_again = [*model.seen, fooling], len(model.seen) > 1
     steps = [b - a for a, b in pairwise(path) if (a != b).any()]
     places = [a for a, b in pairwise(path) if (a != b).any()]
     # Finite differences take their time: look at the first two steps and the last.
@@ -131,7 +133,7 @@ def _fooling(bench: Bench, way: str) -> Results:
     return {
         "the direction of the first step": first,
         "going on until the class is reached": np.array(
-            [float(reached or len(steps) > 1)]
+            [float((reached or len(steps) > 1) and looked_again)]
         ),
         "how well steps follow the gradient": np.array([min(agreement, default=0.0)]),
         "the class it ends with": np.array([float(reached)]),
@@ -155,8 +157,9 @@ def _step(bench: Bench, way: str) -> Results:
     del way
     rng = bench.rng()
     model, X = Network(rng), _picture(rng)
+    target = int(np.argsort(model.forward(X)[0][0])[-5])  # not the highest score
     given = X.copy()
-    results = _moved(X, bench.call(given, 3, model, 0.001, 2000.0))
+    results = _moved(bench, X, bench.call(given, target, model, 0.001, 2000.0))
     bench.require({"X": given}, {"X": X})
     return results
 
@@ -177,7 +180,7 @@ def _invert(bench: Bench, way: str) -> Results:
         show_every=0,
         start=start.copy(),
     )
-    return _moved(start, picture)
+    return _moved(bench, start, picture)
 
 
 def _dream(bench: Bench, way: str) -> Results:
@@ -194,18 +197,24 @@ def _dream(bench: Bench, way: str) -> Results:
         num_iterations=3,
         show_every=0,
     )
-    results = _moved(X, picture)
+    results = _moved(bench, X, picture)
     bench.require({"X": given}, {"X": X})
     return results
 
 
-def _moved(start: Array, picture: Any) -> Results:
+def _same_dtype(bench: Bench, found: Array) -> None:
+    if found.dtype != np.float64:
+        bench.note(f"returns another dtype, {found.dtype}, than the pictures have")
+
+
+def _moved(bench: Bench, start: Array, picture: Any) -> Results:
     """Return how a picture was changed."""
     found = as_array("the picture", picture)
     if found.shape != start.shape:
         raise UnfitError(
             f"the picture has shape {found.shape} instead of {start.shape}"
         )
+    _same_dtype(bench, found)
     return {"the change of the picture": found - start}
 
 
@@ -220,6 +229,7 @@ EXERCISES = {
         ways=("own", FIVE),
         narrow={FIVE: "fails for other sizes than five pictures"},
         care={ONE: {"N = 1": lambda bench: _saliency_of(bench, [2])}},
+        within=WITHIN,
         begun=_CALLS_MODEL,
         letters={"N": 3, "C": C},
     ),
@@ -235,10 +245,10 @@ EXERCISES = {
         letters={"C": C},
     ),
     f"{GENERATION}class_visualization_step": Exercise(
-        _step, begun=_CALLS_MODEL, blank=_unmoved
+        _step, within=WITHIN, begun=_CALLS_MODEL, blank=_unmoved
     ),
     f"{GENERATION}invert_features": Exercise(
-        _invert, begun=_CALLS_MODEL, blank=_unmoved
+        _invert, within=WITHIN, begun=_CALLS_MODEL, blank=_unmoved
     ),
     f"{GENERATION}deepdream": Exercise(_dream, begun=_CALLS_MODEL, blank=_unmoved),
 }

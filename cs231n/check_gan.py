@@ -48,6 +48,10 @@ def _noise(bench: Bench, way: str) -> Results:
     if values.shape != (8, 4000):
         raise UnfitError(f"the noise has shape {values.shape} instead of (8, 4000)")
     rows = len(np.unique(values, axis=0)) / len(values)
+    if values.dtype != np.float32:
+        bench.note(
+            f"returns numbers of another dtype, {values.dtype}, than networks have"
+        )
 
     def rounded(number: float) -> Array:
         # Rounded so far that chance has no part in it.
@@ -59,7 +63,6 @@ def _noise(bench: Bench, way: str) -> Results:
         "the mean": rounded(values.mean()),
         "the standard deviation": rounded(values.std()),
         "the part of rows that differ": rounded(rows),
-        "the number of bytes of a number": np.array([float(values.itemsize)]),
     }
 
 
@@ -77,7 +80,12 @@ def _network(
     """
 
     def run(bench: Bench, way: str) -> Results:
-        size = BATCH if way == NOTEBOOKS_SIZE else 8
+        return of(bench, BATCH if way == NOTEBOOKS_SIZE else 8)
+
+    def flat(bench: Bench) -> Results:
+        return of(bench, 8, flat=True)
+
+    def of(bench: Bench, size: int, flat: bool = False) -> Results:
         model = bench.call(*_as_many(bench.call, [size] * named + [*args]))
         if model is None:
             raise NothingError("the network is None: nothing was built")
@@ -85,6 +93,8 @@ def _network(
             raise UnfitError(f"returned {kind(model)}, where a network is wanted")
         parameters = sum(p.numel() for p in model.parameters())
         x = inputs(bench.rng(), size)
+        if flat:
+            x = x.flatten(1)
         with torch.no_grad():
             _set_weights(model, x)
             out = require_tensor("the output", model(x.clone()))
@@ -98,6 +108,7 @@ def _network(
         ways=("own", NOTEBOOKS_SIZE),
         narrow={NOTEBOOKS_SIZE: f"fails for other sizes than batches of {BATCH}"},
         within=WITHIN,
+        care={"fails for pictures that are flat": {"(N, 784)": flat}} if named else {},
         begun=r"nn\.|append|add_module",
         gpu=True,
     )

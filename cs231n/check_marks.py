@@ -25,7 +25,7 @@ Results: TypeAlias = dict[str, Array]
 
 FILE = Path(__file__).with_name("fingerprints.json")
 PROJECTIONS = 4
-_COARSE = 8  # digits that are enough to name a mistake
+_COARSE = 7  # digits that are enough to name a mistake
 
 
 @dataclass(frozen=True)
@@ -155,23 +155,24 @@ def loads(text: str) -> Records:
     """
     stored = json.loads(text)
     return Records(
-        stored["seed"],
-        {
-            key: Record(
-                right={w: _read_accepted(r) for w, r in row["right"].items()},
-                care={
-                    title: {case: _read_accepted(r) for case, r in cases.items()}
-                    for title, cases in row["care"].items()
-                },
-                parts={n: _read_accepted(r) for n, r in row["parts"].items()},
-                mistakes=tuple(
-                    Mistake(m["says"], _read_marks(m["marks"])) for m in row["mistakes"]
-                ),
-                cache=_decode(row["cache"]) if "cache" in row else None,
-                draw=row["draw"],
-            )
-            for key, row in stored["functions"].items()
+        stored["seed"], {key: _read(row) for key, row in stored["functions"].items()}
+    )
+
+
+def _read(row: Mapping[str, Any]) -> Record:
+    right = {way: _read_accepted(r) for way, r in row["right"].items()}
+    return Record(
+        right=right,
+        care={
+            title: {case: _read_accepted(r) for case, r in cases.items()}
+            for title, cases in row["care"].items()
         },
+        parts={n: _read_accepted(r) for n, r in row["parts"].items()},
+        mistakes=tuple(
+            Mistake(m["says"], _read_marks(m["marks"], right)) for m in row["mistakes"]
+        ),
+        cache=_decode(row["cache"]) if "cache" in row else None,
+        draw=row["draw"],
     )
 
 
@@ -179,7 +180,7 @@ def dumps(made: Records) -> str:
     """Write records as JSON, a line for each mistake.
 
     Args:
-        made: What to write; numbers are rounded to 12 digits, those of mistakes to 8.
+        made: What to write; numbers are rounded to 12 digits, those of mistakes to 7.
     """
     rows = []
     for key, record in made.functions.items():
@@ -196,7 +197,8 @@ def dumps(made: Records) -> str:
         if record.cache is not None:
             row += f',\n   "cache": {json.dumps(_encode(record.cache))}'
         mistakes = [
-            f'    {{"says": {json.dumps(m.says)}, "marks": {_write_marks(m.marks)}}}'
+            f'    {{"says": {json.dumps(m.says)}, '
+            f'"marks": {_write_marks(m.marks, record.right)}}}'
             for m in record.mistakes
         ]
         rows.append(row + ',\n   "mistakes": [\n' + ",\n".join(mistakes) + "]}")
@@ -226,17 +228,33 @@ def _write_accepted(accepted: Accepted, digits: int = 12) -> dict[str, list[Any]
     return {n: [_write_mark(m, digits) for m in marks] for n, marks in accepted.items()}
 
 
-def _read_marks(stored: Any) -> dict[str, dict[str, Mark]]:
+def _read_marks(stored: Any, right: Mapping[str, Accepted]) -> dict[str, Any]:
+    """Read a mistake's marks, whose shapes are the right ones where none are given."""
     return {
-        way: {name: _read_mark(one) for name, one in outputs.items()}
+        way: {
+            name: _read_mark(
+                one if isinstance(one[0], list) else [right[way][name][0].shape, one]
+            )
+            for name, one in outputs.items()
+        }
         for way, outputs in stored.items()
     }
 
 
-def _write_marks(marks: Mapping[str, Mapping[str, Mark]]) -> str:
+def _write_marks(
+    marks: Mapping[str, Mapping[str, Mark]], right: Mapping[str, Accepted]
+) -> str:
+    def written(one: Mark, wanted: tuple[Mark, ...]) -> list[Any]:
+        shape, along = _write_mark(one, _COARSE)
+        same = wanted and one.shape == wanted[0].shape
+        return list(along) if same else [shape, along]
+
     return json.dumps(
         {
-            way: {name: _write_mark(m, _COARSE) for name, m in outputs.items()}
+            way: {
+                name: written(m, right.get(way, {}).get(name, ()))
+                for name, m in outputs.items()
+            }
             for way, outputs in marks.items()
         }
     )

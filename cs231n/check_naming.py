@@ -42,6 +42,9 @@ def recognise(
             for name, wanted in spoilt.items()
             if name in problems and check_marks.agree(marks[name], wanted, within)
         }
+        nothing = not any(spoilt[name].size for name in explained)
+        if nothing and explained != set(problems):
+            continue  # zeros alone tell little where other things are wrong as well
         if spoilt and len(explained) == len(spoilt):
             fitting.append((mistake, explained))
         elif explained and explained == set(problems):  # made in one place of several

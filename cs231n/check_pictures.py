@@ -31,6 +31,7 @@ PIXELS, STYLE = "cs231n.net_visualization_pytorch.", "cs231n.style_transfer_pyto
 FIVE, SINGLE = "five pictures", "one picture"  # sizes that notebooks have
 WITHIN = 1e-4  # relative, in float32
 CLASSES = 7
+PLACES = [(6, 7), (5, 3), (3, 4), (2, 6)]  # rows and columns of four layers' features
 _CALLS_MODEL = r"\bmodel\s*\(|\bmodel\.(forward|features)\b"
 
 
@@ -135,6 +136,9 @@ def _fooling(bench: Bench, way: str) -> Results:
     steps = [b - a for a, b in pairwise([X, *path[1:]])] or [torch.zeros_like(X)]
     if not torch.equal(path[0], X):
         steps = [path[0] - X, *steps]
+    reached = [int(model.layers(b).argmax()) == target for b in path[1:]]
+    # It may look after it has stepped, and so go one step too far.
+    on = max(0, sum(reached) - 2)
     scores = model.layers(fooling)[0]
     return {
         "the first step": as_array("the first step", steps[0]),
@@ -142,6 +146,7 @@ def _fooling(bench: Bench, way: str) -> Results:
             "the second step", steps[1] if len(steps) > 1 else 0 * X
         ),
         "the class it ends with": np.array([float(scores.argmax() == target)]),
+        "the number of steps behind the goal, and 1": np.array([1.0 + on]),
     }
 
 
@@ -255,17 +260,20 @@ def _made_up_gram(features: torch.Tensor, normalize: bool = True) -> torch.Tenso
 
 def _style(bench: Bench, way: str) -> Results:
     rng = bench.rng()
-    sizes = [(3, 6, 7), (4, 6, 7), (5, 3, 4), (2, 3, 4)]
-    feats = [tensor(rng.randn(1, *s)).requires_grad_() for s in sizes]
-    layers = [1, 3, 2]
-    targets = [tensor(rng.randn(1, sizes[k][0], sizes[k][0])) for k in layers]
+    # As many channels everywhere, so that a layer mixed up gives numbers all the same.
+    feats = [tensor(rng.randn(1, 4, *s)).requires_grad_() for s in PLACES]
+    layers = [2, 0, 1]
+    targets = [tensor(rng.randn(1, 4, 4)) for _ in layers]
     weights = [0.5, 20.0, 3.0]
     results: Results = {}
     made_up = bench.instead(gram_matrix=_made_up_gram)
     with made_up if way == "stand-in" else nullcontext():
         inside = [inner(feat) for feat in feats]
         loss = bench.call(inside, layers, targets, weights)
-        with_gradient("the loss", loss, feats[3], results)
+        results["the loss"] = one_number("the loss", loss)
+        for layer in layers:
+            name = f"the gradient at layer {layer}"
+            results[name] = as_array(name, gradient(loss, feats[layer]))
     return results
 
 
