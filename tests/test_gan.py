@@ -412,7 +412,7 @@ def test_flatten_and_unflatten_undo_one_another(rng):
     ("layer", "shape", "message"),
     [
         (Unflatten(128), (8, 6272), r"\(8, 6272\); 128 pictures of 128 x 7 x 7 .* 8,"),
-        (Unflatten(-1, 1, 28, 28), (2, 783), r"\(2, 783\); any number of pictures"),
+        (Unflatten(C=1, H=28, W=28), (2, 783), r"\(2, 783\); any number of pictures"),
         (Unflatten(None), (3, 100), r"any number of pictures .*layer before"),
         (Flatten(), (784,), r"\(784,\); pictures \(N, C, H, W\)"),
     ],

@@ -13,7 +13,7 @@ from cs231n.gan_extras import (
     normalize_spectrally,
 )
 
-pytestmark = pytest.mark.q5
+pytestmark = pytest.mark.extra
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (3, 5), (5, 3), (1, 1)])

@@ -22,7 +22,7 @@ from cs231n.semi_supervised import (
     run_study,
 )
 
-pytestmark = pytest.mark.q5
+pytestmark = pytest.mark.extra
 
 
 def test_real_or_drawn_by_hand():

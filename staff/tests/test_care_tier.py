@@ -1,0 +1,175 @@
+"""Right answers of other kinds pass what public tests ask, and only care tells more.
+
+Each runs as a student's own files do: in a copy of the package, by pytest and a mark.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from staff.questions import ROOT
+from staff.tests.test_old_student_files import OLD_LAYERS, PIXELS_2020
+
+
+def changed(path, *edits):
+    """Return a file's text with some of it replaced."""
+    text = path if "\n" in path else (ROOT / "cs231n" / path).read_text("utf-8")
+    for old, new in edits:
+        assert text.count(old) >= 1, old
+        text = text.replace(old, new)
+    return text
+
+
+# Inputs are changed, forward and backward.
+IN_PLACE = changed(
+    OLD_LAYERS,
+    (
+        "    dz = dnext_h * (1 - next_h * next_h)\n",
+        "    dnext_h *= 1 - next_h * next_h\n    dz = dnext_h\n",
+    ),
+    (
+        "    next_h, cache = None, None\n",
+        "    x, given = x.copy(), x\n    given *= 0\n",
+    ),
+    (
+        "    dc = dnext_c + dnext_h * o * (1 - t ** 2)\n",
+        "    dnext_c += dnext_h * o * (1 - t ** 2)\n    dc = dnext_c\n",
+    ),
+    (
+        "    dprev, dc, grads, dxs = 0, 0,",
+        "    dprev, dc, grads, dxs = 0, 0 * dh[:, 0],",
+    ),
+)
+FLOAT32 = changed(
+    OLD_LAYERS,
+    ("np.zeros((N, T, H)), [], h0", "np.zeros((N, T, H), np.float32), [], h0"),
+    ("np.stack(h, axis=1), cache", "np.stack(h, axis=1).astype(np.float32), cache"),
+)
+STYLE = changed(
+    "style_transfer_pytorch.py",
+    (
+        "    loss = content_weight * (content_current - content_original)"
+        ".square().sum()\n",
+        "    content_current -= content_original\n"
+        "    loss = (content_weight * content_current.pow(2).sum()).reshape(1)\n",
+    ),
+    (
+        "    gram = maps @ maps.transpose(1, 2)  # (N, C, C)\n",
+        "    gram = (maps[0] @ maps[0].T)[None]\n",
+    ),
+    ("    loss = feats[0].new_zeros(())\n", "    loss = torch.zeros(1)\n"),
+    (
+        "        loss = loss + weight * (gram_matrix(feats[layer]) - target)",
+        "        loss += weight * (gram_matrix(feats[layer]) - target)",
+    ),
+    (
+        "    loss = tv_weight * (down.square().sum() + right.square().sum())\n",
+        "    loss = sum(tv_weight * part.square().sum() for part in (down, right))\n",
+    ),
+)
+GAN = changed(
+    "gan_pytorch.py",
+    (
+        "    loss = bce_loss(logits_real, torch.ones_like(logits_real))\n",
+        "    loss = bce_loss(logits_real, 1)\n",
+    ),
+    ("torch.zeros_like(logits_fake))", "torch.zeros(len(logits_fake)))"),
+    (
+        "    loss = 0.5 * ((scores_fake - 1) ** 2).mean()\n",
+        "    loss = 0.5 * torch.mean((scores_fake - 1) ** 2)\n",
+    ),
+    (
+        "        Unflatten(-1, 1, 28, 28),\n",
+        "        Unflatten(batch_size, 1, 28, 28),\n",
+    ),
+    ("        Unflatten(-1, 128, 7, 7),\n", "        Unflatten(128, 128, 7, 7),\n"),
+)
+
+RIGHT = {
+    "old layers": ("rnn_layers.py", OLD_LAYERS, "(q1 or q2)", True),
+    "in place": ("rnn_layers.py", IN_PLACE, "(q1 or q2)", True),
+    "pixels of 2020": ("net_visualization_pytorch.py", PIXELS_2020, "q3", True),
+    "losses of pictures": ("style_transfer_pytorch.py", STYLE, "q4", True),
+    "losses and networks of fixed sizes": ("gan_pytorch.py", GAN, "q5", True),
+}
+TESTS = {
+    "rnn_layers.py": ["rnn_layers", "lstm_layers", "captioning_rnn"],
+    "net_visualization_pytorch.py": ["net_visualization"],
+    "style_transfer_pytorch.py": ["style_transfer"],
+    "gan_pytorch.py": ["gan"],
+}
+
+
+def run_marked(folder, file, source, marks, *options):
+    """Run public tests on a copy of the package; return what pytest says."""
+
+    def not_needed(parent, names):
+        if parent.endswith("datasets"):
+            return [n for n in names if "." not in n and not n.startswith("__")]
+        return [n for n in names if n == "__pycache__"]
+
+    shutil.copytree(ROOT / "cs231n", folder / "cs231n", ignore=not_needed)
+    shutil.copytree(ROOT / "tests", folder / "tests", ignore=not_needed)
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "cs231n" / file).write_text(source, "utf-8")
+    files = [f"tests/test_{name}.py" for name in TESTS[file]]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("-m", marks, *options, *files),
+        ],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(folder),
+            "CS231N_DATA_DIR": str(ROOT / "cs231n" / "datasets"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_answers_pass_what_is_asked_and_care_says_more(name, tmp_path):
+    file, source, marks, careless = RIGHT[name]
+    said = run_marked(tmp_path / "asked", file, source, f"{marks} and not care")
+    assert re.search(r"\d{2,} passed", said), said[-3000:]
+    assert "failed" not in said, said[-3000:]
+    if careless:
+        said = run_marked(tmp_path / "care", file, source, f"{marks} and care")
+        assert re.search(r"[1-9]\d* failed", said), said[-3000:]
+
+
+def test_hidden_states_of_float32_pass_where_they_are_asked_for(tmp_path):
+    said = run_marked(
+        *(tmp_path, "rnn_layers.py", FLOAT32, "(q1 or q2) and not care"),
+        *("-k", "test_rnn_layers or test_lstm_layers"),
+    )
+    assert re.search(r"\d{2,} passed", said), said[-3000:]
+    assert "failed" not in said, said[-3000:]
+
+
+WRONG = {
+    "an order of gates": ("i * g\n", "o * g\n", "q2"),
+    "a slope": ("1 - next_h * next_h)", "1 - next_h)", "q1"),
+    "a step": ("h[:, t, :] = prev", "h[:, t, :] = prev * (t != 1)", "q1"),
+    "repetitions": ("np.add.at(dW, x, dout)", "dW[x] += dout", "q1"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_answers_fail_what_is_asked(name, tmp_path):
+    old, new, marks = WRONG[name]
+    source = changed(OLD_LAYERS, (old, new))
+    said = run_marked(tmp_path, "rnn_layers.py", source, f"{marks} and not care")
+    assert re.search(r"[1-9]\d* failed", said), said[-3000:]
