@@ -9,7 +9,7 @@ import pytest
 from cs231n.semi_supervised import STEPS
 from staff import calibrate
 from staff.calibrate import checks, gans
-from staff.calibrate.checks import Check, spreads
+from staff.calibrate.checks import CHECKS, Check, spreads
 from staff.calibrate.sections import Sections
 from staff.questions import ROOT
 
@@ -187,3 +187,12 @@ def test_the_notebook_trains_as_the_calibration_does():
     assert f"frechet / others,\n                {gans.SAVED},\n" in text
     assert f"runs={gans.RUNS} if FULL" in text
     assert f"steps={STEPS} if FULL" in text
+    for number in ("gains[0]", "gains[1]"):
+        assert f"({number}, {gans.ADDED})" in text
+
+
+@pytest.mark.parametrize("name", ["gans", "study", "classifier"])
+def test_checks_of_q5_were_measured_with_fifty_seeds_and_hardly_ever_fail(name):
+    lines = calibrate.read(calibrate.FOLDER / f"{name}.jsonl")
+    assert {line["seed"] for line in lines} >= set(range(50))
+    assert CHECKS[name].failures(lines) < 0.001
