@@ -698,14 +698,14 @@ with attempt():
     )
 
 # %% tags=["extra"]
-# Measured with 50 other seeds: of 10,000 studies of six runs each, drawn from those,
-# four fail.
+# Measured with 50 other seeds: six runs gain 0.094 on average with 20 labels and 0.076
+# with 50, with standard deviations of 0.016 and 0.010; the floor is four of them below.
 with attempt():
     if FULL:
-        gaps = study.gap(GENERATOR_TOO, ALONE)
+        gains = study.mean(GENERATOR_TOO) - study.mean(ALONE)
         check_at_least(
-            "between the error bars of labels alone and of the GAN",
-            {"20 labels": (gaps[0], 0.0), "50 labels": (gaps[1], 0.0)},
+            "accuracy that the GAN adds to labels alone",
+            {"20 labels": (gains[0], 0.03), "50 labels": (gains[1], 0.03)},
         )
 
 # %% [markdown] tags=["answer", "extra"] id="q5-what-helped"

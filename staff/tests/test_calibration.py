@@ -1,5 +1,6 @@
 """Luck: measurements go on where they stopped and run the notebooks' own cells."""
 
+import ast
 import re
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import pytest
 from cs231n.semi_supervised import STEPS
 from staff import calibrate
 from staff.calibrate import checks, gans
-from staff.calibrate.checks import Check, spreads
+from staff.calibrate.checks import CHECKS, Check, spreads
 from staff.calibrate.sections import Sections
 from staff.questions import ROOT
 
@@ -187,3 +188,48 @@ def test_the_notebook_trains_as_the_calibration_does():
     assert f"frechet / others,\n                {gans.SAVED},\n" in text
     assert f"runs={gans.RUNS} if FULL" in text
     assert f"steps={STEPS} if FULL" in text
+    for number in ("gains[0]", "gains[1]"):
+        assert f"({number}, {gans.ADDED})" in text
+
+
+@pytest.mark.parametrize("name", ["gans", "study", "classifier"])
+def test_checks_of_q5_were_measured_with_fifty_seeds_and_hardly_ever_fail(name):
+    lines = calibrate.read(calibrate.FOLDER / f"{name}.jsonl")
+    assert {line["seed"] for line in lines} >= set(range(50))
+    assert CHECKS[name].failures(lines) < 0.001
+
+
+OF_NOTEBOOKS = {
+    name: check.measure
+    for name, check in CHECKS.items()
+    if isinstance(check.measure, Sections)
+}
+
+
+@pytest.mark.parametrize("name", OF_NOTEBOOKS)
+def test_the_sections_that_are_run_are_there(name):
+    assert len(OF_NOTEBOOKS[name].code_cells()) > 3
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in OF_NOTEBOOKS if (calibrate.FOLDER / f"{n}.jsonl").exists()]
+)
+def test_what_was_measured_passes_with_the_limits_of_today(name):
+    code = "\n".join(OF_NOTEBOOKS[name].code_cells())
+    numbers = {
+        n.value for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Constant)
+    }
+    found = spreads(calibrate.read(calibrate.FOLDER / f"{name}.jsonl"))
+    assert found
+    for spread in found:
+        assert spread.failures == 0, spread
+        # Or else the limit was moved: append a line, and look again.
+        assert spread.limit in numbers, spread
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_originally_only_captions_of_one_picture_are_not_learned(cell):
+    lines = calibrate.read(calibrate.FOLDER / f"overfit-{cell}-original.jsonl")
+    assert lines
+    apart = [line for line in lines if not line["shared"]]
+    assert checks.share_of_failures(apart) <= 1 / 500
