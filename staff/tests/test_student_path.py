@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from cs231n import assignment, regions
-from staff import handout
+from cs231n.handout import is_extra
+from staff import handout, markers
 from staff.environment import interpreter
 from staff.questions import ROOT
 from staff.tests.student_folder import handout_files, solved_module, stand_ins
@@ -180,8 +182,53 @@ def test_the_path_function_by_function_in_a_fresh_environment(tmp_path):
         )
     said, graded = hand_in(student)
     for name in notebooks:
-        # All that is left to say of them is that nobody answered in words.
+        # All that is left to say is how they were run, and that answers are missing.
         about = said.partition(f"\n{name}.ipynb\n")[2].partition("\n\n")[0]
-        assert about.count("\n  cell") + 1 == about.count("awaits an answer in words")
+        first, *rest = re.split(r"\n  (?=\S)", about.strip())
+        assert first.startswith("Its outputs are of the quick profile")
+        assert all("awaits an answer in words" in remark for remark in rest)
     earned = Student(python, graded).check()
     assert {key: earned[key] for key in POINTS} == POINTS
+
+
+def write_what_is_graded(folder):
+    """Write every function that earns points, and every answer in words; no extras."""
+    for path in {path for question in QUESTIONS for path in question.modules}:
+        text = (folder / path).read_text("utf-8")
+        solved = regions.find(solved_module(path), path)
+        bodies = {r.key: r.body for r in solved if r.question != markers.EXTRA}
+        (folder / path).write_text(regions.fill(text, bodies, path), "utf-8")
+    for path in folder.glob("*.ipynb"):
+        notebook = json.loads(path.read_bytes())
+        for cell in notebook["cells"]:
+            if "*Your answer:*" in "".join(cell["source"]) and not is_extra(cell):
+                cell["source"] = [*cell["source"], "\n\nBecause."]
+        path.write_text(json.dumps(notebook), "utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_graded_functions_alone_leave_nothing_to_remark(tmp_path):
+    """In the quick profile but for that; CS231N_PROFILE=full takes half an hour."""
+    profile = os.environ.get("CS231N_PROFILE", "quick")
+    student = Student(sys.executable, unpack(tmp_path / "my work – größe"))
+    write_what_is_graded(student.folder)
+    names = [name for question in QUESTIONS for name in question.notebooks]
+    for name in names:
+        command = ["jupyter", "execute", "--inplace", f"{name}.ipynb"]
+        done = student.says(*command, CS231N_PROFILE=profile)
+        assert done.returncode == 0, done.stderr
+
+    command = [*student.alone, "bash", student.folder / "collectSubmission.sh"]
+    said = run(command, tmp_path, PATH=student.path()).stdout
+    *_, last = said.splitlines()
+    if profile == "full":
+        assert last == "### Done! assignment3.zip is ready to be handed in."
+        return
+    assert f"not whole: {len(names)} remarks above" in last
+    for name in names:
+        about = said.partition(f"\n{name}.ipynb\n")[2].partition("\n\n")[0]
+        assert about.lstrip().startswith("Its outputs are of the quick profile")
+    for question in QUESTIONS:
+        total = sum(f.points for f in question.functions)
+        assert f"{question.id}: {total:g} of {total:g} points\n" in said

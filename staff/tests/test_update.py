@@ -1070,3 +1070,25 @@ def test_what_an_update_left_that_was_killed_is_cleared_away(worked, release):
     left.mkdir()
     assert run(worked, new) == 0  # up to date
     assert not left.exists()
+
+
+def test_the_tag_of_extra_exercises_is_kept_and_comes_back(student, release):
+    _, given = read_notebook(student / NOTEBOOK)
+    mine = next(
+        c["id"]
+        for c in given.values()
+        if stamp.is_extra(c) and c["cell_type"] == "code"
+    )
+
+    def work(whole, cells):
+        for cell in whole["cells"]:
+            cell["metadata"] = {}  # as tools do that drop tags
+        cells[mine]["source"] = "x = 'mine'"
+
+    edit_notebook(student / NOTEBOOK, work)
+    change = new_notebook(lambda _, cells: cells[ANSWER].update(source="New."))
+    assert run(student, release(change)) == 0
+    _, cells = read_notebook(student / NOTEBOOK)
+    assert cells[mine]["source"] == "x = 'mine'"
+    for cell_id, cell in given.items():
+        assert stamp.is_extra(cells[cell_id]) is stamp.is_extra(cell)
