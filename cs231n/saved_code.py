@@ -5,7 +5,9 @@ above the cell and leaves the old functions in place; without autoreload they st
 anyway. A check that passed them would speak of code that is not there any more.
 """
 
+import ast
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ _PACKAGE = Path(__file__).resolve().parent
 # File -> (time of its last change, size, code of each function or why there is none).
 _compiled: dict[Path, tuple[int, int, "dict[str, list[CodeType]] | str"]] = {}
 _cell_began: float | None = None
+_PATCHED = "__autoreload_class__"  # what autoreload puts a changed method into
 
 
 def unsaved(modules: dict[str, ModuleType] | None = None) -> tuple[str, str]:
@@ -68,7 +71,9 @@ def _complaint(module: ModuleType, file: Path, path: str) -> str:
         )
     for name, code in _functions(module, file):
         there = saved.get(name)
-        if there and not any(_alike(code, other) for other in there):
+        if there and not any(
+            _alike(code, other) for other in _both_ways(there, file, name)
+        ):
             return (
                 f"{path} has changed, but {name} still runs as it was before: run this "
                 "cell again, mend what a red message above it names, and if there is "
@@ -89,11 +94,15 @@ def _read(file: Path) -> "dict[str, list[CodeType]] | str":
 
 def _compile(file: Path) -> "dict[str, list[CodeType]] | str":
     try:
-        whole = compile(file.read_bytes(), str(file), "exec", dont_inherit=True)
+        return _named(compile(file.read_bytes(), str(file), "exec", dont_inherit=True))
     except SyntaxError as error:
         return f"line {error.lineno}: {error.msg}"
     except (ValueError, RecursionError, MemoryError) as error:
         return str(error)
+
+
+def _named(whole: CodeType) -> dict[str, list[CodeType]]:
+    """Return the code of each function in what was compiled, by its qualified name."""
     found: dict[str, list[CodeType]] = {}
     waiting = [whole]
     while waiting:
@@ -101,6 +110,27 @@ def _compile(file: Path) -> "dict[str, list[CodeType]] | str":
         found.setdefault(code.co_qualname, []).append(code)
         waiting += [part for part in code.co_consts if isinstance(part, CodeType)]
     return found
+
+
+def _both_ways(whole: list[CodeType], file: Path, name: str) -> Iterator[CodeType]:
+    """Yield a function's code as a module has it, then as autoreload patches it in.
+
+    Newer ones compile a changed function on its own, and that gives other code: whether
+    a module imports a name decides how its attributes are looked up.
+    """
+    yield from whole
+    *owner, short = name.split(".")
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if owner and not (isinstance(node, ast.ClassDef) and node.name == owner[-1]):
+            continue
+        for part in getattr(node, "body", []) if owner else [node]:
+            if isinstance(part, ast.FunctionDef) and part.name == short:
+                part.decorator_list = []
+                text = ast.unparse(part)
+                if owner:
+                    text = f"class {_PATCHED}:\n" + textwrap.indent(text, "    ")
+                code = compile(text, str(file), "exec", dont_inherit=True)
+                yield from _named(code)[f"{_PATCHED}.{short}" if owner else short]
 
 
 def _functions(module: ModuleType, file: Path) -> Iterator[tuple[str, CodeType]]:
@@ -115,10 +145,12 @@ def _functions(module: ModuleType, file: Path) -> Iterator[tuple[str, CodeType]]
         members: list[Any] = (
             list(vars(thing).values()) if isinstance(thing, type) else []
         )
+        owner = getattr(thing, "__name__", "")
         for part in (thing, *members):
             part = getattr(part, "__func__", part)  # of static and class methods
             if isinstance(part, FunctionType) and _is_of(part.__code__, file):
-                yield part.__code__.co_qualname, part.__code__
+                name = part.__code__.co_qualname
+                yield name.replace(_PATCHED, owner), part.__code__
 
 
 def _is_of(code: CodeType, file: Path) -> bool:

@@ -474,6 +474,28 @@ def test_old_code_that_still_runs_fails(saved, old, new, name):
         check("t", {"a": (1.0, 1.0)}, 1)
 
 
+@pytest.mark.parametrize(("old", "new"), [("2 * v", "np.abs(v)"), ("3.0", "np.exp(2)")])
+def test_what_autoreload_patches_in_is_no_alarm(saved, old, new):
+    # It compiles what has changed on its own, and a method in a class of its own.
+    file, module = saved
+    rewrite(file, "def rnn_step", "import numpy as np\n\n\ndef rnn_step")
+    rewrite(file, old, new)
+    function, layer = file.read_text().split("class Layer")
+    patched = {}
+    if "np.abs" in new:
+        part = function[function.index("def rnn_step") :]
+        exec(compile(part, str(file), "exec"), patched)
+        module.rnn_step_forward.__code__ = patched["rnn_step_forward"].__code__
+    else:
+        part = "class __autoreload_class__" + layer
+        exec(compile(part, str(file), "exec"), patched)
+        module.Layer.run.__code__ = patched["__autoreload_class__"].run.__code__
+    check("t", {"a": (1.0, 1.0)}, 1)
+    rewrite(file, new, "np.sin(1)")
+    with pytest.raises(AssertionError, match="still runs as it was"):
+        check("t", {"a": (1.0, 1.0)}, 1)
+
+
 def test_what_does_not_change_what_runs_is_no_alarm(saved, monkeypatch):
     file, module = saved
     rewrite(
