@@ -54,6 +54,14 @@ def scratch_files(folder: str) -> list[str]:
     return found
 
 
+def _real(path: str) -> str:
+    """Return a path without links; '' in a working directory that was removed."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        return ""
+
+
 def clear_the_way(root: str = _ROOT) -> list[str]:
     """Let Python's and installed modules come before files beside the notebooks.
 
@@ -63,8 +71,9 @@ def clear_the_way(root: str = _ROOT) -> list[str]:
     Returns:
         Names of the files that would have taken their places, after telling of them.
     """
-    places = {os.path.realpath(root), os.path.realpath(os.getcwd())}  # noqa: PTH109
-    ours = [place for place in sys.path if os.path.realpath(place) in places]
+    here = {_real(root), _real("")} - {""}
+    places = {place for place in here if not place.endswith("-packages")}
+    ours = [place for place in sys.path if _real(place) in places]
     sys.path[:] = [place for place in sys.path if place not in ours]
     sys.path += dict.fromkeys(ours)
     for name, module in list(sys.modules.items()):
@@ -72,7 +81,8 @@ def clear_the_way(root: str = _ROOT) -> list[str]:
         if (
             name.partition(".")[0] in sys.stdlib_module_names
             and name != "__main__"
-            and os.path.dirname(os.path.realpath(file)) in places  # noqa: PTH120
+            and file
+            and os.path.dirname(_real(file)) in places  # noqa: PTH120
         ):
             del sys.modules[name]  # the file was imported already; now the real one is
     found = []

@@ -67,6 +67,28 @@ def test_a_folder_can_be_such_a_file_and_what_nobody_imports_is_none(tmp_path):
     assert commands.scratch_files(str(tmp_path)) == ["torch/"]
 
 
+def test_where_packages_are_installed_nothing_is_a_scratch_file(tmp_path, monkeypatch):
+    site = tmp_path / "site-packages"
+    (site / "torch").mkdir(parents=True)
+    (site / "torch" / "__init__.py").touch()
+    path = [str(tmp_path), str(site), "/elsewhere"]
+    monkeypatch.setattr(sys, "path", path)
+    monkeypatch.chdir(tmp_path)
+    assert commands.clear_the_way(str(site)) == []
+    assert path == [str(site), "/elsewhere", str(tmp_path)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps such a folder")
+def test_a_folder_that_was_removed_is_no_hindrance(student, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"cd '{gone}' && rmdir '{gone}' && '{sys.executable}' -c 'import sys; "
+    script += f'sys.path.insert(0, "{student}"); from cs231n import commands; '
+    script += f'print(commands.clear_the_way("{student}"))\''
+    done = run(["bash", "-c", script], tmp_path)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
 @pytest.mark.parametrize("name", ["types", "functools", "operator"])
 def test_names_that_python_itself_needs_can_be_gone_round(student, name):
     """With -m nothing of ours is read before Python stops; the script gets through."""
@@ -74,6 +96,8 @@ def test_names_that_python_itself_needs_can_be_gone_round(student, name):
     scratch.write_text("x = 1\n")
     start = commands.words(student, "cs231n.hint")
     done = run([*start, "rnn_forward", "--step", "1"], student)
+    below = run([*start, "rnn_forward", "--step", "1"], student / "cs231n")
+    assert (below.returncode, below.stdout) == (0, done.stdout)
     alone = python(student, "-m", "cs231n.hint")
     scratch.unlink()
 
