@@ -6,9 +6,11 @@ own forward pass. Functions are tried out in processes of their own, so that not
 half-written one does can harm more than that.
 """
 
+from cs231n import commands  # first, so that no scratch file comes before it
+
+# isort: split
 import argparse
 import difflib
-import io
 import itertools
 import json
 import os
@@ -180,10 +182,9 @@ def _worker(
     keys: list[str], without: list[str], errors: IO[bytes]
 ) -> subprocess.Popen[bytes]:
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "cs231n.check_worker"),
+            *commands.words(ROOT, "cs231n.check_worker"),
             *(f"--without={name}" for name in without),
             *keys,
         ],
@@ -191,7 +192,6 @@ def _worker(
         env={
             **threads,
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(path),
             "MPLBACKEND": "Agg",
         },
         stdin=subprocess.DEVNULL,
@@ -350,8 +350,6 @@ def main(argv: list[str] | None = None) -> int:
         "--limit", type=float, default=LIMIT, help="seconds for each function"
     )
     args = parser.parse_args(argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # students' words may be anything
     try:
         edition, chosen = select(args.names, args.edition)
     except UnknownNameError as error:
@@ -369,4 +367,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    commands.run(main)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cs231n.accuracy import LIMITS
 from cs231n.check_bench import (
     ONE,
     Bench,
@@ -164,7 +165,10 @@ def _loss(names: Sequence[str]) -> Exercise:
     def of(bench: Bench, shape: tuple[int, ...], scale: float = 1.0) -> Results:
         rng = bench.rng()
         drawn = [tensor(scale * rng.randn(*shape)).requires_grad_() for _ in names]
-        loss = bench.call(*(inner(scores) for scores in drawn))
+        given = {f"{n} scores": inner(d) for n, d in zip(names, drawn, strict=True)}
+        before = {name: scores.detach().clone() for name, scores in given.items()}
+        loss = bench.call(*given.values())
+        bench.require(given, before)
         results: Results = {"the loss": one_number("the loss", loss)}
         for name, scores in zip(names, drawn, strict=True):
             grad = gradient(loss, scores)
@@ -181,7 +185,7 @@ def _loss(names: Sequence[str]) -> Exercise:
 
     return Exercise(
         run,
-        within=WITHIN / 10,
+        within=LIMITS["GAN losses"],
         care={
             ONE: {"N = 1": lambda bench: of(bench, (1, 1))},
             "fails for scores of extreme size": {"": lambda b: of(b, (6, 1), 500)},
@@ -211,7 +215,7 @@ def _optimizer(bench: Bench, way: str) -> Results:
 
 
 EXERCISES = {
-    f"{GAN}sample_noise": Exercise(_noise, gpu=True),
+    f"{GAN}sample_noise": Exercise(_noise, within=1e-6, gpu=True),
     f"{GAN}discriminator": _network(_images),
     f"{GAN}generator": _network(_seeds, NOISE_DIM),
     f"{GAN}discriminator_loss": _loss(["real", "fake"]),

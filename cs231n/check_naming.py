@@ -30,11 +30,64 @@ def recognise(
 
     Returns:
         Mistakes whose every spoilt output came out just so, those that explain most
-        first, each for outputs of its own. If there is none, the one that explains
-        most of what it spoils: another mistake may have come on top.
+        first, each for outputs of its own.
     """
-    fitting: list[tuple[Mistake, set[str]]] = []
-    partly: list[tuple[float, Mistake]] = []
+    fitting = [
+        (mistake, explained)
+        for mistake, explained, spoilt in _explained(
+            marks, problems, record, way, within
+        )
+        if len(explained) == len(spoilt)
+    ]
+    fitting.sort(key=lambda pair: -len(pair[1]))
+    named, taken = [], set[str]()
+    for mistake, explained in fitting:
+        if not explained & taken:
+            named.append(mistake)
+            taken |= explained
+    return named
+
+
+def recognise_in_part(
+    marks: Mapping[str, Mark],
+    problems: Mapping[str, str],
+    record: Record,
+    way: str,
+    within: float,
+) -> tuple[Mistake, set[str]] | None:
+    """Find the known mistake that explains most of what it spoils, if it is enough.
+
+    Another mistake may have come on top, or it may have been made in one of the places
+    only in which it can be.
+
+    Args:
+        marks: As for ``recognise``, like all that follow.
+        problems: See there.
+        record: See there.
+        way: See there.
+        within: See there.
+
+    Returns:
+        The mistake, and the outputs that it explains.
+    """
+    partly = []
+    for mistake, explained, spoilt in _explained(marks, problems, record, way, within):
+        if explained and explained == set(problems):
+            partly.append((1.0, mistake, explained))
+        elif len(explained) > max(1, len(spoilt) / 2):
+            partly.append((len(explained) / len(spoilt), mistake, explained))
+    best = max(partly, key=lambda row: row[0], default=None)
+    return best and best[1:]
+
+
+def _explained(
+    marks: Mapping[str, Mark],
+    problems: Mapping[str, str],
+    record: Record,
+    way: str,
+    within: float,
+) -> Iterator[tuple[Mistake, set[str], Mapping[str, Mark]]]:
+    """Yield mistakes with the outputs that came out as they do, and all they spoil."""
     for mistake in record.mistakes:
         spoilt = mistake.marks.get("own" if way == "sample" else way, {})
         explained = {
@@ -43,23 +96,10 @@ def recognise(
             if name in problems and check_marks.agree(marks[name], wanted, within)
         }
         nothing = not any(spoilt[name].size for name in explained)
-        if nothing and explained != set(problems):
+        if nothing and any(marks[name].size for name in set(problems) - explained):
             continue  # zeros alone tell little where other things are wrong as well
-        if spoilt and len(explained) == len(spoilt):
-            fitting.append((mistake, explained))
-        elif explained and explained == set(problems):  # made in one place of several
-            partly.append((1.0, mistake))
-        elif len(explained) > max(1, len(spoilt) / 2):
-            partly.append((len(explained) / len(spoilt), mistake))
-    if not fitting:
-        return [max(partly, key=lambda pair: pair[0])[1]] if partly else []
-    fitting.sort(key=lambda pair: -len(pair[1]))
-    named, taken = [], set[str]()
-    for mistake, explained in fitting:
-        if not explained & taken:
-            named.append(mistake)
-            taken |= explained
-    return named
+        if spoilt:
+            yield mistake, explained, spoilt
 
 
 def seen(

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cs231n.accuracy import LIMITS
 from cs231n.check_bench import (
     ONE,
     Bench,
@@ -249,7 +250,7 @@ def _gram_of(
 
 
 def _gram(bench: Bench, way: str) -> Results:
-    return _gram_of(bench, 1 if way == SINGLE else 2)
+    return _gram_of(bench, 1 if way == SINGLE else 3)
 
 
 def _made_up_gram(features: torch.Tensor, normalize: bool = True) -> torch.Tensor:
@@ -299,7 +300,7 @@ def _in_one_way(run: Callable[[Bench], Results]) -> Callable[[Bench, str], Resul
 
 
 def _exercise(run: Callable[[Bench, str], Results], **more: Any) -> Exercise:
-    return Exercise(run, within=WITHIN, gpu=True, **more)
+    return Exercise(run, **{"within": WITHIN, "gpu": True} | more)
 
 
 EXERCISES = {
@@ -330,6 +331,7 @@ EXERCISES = {
         _in_one_way(_content_of),
         care=_in_double(_content_of),
         letters={"C": 4, "H": 5, "W": 6},
+        within=LIMITS["content_loss"],
     ),
     f"{STYLE}gram_matrix": _exercise(
         _gram,
@@ -342,7 +344,8 @@ EXERCISES = {
             },
             **_in_double(lambda bench, dtype: _gram_of(bench, 2, dtype=dtype)),
         },
-        letters={"N": 2, "C": 4, "H": 5, "W": 6},
+        letters={"N": 3, "C": 4, "H": 5, "W": 6},
+        within=LIMITS["gram_matrix"],
     ),
     f"{STYLE}style_loss": _exercise(
         _style,
@@ -350,10 +353,12 @@ EXERCISES = {
         care={"fails for no layers": {"": _style_of_nothing}},
         earlier=("gram_matrix",),
         replaced=("gram_matrix",),
+        within=LIMITS["style_loss"],
     ),
     f"{STYLE}tv_loss": _exercise(
         _in_one_way(_tv_of),
         care=_in_double(_tv_of),
         letters={"H": 6, "W": 9},
+        within=LIMITS["tv_loss"],
     ),
 }

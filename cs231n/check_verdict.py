@@ -27,8 +27,16 @@ from cs231n.check_bench import (
     WaitingError,
 )
 from cs231n.check_exercises import exercise as find_exercise
-from cs231n.check_marks import Accepted, Array, Mark, Records, Results, mark
-from cs231n.check_naming import recognise, seen
+from cs231n.check_marks import (
+    Accepted,
+    Array,
+    Mark,
+    Record,
+    Records,
+    Results,
+    mark,
+)
+from cs231n.check_naming import recognise, recognise_in_part, seen
 from cs231n.check_words import broken_module, describe, unwritten
 
 DONE, REMARKED = "done", "done, with a remark"
@@ -160,7 +168,8 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
     if exercise.mentions and not re.search(exercise.mentions, code.lower()):
         return Verdict(UNBEGUN)
     blamed = {look.way: _blamed(look, bench, exercise) for look in looks}
-    if blamed["own"] and exercise.differences and _confirmed(exercise, bench):
+    differences = exercise.differences
+    if blamed["own"] and differences and _confirmed(differences, bench):
         return Verdict(DONE, remarks=[_agrees_with_a_wrong_forward_pass(bench)])
     if telling := [look for look in looks if not blamed[look.way]]:
         return _explain(telling, bench, exercise)
@@ -184,7 +193,8 @@ def _look(bench: Bench, exercise: Exercise, way: str) -> _Look:
     except BaseException as error:  # as may a function
         look.error = error
         return look
-    if exercise.blank and exercise.blank(look.results):
+    blank = exercise.blank and exercise.blank(look.results)
+    if blank and not re.search(exercise.begun, _code(bench)):
         look.error = NothingError("nothing was computed: what came in comes out again")
         return look
     if missing := [name for name in right if name not in look.results]:
@@ -338,14 +348,15 @@ def _lacks_care(bench: Bench, run: Callable[[Bench], Results], right: Accepted) 
 _CARE = 1e-4  # relative: float32 is among the inputs
 
 
-def _confirmed(exercise: Exercise, bench: Bench) -> bool:
+def _confirmed(
+    differences: Callable[[Bench], dict[str, tuple[Array, Array]]], bench: Bench
+) -> bool:
     """Tell whether gradients are those of the student's own forward pass.
 
     A gradient that is zero everywhere confirms nothing.
     """
-    assert exercise.differences is not None
     try:
-        pairs = exercise.differences(bench)
+        pairs = differences(bench)
     except BaseException:  # a forward pass that raises confirms nothing
         return False
     return all(
@@ -410,20 +421,31 @@ def _called(names: list[str], way: str, bench: Bench, exercise: Exercise) -> lis
 
 def _known(look: _Look, bench: Bench, exercise: Exercise) -> list[str]:
     """Name the mistakes of the bank that explain a look."""
-    within = max(_CLOSE, *(exercise.limit(name) for name in look.problems))
-    found = recognise(look.marks, look.problems, bench.record, look.way, within)
+    found = recognise(*_evidence(look, bench, exercise))
     return [mistake.says for mistake in found]
+
+
+def _evidence(
+    look: _Look, bench: Bench, exercise: Exercise
+) -> tuple[Mapping[str, Mark], Mapping[str, str], Record, str, float]:
+    within = max(_CLOSE, *(exercise.limit(name) for name in look.problems))
+    return look.marks, look.problems, bench.record, look.way, within
 
 
 def _explain(looks: list[_Look], bench: Bench, exercise: Exercise) -> Verdict:
     whole = [look for look in looks if look.error is None]
     for look in whole:
+        facts = _facts(look.results, look.problems)
         says = _known(look, bench, exercise)
-        if not says:
-            says = seen(look.results, look.problems, bench, exercise, look.way)
+        says = says or seen(look.results, look.problems, bench, exercise, look.way)
         if says:
-            facts = _facts(look.results, look.problems)
             return Verdict(WRONG, f"{facts} {' '.join(says)}", named=says)
+        if found := recognise_in_part(*_evidence(look, bench, exercise)):
+            mistake, outputs = found
+            where = f"In {_listed([n for n in look.problems if n in outputs])}: "
+            return Verdict(
+                WRONG, f"{facts} {where}{mistake.says}", named=[mistake.says]
+            )
     if whole:
         return Verdict(WRONG, _facts(whole[0].results, whole[0].problems))
     error = looks[0].error

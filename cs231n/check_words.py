@@ -5,6 +5,7 @@ import traceback
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from cs231n import regions
 from cs231n.assignment import given
 from cs231n.check_bench import UnfitError, WaitingError
 
@@ -133,11 +134,8 @@ def broken_module(error: BaseException, package: Path) -> str:
     """
     if isinstance(error, SyntaxError) and error.filename:
         name = Path(error.filename).name
-        if _has_conflict(Path(error.filename)):
-            return (
-                f"{name} holds the marks of a merge that was not finished (<<<<<<<, "
-                "=======, >>>>>>>): keep one side of each and delete the marks."
-            )
+        if line := _conflict(Path(error.filename)):
+            return f"{name}:{line}: {regions.SETTLE}"
         return (
             f"{name} cannot be read: line {error.lineno}: {error.msg}.{age(error)} "
             "None of its functions can be tried before."
@@ -152,12 +150,9 @@ def broken_module(error: BaseException, package: Path) -> str:
     return f"The file cannot be imported: {_what(error)}{place}.{age(error)}"
 
 
-def _has_conflict(file: Path) -> bool:
+def _conflict(file: Path) -> int:
+    """Return the line of a file in which a git conflict begins, 0 if there is none."""
     try:
-        text = file.read_text("utf-8", errors="replace")
+        return regions.conflict(file.read_text("utf-8", errors="replace"))
     except OSError:
-        return False
-    return (
-        re.search(r"^<{7} .*?^={7}$.*?^>{7} ", text, re.MULTILINE | re.DOTALL)
-        is not None
-    )
+        return 0

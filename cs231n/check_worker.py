@@ -4,6 +4,9 @@ It says what it finds in lines of JSON, one when a function's turn comes and one
 the verdict. Whatever students' code prints goes nowhere.
 """
 
+from cs231n import commands  # first, so that no scratch file comes before it
+
+# isort: split
 import argparse
 import functools
 import importlib
@@ -95,4 +98,4 @@ def _import_quietly(name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    commands.run(main)

@@ -97,8 +97,10 @@ def test_records_survive_being_written_and_read():
     record = Record(
         {"own": {"dx": (one, other)}, "stand-in": {"dx": (one,), "db": (other,)}},
         {"fails at a size of 1": {"N = 1": {"captions": (captions,)}}},
+        {"dx": {"timestep": (one, other)}},
         (Mistake("It looks odd.", {"own": {"db": one}}),),
         cache,
+        draw=3,
     )
     read = check_marks.loads(check_marks.dumps(Records(7, {"f": record, "g": record})))
     assert read.seed == 7
@@ -110,6 +112,8 @@ def test_records_survive_being_written_and_read():
     assert found.words == (3, 1, 2, 2)
     assert check_marks.agree(found, captions, 1e-9)
     assert again.mistakes == record.mistakes
+    assert again.parts["dx"]["timestep"][0] == one
+    assert again.draw == 3
     ((array, (words,), *rest),) = again.cache
     np.testing.assert_array_equal(array, cache[0][0])
     assert words.dtype == np.int32

@@ -457,7 +457,7 @@ def test_shapes_are_compared_axis_by_axis():
         (
             "lstm_step_backward",
             "x.T @ da,",
-            "np.roll(x.T @ da, 5, axis=1),",
+            "np.roll(x.T @ da, 10, axis=1),",
             "order of the four blocks",
         ),
     ],
