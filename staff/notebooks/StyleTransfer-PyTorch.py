@@ -519,9 +519,9 @@ if PROFILE == "full":
 #   from.
 # - Mahendran and Vedaldi, [*Understanding Deep Image Representations by Inverting
 #   Them*](https://arxiv.org/abs/1412.0035) (2015): feature inversion.
-# - Johnson, Alahi and Fei-Fei, [*Perceptual Losses for Real-Time Style Transfer and
-#   Super-Resolution*](https://arxiv.org/abs/1603.08155) (2016): a network that paints
-#   in one pass.
+# - Johnson, Alahi and Fei-Fei, [*Perceptual Losses for
+#   Real-Time Style Transfer and Super-Resolution*](https://arxiv.org/abs/1603.08155)
+#   (2016): a network that paints in one pass.
 # - Li et al., [*Demystifying Neural Style Transfer*](https://arxiv.org/abs/1701.01036)
 #   (2017): why Gram matrices, of all things.
 
