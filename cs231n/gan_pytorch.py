@@ -1,4 +1,4 @@
-"""Q5: two networks that train one another: one draws digits, one tells them from real.
+"""Q5: two networks that train one another: one makes digits, one tells fake from real.
 
 Letters in shapes: N pictures, C channels, H rows, W columns. Pictures have one channel
 of 28 rows and 28 columns; a scaled picture goes from -1 (paper) to 1 (ink).
@@ -40,7 +40,7 @@ def sample_noise(batch_size: int, dim: int, seed: int | None = None) -> torch.Te
     """
     if seed is not None:
         torch.manual_seed(seed)
-    # TODO(Q5): torch.rand draws between 0 and 1.
+    # TODO(Q5): Draw the noise.
     # BEGIN SOLUTION
     noise = 2 * torch.rand(batch_size, dim) - 1
     # END SOLUTION
@@ -48,18 +48,18 @@ def sample_noise(batch_size: int, dim: int, seed: int | None = None) -> torch.Te
 
 
 def discriminator(seed: int | None = None) -> nn.Module:
-    """Build the network that tells real pictures from drawn ones.
+    """Build the network that tells real pictures from fakes.
 
     Args:
         seed: Of torch's random numbers; None leaves them as they are.
 
     Returns:
-        model: (N, 1, 28, 28) scaled pictures -> (N, 1) scores, high for real ones.
+        model: (N, 1, 28, 28) scaled pictures -> (N, 1) logits, high for real ones.
     """
     if seed is not None:
         torch.manual_seed(seed)
-    # TODO(Q5): Put the layers that the notebook lists into nn.Sequential: pictures are
-    # made flat first (see Flatten below), and nothing follows the last linear layer.
+    # TODO(Q5): Put the layers that the notebook lists into nn.Sequential. Flatten is
+    # given below.
     # BEGIN SOLUTION
     model = nn.Sequential(
         Flatten(),
@@ -74,7 +74,7 @@ def discriminator(seed: int | None = None) -> nn.Module:
 
 
 def generator(noise_dim: int = NOISE_DIM, seed: int | None = None) -> nn.Module:
-    """Build the network that draws.
+    """Build the network that makes fakes.
 
     Args:
         noise_dim: Numbers that a picture is made of.
@@ -85,8 +85,7 @@ def generator(noise_dim: int = NOISE_DIM, seed: int | None = None) -> nn.Module:
     """
     if seed is not None:
         torch.manual_seed(seed)
-    # TODO(Q5): The layers are listed in the notebook; the last one brings all numbers
-    # between -1 and 1, where scaled pictures are.
+    # TODO(Q5): Put the layers that the notebook lists into nn.Sequential.
     # BEGIN SOLUTION
     model = nn.Sequential(
         nn.Linear(noise_dim, 1024),
@@ -147,16 +146,16 @@ def bce_loss(input: Any, target: Any) -> torch.Tensor:
 def discriminator_loss(
     logits_real: torch.Tensor, logits_fake: torch.Tensor
 ) -> torch.Tensor:
-    """Measure how badly the discriminator tells real from drawn.
+    """Measure how badly the discriminator tells real from fake.
 
     Args:
-        logits_real: (N, 1) scores of real pictures.
-        logits_fake: (N, 1) scores of drawn ones.
+        logits_real: (N, 1) logits of real pictures.
+        logits_fake: (N, 1) logits of fakes.
 
     Returns:
-        loss: () what the discriminator is to lower.
+        loss: () what the discriminator is to minimise.
     """
-    # TODO(Q5): Two calls of bce_loss, added.
+    # TODO(Q5): Compute the discriminator's loss, l_D in the notebook, with bce_loss.
     # BEGIN SOLUTION
     loss = bce_loss(logits_real, torch.ones_like(logits_real))
     loss = loss + bce_loss(logits_fake, torch.zeros_like(logits_fake))
@@ -165,15 +164,15 @@ def discriminator_loss(
 
 
 def generator_loss(logits_fake: torch.Tensor) -> torch.Tensor:
-    """Measure how seldom the discriminator takes drawn pictures for real.
+    """Measure how seldom the discriminator takes fakes for real.
 
     Args:
-        logits_fake: (N, 1) scores of drawn pictures.
+        logits_fake: (N, 1) logits of fakes.
 
     Returns:
-        loss: () what the generator is to lower.
+        loss: () what the generator is to minimise.
     """
-    # TODO(Q5): One call of bce_loss: which answer would the generator like to hear?
+    # TODO(Q5): Compute the generator's loss, l_G in the notebook, with bce_loss.
     # BEGIN SOLUTION
     loss = bce_loss(logits_fake, torch.ones_like(logits_fake))
     # END SOLUTION
@@ -189,7 +188,7 @@ def get_optimizer(model: nn.Module) -> torch.optim.Optimizer:
     Returns:
         optimizer: Adam with a learning rate of 1e-3, beta1 of 0.5 and beta2 of 0.999.
     """
-    # TODO(Q5): See torch.optim.
+    # TODO(Q5): Build the optimizer; see torch.optim.
     # BEGIN SOLUTION
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.5, 0.999))
     # END SOLUTION
@@ -203,13 +202,13 @@ def ls_discriminator_loss(
 
     Args:
         scores_real: (N, 1) scores of real pictures.
-        scores_fake: (N, 1) scores of drawn ones.
+        scores_fake: (N, 1) scores of fakes.
 
     Returns:
-        loss: () what the discriminator is to lower.
+        loss: () what the discriminator is to minimise.
     """
-    # TODO(Q5): Write the notebook's formula with operators and .mean() only: then it
-    # takes NumPy arrays as well.
+    # TODO(Q5): Compute the least squares l_D of the notebook. With operators and
+    # .mean() only, it takes NumPy arrays as well.
     # BEGIN SOLUTION
     loss = 0.5 * ((scores_real - 1) ** 2).mean() + 0.5 * (scores_fake**2).mean()
     # END SOLUTION
@@ -217,15 +216,16 @@ def ls_discriminator_loss(
 
 
 def ls_generator_loss(scores_fake: torch.Tensor) -> torch.Tensor:
-    """Measure how far drawn pictures' scores are from those of real ones.
+    """Measure how far fakes' scores are from those that real pictures should have.
 
     Args:
-        scores_fake: (N, 1) scores of drawn pictures.
+        scores_fake: (N, 1) scores of fakes.
 
     Returns:
-        loss: () what the generator is to lower.
+        loss: () what the generator is to minimise.
     """
-    # TODO(Q5): Again operators and .mean() only.
+    # TODO(Q5): Compute the least squares l_G of the notebook, again with operators and
+    # .mean() only.
     # BEGIN SOLUTION
     loss = 0.5 * ((scores_fake - 1) ** 2).mean()
     # END SOLUTION
@@ -244,8 +244,8 @@ def build_dc_classifier(batch_size: int | None = None) -> nn.Module:
     """
     if batch_size is None:
         batch_size = -1
-    # TODO(Q5): The layers are listed in the notebook. Unflatten, below, gives flat
-    # pictures their shape; with N=-1 it takes as many as come.
+    # TODO(Q5): Put the layers that the notebook lists into nn.Sequential. Unflatten is
+    # given below; with N=-1 it takes as many pictures as come.
     # BEGIN SOLUTION
     model = nn.Sequential(
         Unflatten(-1, 1, 28, 28),
@@ -273,8 +273,7 @@ def build_dc_generator(noise_dim: int = NOISE_DIM) -> nn.Module:
     Returns:
         model: (N, noise_dim) noise -> (N, 784) scaled pictures.
     """
-    # TODO(Q5): The layers are listed in the notebook; batch normalization has one form
-    # for rows and one for maps.
+    # TODO(Q5): Put the layers that the notebook lists into nn.Sequential.
     # BEGIN SOLUTION
     model = nn.Sequential(
         nn.Linear(noise_dim, 1024),
@@ -317,8 +316,8 @@ def run_a_gan(
         G: The generator, on the same device.
         D_solver: Changes D's weights.
         G_solver: Changes G's weights.
-        discriminator_loss: Scores of real and drawn pictures -> loss of D.
-        generator_loss: Scores of drawn pictures -> loss of G.
+        discriminator_loss: Logits of real pictures and of fakes -> loss of D.
+        generator_loss: Logits of fakes -> loss of G.
         loader_train: Batches of pictures between 0 and 1, with or without labels. None
             takes the digits that are here and, as in older editions, shows pictures in
             place of returning them.
@@ -449,7 +448,7 @@ def initialize_weights(m: nn.Module) -> None:
 
 
 def preprocess_img(x: Any) -> Any:
-    """Scale pixels from 0..1 to -1..1, where tanh can draw them."""
+    """Scale pixels from 0..1 to -1..1, which is the range of tanh."""
     return 2 * x - 1.0
 
 

@@ -38,9 +38,9 @@ def class_visualization_step(
         (1, 3, H, W) picture.
     """
     X, target_y = require_pictures(X, one=True), require_class(target_y, model)
-    # TODO(Q4-2016): Move X uphill on s_y(X) - l2_reg * ||X||_2^2, where s_y is the
-    # score of target_y: one step along the gradient, learning_rate times as long. Run
-    # the network in test mode, and mind the signs.
+    # TODO(Q4-2016): Take one step of gradient ascent on s_y(X) - l2_reg * ||X||_2^2,
+    # where s_y is the score of target_y: learning_rate times the gradient. Run the
+    # network in test mode.
     # BEGIN SOLUTION
     scores, cache = model.forward(X, mode="test")
     dscores = np.zeros_like(scores)
@@ -150,9 +150,9 @@ def invert_features(
         )
     low, high = _limits(mean_image, X)
     for t in range(num_iterations):
-        # TODO(Q4-2016): Move X downhill on ||f(X) - target_feats||_2^2 + l2_reg *
-        # ||X||_2^2, where f(X) is what the layers 0 to ``layer`` make of X in test
-        # mode: one step against the gradient, learning_rate times as long.
+        # TODO(Q4-2016): Take one step of gradient descent on ||f(X) -
+        # target_feats||_2^2 + l2_reg * ||X||_2^2, where f(X) is what the layers 0 to
+        # ``layer`` make of X in test mode: learning_rate times the gradient.
         # BEGIN SOLUTION
         feats, cache = model.forward(X, end=layer, mode="test")
         dX, _ = model.backward(2 * (feats - target_feats), cache)
@@ -204,9 +204,9 @@ def deepdream(
     for t in range(num_iterations):
         oy, ox = rng.integers(-max_jitter, max_jitter + 1, 2).tolist()
         X = np.roll(X, (oy, ox), (2, 3))
-        # TODO(Q4-2016): Run the layers 0 to ``layer`` in test mode. Let the gradient at
-        # that layer be its own activations, so that what is strong gets stronger; carry
-        # it back to the pixels, and go learning_rate times as far.
+        # TODO(Q4-2016): Take one step of gradient ascent on 1/2 ||f(X)||_2^2, where
+        # f(X) is what the layers 0 to ``layer`` make of X in test mode: learning_rate
+        # times the gradient.
         # BEGIN SOLUTION
         feats, cache = model.forward(X, end=layer, mode="test")
         dX, _ = model.backward(feats, cache)

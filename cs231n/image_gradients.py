@@ -29,10 +29,9 @@ def compute_saliency_maps(X: Array, y: NDArray[np.integer], model: Any) -> Array
         (N, H, W) saliency, at least 0.
     """
     X, y = require_pictures(X), require_classes(y, len(X), model)
-    # TODO(Q3-2016): Run the network in test mode. Take the gradient of each picture's
-    # correct score, as it is before any softmax, at its own pixels, and let the largest
-    # of the three colours' absolute values stand for a pixel.
-    # Hint: backward() starts from a gradient at the scores. Which one do you want?
+    # TODO(Q3-2016): Compute the saliency map of each picture: at each pixel the largest
+    # of the three colours' absolute gradients of the picture's correct score, as it is
+    # before any softmax. Run the network in test mode.
     # BEGIN SOLUTION
     scores, cache = model.forward(X, mode="test")
     dscores = np.zeros_like(scores)
@@ -57,13 +56,10 @@ def make_fooling_image(X: Array, target_y: int, model: Any) -> Array:
     X = require_pictures(X, one=True)
     target_y = require_class(target_y, model)
     X_fooling = X.copy()
-    # TODO(Q3-2016): Climb the target's score: step along its gradient at the picture,
-    # and stop as soon as the target's score is the highest. Run the network in test
-    # mode. Choose a length of step such that most pictures need 10 to 100 steps, count
-    # them, and give up at some number. Printing the progress helps.
-    # Hint: pixels go from 0 to 255, and the gradient's own length says little about how
-    # far to go. g / ||g||_2 has the length 1; in a picture of 64 by 64 pixels, a change
-    # by one level in each of the 12,288 numbers has a length of about 111.
+    # TODO(Q3-2016): Change X_fooling by gradient ascent on the target's score, with the
+    # network in test mode, until the network takes it for target_y. Pixels go from 0 to
+    # 255: choose the length of a step such that most pictures need 10 to 100 of them,
+    # and give up at some number. Printing the progress helps.
     # BEGIN SOLUTION
     pace = np.sqrt(X.size) / 2  # half a level per number, in the root mean square
     for _ in range(100):

@@ -39,10 +39,8 @@ def compute_saliency_maps(
     model.eval()
     X.requires_grad_()
     X.grad = None  # or backward() would add to what an earlier call left
-    # TODO(Q3): Take the gradient of each picture's correct score at its own pixels, and
-    # let the largest of the three colours' absolute values stand for a pixel.
-    # Hint: no picture has a part in another one's score, so one backward pass through
-    # the sum of all correct scores does for all of them.
+    # TODO(Q3): Compute the saliency map of each picture: at each pixel the largest of
+    # the three colours' absolute gradients of the picture's correct score.
     # BEGIN SOLUTION
     scores = model(X).gather(1, y.view(-1, 1))  # (N, 1)
     (gradient,) = torch.autograd.grad(scores.sum(), X)
@@ -69,10 +67,10 @@ def make_fooling_image(
     model.eval()
     X_fooling = X.detach().clone().requires_grad_()
     learning_rate = 1
-    # TODO(Q3): Climb the target's score: step by learning_rate * g / ||g||_2, g being
-    # the score's gradient at the picture, and stop as soon as the target's score is the
-    # highest. For most pictures and targets, less than 100 steps are enough: count
-    # them, and give up after that. Printing the progress helps.
+    # TODO(Q3): Change X_fooling by gradient ascent on the target's score, with steps
+    # normalised as in the notebook, until the model takes it for target_y. For most
+    # pictures and targets fewer than 100 steps are enough: give up after that.
+    # Printing the progress helps.
     # BEGIN SOLUTION
     for _ in range(100):
         scores = model(X_fooling)[0]
@@ -99,13 +97,12 @@ def class_visualization_update_step(
         model: Maps pictures to (1, C) scores.
         target_y: The class, 0 <= target_y < C.
         l2_reg: Weight of the squared norm that is taken off the score.
-        learning_rate: Length of the step.
+        learning_rate: How far to go along the gradient.
     """
     target_y = require_class(target_y, model)
-    # TODO(Q3): Move img uphill on s_y(I) - l2_reg * ||I||_2^2, where s_y is the score
-    # of target_y. Divide the gradient by its norm, so that learning_rate is the length
-    # of the step. Mind the signs, and that a tensor that requires its gradient must be
-    # changed under torch.no_grad() or through img.data.
+    # TODO(Q3): Take one step of gradient ascent on s_y(I) - l2_reg * ||I||_2^2, where
+    # s_y is the score of target_y, and change img itself. Leave the gradient as it is,
+    # or divide it by its norm, so that learning_rate is the length of the step.
     # BEGIN SOLUTION
     objective = model(img)[0, target_y] - l2_reg * img.square().sum()
     (g,) = torch.autograd.grad(objective, img)

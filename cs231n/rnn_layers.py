@@ -59,7 +59,6 @@ def rnn_step_backward(
         db: (H,) gradient at b.
     """
     # TODO(Q1): Carry dnext_h back to each of the five inputs.
-    # Hint: the slope of tanh is easy to write in terms of tanh's own output.
     # BEGIN SOLUTION
     x, prev_h, Wx, Wh, next_h = cache
     da = dnext_h * (1 - next_h**2)  # gradient just before the tanh, (N, H)
@@ -86,8 +85,6 @@ def rnn_forward(
         cache: What rnn_backward will need.
     """
     # TODO(Q1): Run the RNN from h0 through all T timesteps.
-    # Hint: start with a loop over rnn_step_forward. Once that passes, ask which part of
-    # a timestep does not depend on the previous one, and could be done for all at once.
     # BEGIN SOLUTION
     N, T, D = x.shape
     H = h0.shape[1]
@@ -157,7 +154,7 @@ def word_embedding_forward(x: Array, W: Array) -> tuple[Array, Any]:
         IndexError: If a word index is negative or not below V.
     """
     require_words(x, W.shape[0])
-    # TODO(Q1): One line of NumPy does it.
+    # TODO(Q1): Look up the words' vectors. One line of NumPy does it.
     # BEGIN SOLUTION
     out, cache = W[x], (x, W.shape)
     # END SOLUTION
@@ -174,8 +171,8 @@ def word_embedding_backward(dout: Array, cache: Any) -> Array:
     Returns:
         dW: (V, D) gradient at W.
     """
-    # TODO(Q1): A word may stand in many places: what happens to its gradients there?
-    # Hint: look up np.add.at, and why += with an index array is not the same.
+    # TODO(Q1): Compute the gradient of each word's vector. A word may stand in many
+    # places, or in none.
     # BEGIN SOLUTION
     from scipy.sparse import csc_array
 
@@ -258,7 +255,6 @@ def lstm_step_backward(
         db: (4H,) gradient at b.
     """
     # TODO(Q2): Carry both gradients back to each of the six inputs.
-    # Hint: a sigmoid's slope, like that of tanh, is easy in terms of its own output.
     # BEGIN SOLUTION
     x, prev_h, prev_c, Wx, Wh, i, f, o, g, tanh_c = cache
     dc = dnext_c + dnext_h * o * (1 - tanh_c**2)  # next_c is used twice

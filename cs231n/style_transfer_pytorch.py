@@ -39,7 +39,7 @@ def content_loss(
     Returns:
         loss: () the weighted content loss.
     """
-    # TODO(Q4): Sum the squared differences of the features, times the weight.
+    # TODO(Q4): Compute the content loss, L_c in the notebook.
     # BEGIN SOLUTION
     loss = content_weight * (content_current - content_original).square().sum()
     # END SOLUTION
@@ -56,9 +56,8 @@ def gram_matrix(features: torch.Tensor, normalize: bool = True) -> torch.Tensor:
     Returns:
         gram: (N, C, C) Gram matrix of each picture.
     """
-    # TODO(Q4): Form the Gram matrix of each picture of the batch, without a loop.
-    # Hint: the features need not lie in memory in the order of their axes; reshape
-    # copes with that, view does not.
+    # TODO(Q4): Compute the Gram matrix of each picture of the batch, without a loop.
+    # The features need not lie in memory in the order of their axes.
     # BEGIN SOLUTION
     N, C, H, W = features.shape
     maps = features.reshape(N, C, H * W)
@@ -86,9 +85,8 @@ def style_loss(
     Returns:
         loss: () the weighted style losses, added up.
     """
-    # TODO(Q4): Sum the squared differences of the Gram matrices at each of the layers,
-    # times its weight. A short loop over the layers is fine here; begin with a tensor,
-    # so that one is returned even when there are no layers.
+    # TODO(Q4): Compute the style loss, L_s in the notebook. A short loop over the
+    # layers is fine here.
     # BEGIN SOLUTION
     loss = feats[0].new_zeros(())
     for layer, target, weight in zip(
@@ -109,9 +107,7 @@ def tv_loss(img: torch.Tensor, tv_weight: float) -> torch.Tensor:
     Returns:
         loss: () the weighted total variation.
     """
-    # TODO(Q4): Compare each pixel with the one below it and with the one to its right,
-    # in all three colours, and sum the squared differences, times the weight. Each
-    # direction has pairs of its own: leave none out at the edges. No loops here.
+    # TODO(Q4): Compute the total variation, L_tv in the notebook, without loops.
     # BEGIN SOLUTION
     down = img[..., 1:, :] - img[..., :-1, :]
     right = img[..., 1:] - img[..., :-1]

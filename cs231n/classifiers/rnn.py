@@ -203,7 +203,6 @@ class CaptioningRNN:
         # self._start, and an LSTM's cell state (Q2) starts at zero. choose(scores)
         # turns an (N, V) array of scores into N words. Stopping at self._end is welcome
         # but not required.
-        # Hint: there is one timestep at a time now, so use the step functions.
         # BEGIN SOLUTION
         h, _ = affine_forward(features, W_proj, b_proj)
         c = np.zeros_like(h)

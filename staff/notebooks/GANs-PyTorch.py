@@ -2,16 +2,29 @@
 # # Generative adversarial networks
 #
 # So far a network was told what is right. Here two networks tell one another. One, the
-# *generator* $G$, draws pictures out of noise $z$. The other, the *discriminator* $D$,
-# looks at pictures and says whether they are real. Each gets better because the other
-# does (Goodfellow et al., [*Generative Adversarial
+# *generator* $G$, makes pictures out of noise $z$: *fakes*. The other, the
+# *discriminator* $D$, looks at pictures and says how probable it is that they are real.
+# Each gets better because the other does (Goodfellow et al., [*Generative Adversarial
 # Nets*](https://arxiv.org/abs/1406.2661), 2014):
 #
 # $$\min_G \max_D \; \mathbb{E}_{x \sim p_{data}} [\log D(x)] + \mathbb{E}_{z \sim p(z)}
 # [\log (1 - D(G(z)))]$$
 #
+# It is a *minimax game*: $D$ maximises the same number that $G$ minimises.
+#
 # You will edit `cs231n/gan_pytorch.py`: look for `TODO(Q5)`. The extra exercises at the
 # end are in `cs231n/gan_extras.py` and `cs231n/semi_supervised.py`.
+
+# %% [markdown]
+# ## Before you start
+#
+# - **What you will learn**: how two networks train one another, why the choice of a
+#   loss decides whether the generator learns, what convolutions add, and how fakes are
+#   judged.
+# - **What you should know**: `nn.Sequential`, optimizers and training loops of PyTorch,
+#   sigmoid and binary cross-entropy, convolutions and batch normalization.
+# - **How long it takes**: with all functions written, the notebook runs in six minutes
+#   on two cores. On a graphics card it is much faster.
 
 # %% [markdown]
 # ## Set-up
@@ -98,8 +111,9 @@ show_images(images.cpu().numpy().reshape(batch_size, 784))
 # %% [markdown]
 # ## Noise
 #
-# A generator makes pictures of random numbers. Write `sample_noise`: independent and
-# uniform between $-1$ and $1$.
+# A generator makes pictures of random numbers. A row of them is also called a *latent
+# vector*, since it decides about the picture without being seen in it. Write
+# `sample_noise`: independent and uniform between $-1$ and $1$.
 
 # %%
 # Of 10,000 other seeds none fails this by chance: 0.022 and 0.013 were the most.
@@ -128,7 +142,7 @@ check_below(
 # * fully connected layer with output size 1
 #
 # A leaky ReLU lets a little through on its flat side, $f(x) = \max(\alpha x, x)$: a
-# generator can only learn from a discriminator whose slopes are not zero.
+# generator can only learn from a discriminator whose gradients are not zero.
 
 # %%
 check(
@@ -151,20 +165,28 @@ check("generator", {"parameters": (count_params(generator(4)), 1858320)}, within
 # %% [markdown]
 # ## Losses
 #
-# The discriminator gives scores, not probabilities: $D(x)$ above is a sigmoid of a
-# score. It lowers
+# The discriminator gives *logits*, scores that a sigmoid turns into probabilities: with
+# $s$ for the logit of a picture $x$, $D(x) = \sigma(s)$. It minimises
 #
 # $$\ell_D = -\mathbb{E}_{x \sim p_{data}} [\log D(x)] - \mathbb{E}_{z \sim p(z)}
 # [\log (1 - D(G(z)))]$$
 #
-# and the generator, in place of the last term with the opposite sign, lowers
+# and the generator minimises
 #
 # $$\ell_G = -\mathbb{E}_{z \sim p(z)} [\log D(G(z))]$$
 #
-# whose slope is steep where it draws badly. `bce_loss` is given and computes
-# $-y \log(s) - (1 - y) \log(1 - s)$ out of scores, averaged, without ever taking the
-# logarithm of zero. Write `discriminator_loss` and `generator_loss` with it. Errors of
-# the order of `1e-8`, in single precision (below `1e-6` is allowed).
+# In the game above it would be $\mathbb{E}_{z \sim p(z)} [\log (1 - D(G(z)))]$. But
+# early in training the discriminator is sure that fakes are fake, $D(G(z)) \approx 0$,
+# and there this term *saturates*: as a function of the logit it is flat, and its
+# gradient vanishes just when the generator has most to learn. $\ell_G$ rewards the
+# same, and its gradient at the logit is close to $-1$ there.
+
+# %% [markdown]
+# `bce_loss` is given. It computes the binary cross-entropy
+# $-y \log \sigma(s) - (1 - y) \log(1 - \sigma(s))$ out of logits $s$ and targets $y$,
+# averaged, without ever taking the logarithm of zero. Write `discriminator_loss` and
+# `generator_loss` with it. Errors of the order of `1e-8`, in single precision (below
+# `1e-6` is allowed).
 
 # %%
 logits_real = torch.tensor(
@@ -197,8 +219,8 @@ check(
 )
 
 # %% [markdown]
-# Early in training scores can be far off. The loss should stay finite, its slope right,
-# also at -100: as `bce_loss` does it, 100 and -1.
+# Early in training logits can be far off. The loss should stay finite, and its gradient
+# right, also at -100: as `bce_loss` does it, 100 and -1.
 
 # %%
 far = torch.tensor([[-100.0]], requires_grad=True)
@@ -224,14 +246,17 @@ check(
 # ## Training
 #
 # The loop is given, in `cs231n/gan_training.py`: a step of the discriminator on 128
-# real and 128 drawn digits, then a step of the generator, and so on. (`run_a_gan` of
-# older editions calls the same loop.) It always draws the same sixteen rows of noise,
-# so you see what becomes of each: a row of digits below belongs to one moment, a column
-# to one row of noise.
+# real and 128 fake digits, then a step of the generator, and so on. (`run_a_gan` of
+# older editions calls the same loop.) It always shows the fakes of the same sixteen
+# rows of noise, so you see what becomes of each: a row of digits below belongs to one
+# moment, a column to one row of noise.
 #
 # At first there is noise, then a black background, then fuzzy shapes. Two fully
 # connected networks need some thousand iterations for good digits; here they get one
-# thousand, which is enough to see where they are going.
+# thousand, which is enough to see where they are going. Watch whether the columns stay
+# different. A generator that has found a few pictures which pass for real, and makes
+# those whatever the noise, suffers from *mode collapse*: it misses most of the modes,
+# the kinds of pictures, that there are.
 
 
 # %%
@@ -271,9 +296,10 @@ learn(
 # %% [markdown]
 # ## Two players
 #
-# Why is that hard? The two players do not lower the same number. Let the first one
-# lower $f(x, y) = xy$ by changing $x$, the second one raise it by changing $y$, by
-# turns, each seeing what the other has just done:
+# Why is that hard? The two players do not minimise the same number. Let the first one
+# minimise $f(x, y) = xy$ by changing $x$, the second one maximise it by changing $y$:
+# gradient descent and gradient ascent, by turns, each seeing what the other has just
+# done:
 #
 # $$y_{t+1} = y_t + h \, x_t, \qquad x_{t+1} = x_t - h \, y_{t+1}$$
 #
@@ -300,7 +326,7 @@ plot_orbit(
 # ### A question to answer in writing
 #
 # **TODO(Q5):** Begin at $x_0 = y_0 = 1$ with steps of $h = 1$, and write down $y_1,
-# x_1, y_2, x_2, \ldots$ up to $x_6$. Does this find the point where both slopes are
+# x_1, y_2, x_2, \ldots$ up to $x_6$. Does this find the point where both gradients are
 # zero? What does that say of two networks whose losses stay about the same for a long
 # time?
 #
@@ -321,16 +347,17 @@ plot_orbit(
 # %% [markdown]
 # ## Least squares GAN
 #
-# Another pair of losses gives slopes that do not vanish for scores which are already on
-# the right side (Mao et al., [*Least Squares GAN*](https://arxiv.org/abs/1611.04076)):
+# Another pair of losses gives gradients that do not vanish for scores which are already
+# on the right side (Mao et al., [*Least Squares
+# GAN*](https://arxiv.org/abs/1611.04076)):
 #
 # $$\ell_D = \frac{1}{2} \mathbb{E}_{x \sim p_{data}} [(D(x) - 1)^2] + \frac{1}{2}
 # \mathbb{E}_{z \sim p(z)} [D(G(z))^2], \qquad
 # \ell_G = \frac{1}{2} \mathbb{E}_{z \sim p(z)} [(D(G(z)) - 1)^2]$$
 #
-# Here $D$ is the score itself. Write `ls_discriminator_loss` and `ls_generator_loss`.
-# With operators and `.mean()` they take NumPy arrays as well. Errors of the order of
-# `1e-8` (below `1e-6` is allowed).
+# Here $D$ is the score itself, without a sigmoid. Write `ls_discriminator_loss` and
+# `ls_generator_loss`. With operators and `.mean()` they take NumPy arrays as well.
+# Errors of the order of `1e-8` (below `1e-6` is allowed).
 
 # %%
 check(
@@ -359,8 +386,10 @@ learn(
 # %% [markdown]
 # ## Deeply convolutional GAN
 #
-# Fully connected networks know nothing of neighbourhoods. Convolutions do (Radford et
-# al., [*DCGAN*](https://arxiv.org/abs/1511.06434)). Write `build_dc_classifier`:
+# Fully connected networks know nothing of neighbourhoods. Convolutions do, and the
+# *transposed* convolutions of a generator spread each number over a neighbourhood of a
+# larger map (Radford et al., [*DCGAN*](https://arxiv.org/abs/1511.06434)). Write
+# `build_dc_classifier`:
 #
 # * reshape into pictures (`Unflatten`)
 # * 32 filters, 5x5, stride 1; LeakyReLU with slope 0.01; max pool 2x2, stride 2
@@ -446,9 +475,9 @@ plot_training(
 # *Your answer:*
 #
 # <!-- BEGIN SOLUTION -->
-# 1. No: the discriminator has won. It tells every drawn picture from real ones, its
-#    scores are far out where the losses' slopes in terms of the pictures carry little
-#    that helps, and the generator wanders about: pictures stay noisy or all alike.
+# 1. No: the discriminator has won. It tells every fake from real pictures, its logits
+#    are far out where the losses' gradients at the pictures carry little that helps,
+#    and the generator wanders about: pictures stay noisy or all alike.
 # 2. Not by itself. The loss only says how well the pictures of the moment fool the
 #    discriminator of the moment. A bad discriminator gives a small loss for bad
 #    pictures; as both get better, the loss may well rise.
@@ -457,13 +486,14 @@ plot_training(
 # %% [markdown]
 # Losses are measured against a network that changes, too. So we ask somebody who does
 # not: a small classifier of digits, trained at first use and kept.
-# Of a thousand drawn digits it tells
+# Of a thousand fakes it tells
 #
-# * how many of the ten digits are drawn at all, and how sure it is of what it sees;
+# * how many of the ten digits are there at all, and how sure it is of what it sees;
 # * the *Fréchet distance* of its features from those of a thousand real digits, as a
-#   share of their variance: 0 when means and covariances agree;
-# * *precision*, the share of drawn digits among the real ones' neighbours, and
-#   *recall*, the share of real digits among the drawn ones'.
+#   share of their variance: 0 when means and covariances agree (with features of
+#   another network, this is the *FID* of papers);
+# * *precision*, the share of fakes among the real digits' neighbours, and *recall*, the
+#   share of real digits among the fakes'.
 #
 # Real digits that neither has seen show what is possible.
 
@@ -506,18 +536,20 @@ if FULL:
 # *Your answer:*
 #
 # <!-- BEGIN SOLUTION -->
-# The convolutional GAN draws strokes with clean edges and all ten digits; the other two
+# The convolutional GAN makes strokes with clean edges and all ten digits; the other two
 # have speckled pictures and few shapes. The Fréchet distance and recall show it best:
-# they need drawn digits to be as varied as real ones. A generator that draws a single
-# good digit again and again has a precision of 1, and a recall and a coverage of next
-# to nothing; even blurred pictures can lie among the real ones' neighbours.
+# they need fakes to be as varied as real digits. A generator with mode collapse, one
+# that makes a single good digit again and again, has a precision of 1, and a recall and
+# a coverage of next to nothing; even blurred pictures can lie among the real ones'
+# neighbours.
 # <!-- END SOLUTION -->
 
 # %% [markdown]
 # ## Between two digits
 #
-# The generator draws something for every point. On the straight line from one row of
-# noise to another, one digit becomes another one.
+# The generator makes something of every point of its *latent space*, the space of all
+# rows of noise. On the straight line from one row to another, one digit becomes another
+# one: a sign that it has not just learned some digits by heart.
 
 # %%
 torch.manual_seed(SEED)
@@ -545,6 +577,34 @@ show_animation(
     alt="Six drawn digits that turn into others and back.",
 )
 
+# %% [markdown]
+# ## What to take away
+#
+# - A generator learns from the gradient that a discriminator sends back through the
+#   picture. Where that gradient vanishes, it learns nothing, so the loss matters: one
+#   that saturates, or one that does not.
+# - Training is a minimax game: what one player minimises, the other maximises, so that
+#   no single number falls from beginning to end.
+# - Fakes are judged by somebody who takes no part in the game, and as a whole: by how
+#   they lie among real pictures, and real pictures among them.
+# - An architecture that fits its data, here convolutions, helps more than a long
+#   training of one that does not.
+
+# %% [markdown]
+# ## Further reading
+#
+# - CS231n, lecture 13, *Generative Models*.
+# - Goodfellow, [*NIPS 2016 Tutorial: Generative Adversarial
+#   Networks*](https://arxiv.org/abs/1701.00160): saturating losses, mode collapse, and
+#   tips.
+# - Arjovsky and Bottou, [*Towards Principled Methods for Training Generative
+#   Adversarial Networks*](https://arxiv.org/abs/1701.04862) (2017): why gradients
+#   vanish.
+# - Heusel et al., [*GANs Trained by a Two Time-Scale Update Rule Converge to a Local
+#   Nash Equilibrium*](https://arxiv.org/abs/1706.08500) (2017): the FID.
+# - Kynkäänniemi et al., [*Improved Precision and Recall Metric for Assessing Generative
+#   Models*](https://arxiv.org/abs/1904.06991) (2019).
+
 # %% [markdown] tags=["extra"]
 # # Extra exercises
 #
@@ -553,10 +613,11 @@ show_animation(
 #
 # ## Spectral normalization
 #
-# A discriminator that changes too fast from one picture to the next teaches little. Its
-# slope is bounded when every layer's is: divide each layer's weights by their largest
-# singular value ([Miyato et al.](https://arxiv.org/abs/1802.05957)), which power
-# iteration finds, a little better in each step. Write `largest_stretch`.
+# A discriminator that changes too fast from one picture to the next teaches little. The
+# length of its gradient is bounded (it has a *Lipschitz constant*) when every layer's
+# is: divide each layer's weights by their largest singular value ([Miyato et
+# al.](https://arxiv.org/abs/1802.05957)), which power iteration finds, a little better
+# in each step. Write `largest_stretch`.
 
 # %% tags=["extra"]
 with attempt():
@@ -579,17 +640,18 @@ with attempt():
 # %% [markdown] tags=["extra"]
 # ## WGAN-GP
 #
-# Or ask for a slope of 1 where it matters. A *critic* scores real pictures as much
-# higher than drawn ones as it can, with a slope of 1 at most; the difference is then
-# the distance that the drawn pictures' probability would have to be moved. The slope is
-# kept by a penalty ([Gulrajani et al.](https://arxiv.org/abs/1704.00028)) on the way
-# between real and drawn pictures, $\hat x = \epsilon x + (1 - \epsilon) G(z)$:
+# Or ask for a gradient of length 1 where it matters. A *critic* scores real pictures as
+# much higher than fakes as it can, with a gradient of length 1 at most; the difference
+# is then the distance that the fakes' probability would have to be moved, the
+# *Wasserstein distance*. The length is kept by a penalty ([Gulrajani et
+# al.](https://arxiv.org/abs/1704.00028)) on the way between real pictures and fakes,
+# $\hat x = \epsilon x + (1 - \epsilon) G(z)$:
 #
 # $$\ell_D = \mathbb{E}[D(G(z))] - \mathbb{E}[D(x)] + \lambda \, \mathbb{E}
 # [(\lVert \nabla D(\hat x) \rVert_2 - 1)^2], \qquad \ell_G = -\mathbb{E}[D(G(z))]$$
 #
 # Write `critic_loss`, `critic_generator_loss` and `gradient_penalty`. A linear critic
-# has the same slope everywhere, so its penalty is known.
+# has the same gradient everywhere, so its penalty is known.
 
 # %% tags=["extra"]
 with attempt():
@@ -639,8 +701,8 @@ with attempt():
 #
 # Suppose that you have thousands of digits, and labels for twenty of them. A
 # discriminator has to know what digits look like. Give it ten scores in place of one,
-# and let it tell ten digits *and* real from drawn at once: drawn pictures are an
-# eleventh class, whose score is always zero ([Salimans et
+# and let it tell ten digits *and* real from fake at once: fakes are an eleventh class,
+# whose score is always zero ([Salimans et
 # al.](https://arxiv.org/abs/1606.03498)). With scores $l_k$, a picture is real with
 # probability $\sum_k e^{l_k} / (1 + \sum_k e^{l_k})$, and digits without labels teach
 # it, too. The generator is asked to match, on average, what the discriminator sees
@@ -671,7 +733,7 @@ with attempt():
 # Now the same network learns from 20, 50 and 100 labelled digits, in four ways:
 #
 # * from the labels alone;
-# * with a generator, too, that draws the eleventh class, so that thousands of digits
+# * with a generator, too, that makes the eleventh class, so that thousands of digits
 #   without labels teach the network that they are real;
 # * with a rival of generators, *consistency*: digits without labels shall get clear
 #   answers, of all kinds, that do not change when a digit moves by a pixel;
@@ -719,7 +781,7 @@ with attempt():
 #
 # <!-- BEGIN SOLUTION -->
 # They help most where labels are few, and a GAN does use them: to tell real digits from
-# drawn ones, the network must learn what digits have in common, and that is worth
+# fakes, the network must learn what digits have in common, and that is worth
 # several points. But one answer for a digit and for the same digit moved by a pixel
 # gains more, in half the time and without a generator: it makes the borders between
 # classes go through places where there are no digits. With both there is little or

@@ -12,6 +12,17 @@
 # You will edit `cs231n/image_generation.py`: look for `TODO(Q4-2016)`.
 
 # %% [markdown]
+# ## Before you start
+#
+# - **What you will learn**: how to maximise or minimise nearly anything by steps at the
+#   pixels, what layers of different depths keep of a picture, and why such pictures
+#   need regularization.
+# - **What you should know**: all of `ImageGradients.ipynb`.
+# - **How long it takes**: with all functions written, the notebook runs in one and a
+#   half minutes on two cores. Before that, the first run of either notebook may train
+#   the network, which takes some minutes.
+
+# %% [markdown]
 # ## Set-up
 
 # %%
@@ -84,16 +95,19 @@ def few(number):
 # %% [markdown]
 # ## Class visualization
 #
-# Start from noise and walk uphill on the score of a class $y$, with a penalty for
-# strong colours (Simonyan et al., 2014; Yosinski et al., 2015):
+# Start from noise and maximise the score of a class $y$ by *gradient ascent*, steps
+# along the gradient (Simonyan et al., 2014; Yosinski et al., 2015):
 #
 # $$I^* = \arg\max_I \; s_y(I) - \lambda \lVert I \rVert_2^2$$
 #
-# Left alone, this ends in a fooling image: noise that the network is sure about. So
-# `create_class_visualization` helps: it shifts the picture at random before each step
-# and back after it, cuts off colours that no screen has, and blurs a little. The step
-# itself is yours: write `class_visualization_step`. The check walks a tiny bit in a
-# random direction and compares, in float64; errors of the order of `1e-6`.
+# The last term is L2 *regularization*, as you know it from weights: a penalty that
+# keeps large numbers away, here strong colours. Left alone, this ends in a fooling
+# image: noise that the network is sure about. So `create_class_visualization`
+# regularizes in other ways, too: it shifts the picture at random before each step and
+# back after it, cuts off colours that no screen has, and blurs a little.
+#
+# The step itself is yours: write `class_visualization_step`. The check walks a tiny bit
+# in a random direction and compares, in float64; errors of the order of `1e-6`.
 
 # %%
 precise = PretrainedCNN(dtype=np.float64, h5_file=h5_file)
@@ -212,7 +226,8 @@ if PROFILE == "full":
 # $$I^* = \arg\min_I \; \lVert \varphi(I) - \varphi(I') \rVert_2^2
 # + \lambda \lVert I \rVert_2^2$$
 #
-# Write `invert_features`. The check is as above: one step, in a random direction.
+# This time something is minimised, so the steps are those of gradient descent. Write
+# `invert_features`. The check is as above: one step, in a random direction.
 
 # %%
 layer = 2
@@ -327,11 +342,13 @@ print(f"relative squared distance of the features: {errors[-1][1]:.4f}")
 # %% [markdown]
 # ## DeepDream
 #
-# Take what a layer sees in a photo and make it see more of it: walk uphill on the
-# squared norm of its activations, whose gradient at that layer is nothing but the
-# activations themselves (Mordvintsev et al., 2015). Convolutions work on pictures of
-# any size, so this one is larger, and only the mean *pixel* is subtracted. Write
-# `deepdream`.
+# Take what a layer sees in a photo and make it see more of it: gradient ascent on half
+# the squared norm of its activations $\varphi(I)$ (Mordvintsev et al., 2015):
+#
+# $$I^* = \arg\max_I \; \frac{1}{2} \lVert \varphi(I) \rVert_2^2$$
+#
+# Convolutions work on pictures of any size, so this one is larger, and only the mean
+# *pixel* is subtracted. Write `deepdream`.
 
 # %%
 layer = 4
@@ -374,10 +391,10 @@ show_pictures(
 # %% [markdown]
 # ## Dreams of all sizes
 #
-# The layers' windows have a fixed size, and so have the shapes of this dream. For
-# shapes of all sizes, dream in a small version of the photo first, enlarge what was
-# dreamt, lay it over a larger version, and dream on. `deepdream_octaves` does that with
-# your function.
+# A layer's *receptive field*, the part of the picture that one of its numbers depends
+# on, has a fixed size, and so have the shapes of this dream. For shapes of all sizes,
+# dream in a small version of the photo first, enlarge what was dreamt, lay it over a
+# larger version, and dream on. `deepdream_octaves` does that with your function.
 
 # %%
 short = {"num_iterations": -(-DREAM["num_iterations"] // 3)}
@@ -391,6 +408,29 @@ show_pictures(
     columns=2,
     width=5,
 )
+
+# %% [markdown]
+# ## What to take away
+#
+# - A score, a distance of features, a layer's activations: whatever can be
+#   differentiated at the pixels can be maximised or minimised there.
+# - Deeper layers keep less of the exact picture and more of what tells classes apart.
+# - Maximising alone gives noise. Regularization decides what the picture looks like, so
+#   part of what one sees in it is the regularizer's and not the network's.
+
+# %% [markdown]
+# ## Further reading
+#
+# - CS231n, lecture notes, [*Visualizing what ConvNets
+#   learn*](https://cs231n.github.io/understanding-cnn/).
+# - Yosinski et al., [*Understanding Neural Networks Through Deep
+#   Visualization*](https://arxiv.org/abs/1506.06579) (2015).
+# - Mahendran and Vedaldi, [*Understanding Deep Image Representations by Inverting
+#   Them*](https://arxiv.org/abs/1412.0035) (2015).
+# - Mordvintsev, Olah and Tyka, *Inceptionism: Going Deeper into Neural Networks*
+#   (Google Research Blog, 2015): DeepDream.
+# - Olah, Mordvintsev and Schubert, [*Feature
+#   Visualization*](https://distill.pub/2017/feature-visualization/) (2017).
 
 # %% [markdown] tags=["extra"]
 # # Do something extra
@@ -444,6 +484,7 @@ with attempt():
     )
 
 # %% [markdown] tags=["extra"]
-# Written down: which colours, places and shapes does each layer keep? How sure can you
-# be that what is missing is lost, and was not merely missed by 80 steps of gradient
-# descent? The curves tell.
+# Look at the pictures, and write down which colours, places and shapes each layer
+# keeps. What is missing may be lost in that layer, or 80 steps of gradient descent may
+# just not have found it. The curves help to tell the two apart: one that still falls at
+# the end would go on falling, and bring more back.

@@ -13,6 +13,18 @@
 # `cs231n/image_gradients.py`: look for `TODO(Q3-2016)`.
 
 # %% [markdown]
+# ## Before you start
+#
+# - **What you will learn**: how gradients at the pixels show what a network looks at,
+#   how easily they fool it, and how backpropagation gets to the pixels without any
+#   framework.
+# - **What you should know**: convolutional networks and the backward passes of their
+#   layers, as in the second assignment.
+# - **How long it takes**: with all functions written, the notebook runs in two minutes
+#   on two cores. Before that, the first run may train its network, which takes some
+#   minutes.
+
+# %% [markdown]
 # ## Set-up
 
 # %%
@@ -133,8 +145,9 @@ if PROFILE == "full":
 # %% [markdown]
 # ## Saliency maps
 #
-# Change one pixel a little: how much does the score of the right class change? That is
-# the gradient of the score at the pixel. Its absolute value, and of the three colours
+# Change one pixel a little: how much does the score of the right class change? (The
+# score before any softmax, that is: the *logit*.) That is the gradient of the score at
+# the pixel. Its absolute value, and of the three colours
 # the largest one, is the pixel's *saliency* (Simonyan et al., 2014).
 #
 # Write `compute_saliency_maps` in `cs231n/image_gradients.py`. The check compares it
@@ -215,10 +228,13 @@ show_saliency_maps(np.array([128, 3225, 2417, 1640, 4619]) % len(data["X_val"]))
 # %% [markdown]
 # ## Fooling images
 #
-# Walk uphill on the score of a *wrong* class until it is the highest one (Szegedy et
-# al., 2014; Goodfellow et al., 2015). Write `make_fooling_image`. A validation picture
-# that the network knows shall become something else: class 67. Of forty pictures we
-# take the one that is nearest to it already.
+# Training uses gradient *descent*, steps against the gradient, to minimise a loss.
+# Gradient *ascent* takes steps along it, to maximise a score. Do that with the score of
+# a *wrong* class, at the pixels of a picture, until it is the highest one. What comes
+# out is also called an *adversarial example* (Szegedy et al., 2014; Goodfellow et al.,
+# 2015). Write `make_fooling_image`. In this example the network is to take a validation
+# picture that it knows for something else: class 67. Of forty pictures we choose the
+# one that is nearest to it already.
 
 # %%
 target_y = 67
@@ -340,3 +356,28 @@ for name, way in (("the changes", change), ("shuffled", shuffled)):
 # %%
 blurred = model.loss(blur_image(fooling)).argmax()
 print(f"fooling image: {words(target_y)}; blurred: {words(blurred)}")
+
+# %% [markdown]
+# ## What to take away
+#
+# - Backpropagation gives gradients at anything that a score is computed from. All that
+#   it needs at the start is a gradient at the scores.
+# - Gradients at the pixels say how the score would change, pixel by pixel and colour by
+#   colour.
+# - Gradient ascent at the pixels changes a network's mind by small changes that noise
+#   of the same size does not come near to.
+
+# %% [markdown]
+# ## Further reading
+#
+# - CS231n, lecture notes, [*Visualizing what ConvNets
+#   learn*](https://cs231n.github.io/understanding-cnn/).
+# - Simonyan, Vedaldi and Zisserman, [*Deep Inside Convolutional Networks: Visualising
+#   Image Classification Models and Saliency Maps*](https://arxiv.org/abs/1312.6034)
+#   (2014).
+# - Szegedy et al., [*Intriguing Properties of Neural
+#   Networks*](https://arxiv.org/abs/1312.6199) (2014), and Goodfellow, Shlens and
+#   Szegedy, [*Explaining and Harnessing Adversarial
+#   Examples*](https://arxiv.org/abs/1412.6572) (2015).
+# - Zeiler and Fergus, [*Visualizing and Understanding Convolutional
+#   Networks*](https://arxiv.org/abs/1311.2901) (2014): another way back to the pixels.

@@ -2,14 +2,25 @@
 # # Captioning images with an LSTM
 #
 # A vanilla RNN forgets quickly: whatever it carries is multiplied by the same matrix
-# and squashed at every word. The *long short-term memory* (LSTM) gives the network a
-# second state, the cell, which is changed only by adding to it and by forgetting on
-# purpose. In this notebook you write it, forward and backward, and then train a
-# captioning model that really works.
+# and squashed at every word, and so are its gradients on their way back, which vanish.
+# The *long short-term memory* (LSTM) gives the network a second state, the cell, which
+# is changed only by adding to it and by forgetting on purpose. In this notebook you
+# write it, forward and backward, and then train a captioning model that really works.
 #
 # You will edit `cs231n/rnn_layers.py` and `cs231n/classifiers/rnn.py` again: look for
 # `TODO(Q2)`. Finish `RNN_Captioning.ipynb` first; the embedding, `loss` and `sample` of
 # that notebook are needed here.
+
+# %% [markdown]
+# ## Before you start
+#
+# - **What you will learn**: how gates make a memory that lasts, why gradients survive
+#   in it, how a captioning model is trained to be good on pictures it has never seen,
+#   and how captions are judged.
+# - **What you should know**: all of `RNN_Captioning.ipynb`, and the derivative of the
+#   sigmoid.
+# - **How long it takes**: with all functions written, the notebook runs in seven
+#   minutes on two cores, of which the long training near the end takes most.
 
 # %% [markdown]
 # ## Set-up
@@ -83,6 +94,9 @@ for name, value in data.items():
 #
 # $$c_t = f \odot c_{t-1} + i \odot g \qquad\qquad h_t = o \odot \tanh(c_t)$$
 #
+# Here $\sigma$ is the sigmoid and $\odot$ multiplies number by number. Examples are
+# rows again; with the column vectors of the lectures, weights stand on the left.
+#
 # ### A step forward
 #
 # Write `lstm_step_forward` in `cs231n/rnn_layers.py`; a stable `sigmoid` is given
@@ -122,9 +136,10 @@ check(
 # ### A step backward
 #
 # Two gradients come in, at the next hidden state and at the next cell state, and six go
-# out. Mind that the next cell state reaches the loss on two ways. Write
-# `lstm_step_backward`. Errors of the order of `1e-7` or less (below `1e-6` is allowed).
-# Your functions get `copies`, so they may change what they are given.
+# out. The one at the cell state leaves out what the cell state does to the loss by way
+# of the hidden state. Write `lstm_step_backward`. Errors of the order of `1e-7` or less
+# (below `1e-6` is allowed). Your functions get `copies`, so they may change what they
+# are given.
 
 # %%
 np.random.seed(SEED)
@@ -240,12 +255,24 @@ check(
     within=allowed,
 )
 
+# %% [markdown]
+# ### Why gradients survive
+#
+# Follow a gradient from a cell state back to that of the timestep before. Along this
+# path there is no matrix and no tanh: all that happens to it is what the forget gate
+# did on the way forward. A unit that keeps its cell, with a gate close to 1, hands its
+# gradient back nearly unchanged, over as many timesteps as it keeps it, so what it
+# learns from may lie far ahead. Gradients still *vanish* where gates are closed, but
+# then the network has decided to forget. (They can *explode* as before on the way
+# through $W_h$; where that happens, training cuts off gradients that are too long:
+# *gradient clipping*.)
+
 # %% [markdown] tags=["answer"] id="q2-gates"
 # ## A question to answer in writing
 #
-# **TODO(Q2):** The gates $i$, $f$ and $o$ use a sigmoid, while $g$ and the cell's way
-# out use tanh. Would the LSTM still do its work if every sigmoid were replaced by tanh?
-# And by ReLU? Give a reason for each.
+# **TODO(Q2):** The gates $i$, $f$ and $o$ use a sigmoid, while tanh is used for $g$ and
+# for the cell state where it becomes the hidden state. Would the LSTM still do its work
+# if every sigmoid were replaced by tanh? And by ReLU? Give a reason for each.
 #
 # *Your answer:*
 #
@@ -257,8 +284,9 @@ check(
 # than 1/2. Such a network can be trained to some degree, but its cell is no longer a
 # memory that things are added to and cleared from. With ReLU, gates have no upper
 # limit: a forget gate above 1 makes the cell grow by a factor at every timestep, and
-# its gradient with it, so the explosion that the LSTM was invented to prevent is back;
-# and a gate stuck at 0 passes no gradient at all.
+# its gradient with it, so that gradients explode; and a gate stuck at 0 passes no
+# gradient at all, so that they vanish, which is mainly what the LSTM was invented
+# against.
 # <!-- END SOLUTION -->
 
 # %% [markdown]
@@ -475,8 +503,10 @@ with attempt():
 #
 # Now train on everything, and watch the loss on captions of pictures that are not
 # trained on. This takes a few minutes. A little noise on the features, new in each
-# minibatch, keeps the model from learning pictures by heart: try without it, and
-# compare the two curves.
+# minibatch, keeps the model from learning pictures by heart. Whatever keeps a model
+# from fitting its training data too closely is called *regularization*. Try without the
+# noise, and compare the two curves: *overfitting* shows where the validation loss rises
+# while the training loss falls.
 #
 # To be able to stop and go on another day, name a file such as `"captioner.npz"` in
 # `CHECKPOINT`: the run then continues where it was. (Delete the file when you have
@@ -529,12 +559,16 @@ plot_losses(
 # %% [markdown]
 # ## How good is it?
 #
-# BLEU counts how many runs of one to four words a caption shares with any of a
-# picture's true captions; CIDEr does the same, but gives rare words more weight. Both
-# are given in `cs231n/caption_metrics.py`. *Greedy* captions take the best word at each
-# timestep. *Beam search* keeps several partial captions at once, so that a word that
-# looks second best can still win by what follows it. (Beam search is another extra
-# exercise, in `CaptioningRNN._beam_search`.)
+# Metrics for captions compare *n-grams*, runs of $n$ words: "a red boat" has the
+# 2-grams "a red" and "red boat". BLEU-4 asks which share of a caption's 1-, 2-, 3- and
+# 4-grams occurs in any of the picture's true captions, and takes something off captions
+# that are too short. CIDEr compares n-grams as well, but one that few pictures'
+# captions have weighs more than one that nearly all have. Both are given in
+# `cs231n/caption_metrics.py`.
+#
+# *Greedy* captions take the best word at each timestep. *Beam search* keeps several
+# partial captions at once, so that a word that looks second best can still win by what
+# follows it. (Beam search is another extra exercise, in `CaptioningRNN._beam_search`.)
 
 # %%
 
@@ -655,3 +689,33 @@ if are_drawn:
     )
 else:
     print("COCO's features come from a VGG network that this package does not have.")
+
+# %% [markdown]
+# ## What to take away
+#
+# - An LSTM's cell is a memory that is added to and cleared by gates. Along it,
+#   gradients meet nothing but the forget gate, and need not vanish.
+# - A new kind of layer fits into the old model unchanged, as long as it keeps to the
+#   same interface: states in, states out, gradients back.
+# - Whether a model generalises shows on data that it was not trained on. Regularization
+#   narrows the gap between the two losses.
+# - Metrics such as BLEU count n-grams. They are cheap and comparable, and do not know
+#   what a sentence says: look at captions, too.
+
+# %% [markdown]
+# ## Further reading
+#
+# - CS231n, lecture 10, *Recurrent Neural Networks*.
+# - Olah, [*Understanding LSTM
+#   Networks*](https://colah.github.io/posts/2015-08-Understanding-LSTMs/) (2015).
+# - Hochreiter and Schmidhuber, *Long Short-Term Memory* (Neural Computation, 1997), and
+#   Gers, Schmidhuber and Cummins, *Learning to Forget: Continual Prediction with LSTM*
+#   (Neural Computation, 2000), which added the forget gate.
+# - Greff et al., [*LSTM: A Search Space Odyssey*](https://arxiv.org/abs/1503.04069)
+#   (2015): which of its parts matter.
+# - Karpathy, Johnson and Fei-Fei, [*Visualizing and Understanding Recurrent
+#   Networks*](https://arxiv.org/abs/1506.02078) (2015): what single cells keep.
+# - Papineni et al., [*BLEU: a Method for Automatic Evaluation of Machine
+#   Translation*](https://aclanthology.org/P02-1040/) (2002), and Vedantam, Zitnick and
+#   Parikh, [*CIDEr: Consensus-based Image Description
+#   Evaluation*](https://arxiv.org/abs/1411.5726) (2015).

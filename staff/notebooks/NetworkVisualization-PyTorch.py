@@ -14,6 +14,16 @@
 # exercises at the end are in `cs231n/attribution.py` and `cs231n/adversarial.py`.
 
 # %% [markdown]
+# ## Before you start
+#
+# - **What you will learn**: how gradients at the pixels show what a network looks at,
+#   how easily they fool it, and what it has learned of a class.
+# - **What you should know**: tensors, `requires_grad` and `backward()` of PyTorch, and
+#   how convolutional networks turn pictures into class scores.
+# - **How long it takes**: with all functions written, the notebook runs in two and a
+#   half minutes on two cores.
+
+# %% [markdown]
 # ## Set-up
 
 # %%
@@ -116,8 +126,9 @@ show_pictures(
 # %% [markdown]
 # ## Saliency maps
 #
-# Change one pixel a little: how much does the score of the right class change? That is
-# the gradient of the score at the pixel. Its absolute value, and of the three colours
+# Change one pixel a little: how much does the score of the right class change? (The
+# score before any softmax, that is: the *logit*.) That is the gradient of the score at
+# the pixel. Its absolute value, and of the three colours
 # the largest one, is the pixel's *saliency* (Simonyan et al., 2014).
 #
 # You will need one number out of each row of the scores: for picture $n$ the one at
@@ -138,9 +149,9 @@ def gather_example():
 gather_example()
 
 # %% [markdown]
-# Write `compute_saliency_maps` in `cs231n/net_visualization_pytorch.py`. Take the
-# scores as they come out of the network, before any softmax. The check compares it, on
-# a very small network, with numerical gradients; errors of the order of `1e-8`.
+# Write `compute_saliency_maps` in `cs231n/net_visualization_pytorch.py`. The check
+# compares it, on a very small network, with numerical gradients; errors of the order of
+# `1e-8`.
 
 
 # %%
@@ -195,10 +206,10 @@ show_saliency_maps(X, y)
 # %% [markdown] tags=["answer"] id="q3-saliency-ascent"
 # ### A question to answer in writing
 #
-# **TODO(Q3):** To find a picture with a higher score, one would walk uphill along the
-# gradient at the pixels. Somebody proposes to walk along the saliency map instead,
-# adding a bit of it to all three colours at each step. Does the score rise? Why, or why
-# not?
+# **TODO(Q3):** To find a picture with a higher score, one would use *gradient ascent*:
+# walk uphill along the gradient at the pixels. Somebody proposes to walk along the
+# saliency map instead, adding a bit of it to all three colours at each step. Does the
+# score rise? Why, or why not?
 #
 # *Your answer:*
 #
@@ -214,13 +225,16 @@ show_saliency_maps(X, y)
 # %% [markdown]
 # ## Fooling images
 #
-# Walk uphill on the score of a *wrong* class, until it is the highest one (Szegedy et
-# al., 2014; Goodfellow et al., 2015). Write `make_fooling_image`. Each step has the
-# length 1, whatever the length of the gradient $g$:
+# Training uses gradient *descent*, steps against the gradient, to minimise a loss.
+# Gradient *ascent* takes steps along it, to maximise a score. Do that with the score of
+# a *wrong* class, at the pixels of a picture, until it is the highest one. What comes
+# out is also called an *adversarial example* (Szegedy et al., 2014; Goodfellow et al.,
+# 2015). Write `make_fooling_image`. Each step has the length 1, whatever the length of
+# the gradient $g$:
 #
 # $$\Delta X = \frac{g}{\lVert g \rVert_2}$$
 #
-# The first picture shall become a stingray.
+# In this example the network is to take the first picture for a stingray.
 
 # %%
 index, target_y = 0, 6
@@ -314,15 +328,20 @@ check_at_least(
 # %% [markdown]
 # ## Class visualization
 #
-# Start from noise and walk uphill on the score of a class $y$, with a penalty for
-# strong colours (Simonyan et al., 2014; Yosinski et al., 2015):
+# Start from noise and maximise the score of a class $y$ by gradient ascent (Simonyan et
+# al., 2014; Yosinski et al., 2015):
 #
 # $$I^* = \arg\max_I \; s_y(I) - \lambda \lVert I \rVert_2^2$$
 #
-# Left alone, this ends in another fooling image: noise that the network is sure about.
-# So `create_class_visualization` helps: it shifts the picture at random before each
-# step and back after it, cuts off colours that no screen has, and blurs it a little
-# from time to time. The step itself is yours: write `class_visualization_update_step`.
+# The last term is L2 *regularization*, as you know it from weights: a penalty that
+# keeps large numbers away, here strong colours. Left alone, this ends in another
+# fooling image: noise that the network is sure about. So `create_class_visualization`
+# regularizes in other ways, too: it shifts the picture at random before each step and
+# back after it, cuts off colours that no screen has, and blurs it a little from time to
+# time.
+#
+# The step itself is yours: write `class_visualization_update_step`. Whether you divide
+# the gradient by its norm is up to you; the check looks at the direction only.
 
 # %%
 target_y, l2_reg = 2, 0.1
@@ -403,6 +422,38 @@ show_pictures(
 # together.
 # <!-- END SOLUTION -->
 
+# %% [markdown]
+# ## What to take away
+#
+# - Backpropagation gives gradients at anything that a score is computed from. At the
+#   pixels they say how the score would change, pixel by pixel and colour by colour.
+# - Gradient ascent at the pixels changes a network's mind by changes that nobody sees.
+#   A network that is right about photographs is not thereby right about their
+#   neighbours.
+# - Maximising a score alone gives noise. Regularization decides what the picture looks
+#   like, so part of what one sees in it is the regularizer's and not the network's.
+
+# %% [markdown]
+# ## Further reading
+#
+# - CS231n, lecture 12, *Visualizing and Understanding*.
+# - Simonyan, Vedaldi and Zisserman, [*Deep Inside Convolutional Networks: Visualising
+#   Image Classification Models and Saliency Maps*](https://arxiv.org/abs/1312.6034)
+#   (2014).
+# - Szegedy et al., [*Intriguing Properties of Neural
+#   Networks*](https://arxiv.org/abs/1312.6199) (2014), and Goodfellow, Shlens and
+#   Szegedy, [*Explaining and Harnessing Adversarial
+#   Examples*](https://arxiv.org/abs/1412.6572) (2015).
+# - Yosinski et al., [*Understanding Neural Networks Through Deep
+#   Visualization*](https://arxiv.org/abs/1506.06579) (2015), and Olah, Mordvintsev and
+#   Schubert, [*Feature Visualization*](https://distill.pub/2017/feature-visualization/)
+#   (2017): how to get better pictures.
+# - Adebayo et al., [*Sanity Checks for Saliency
+#   Maps*](https://arxiv.org/abs/1810.03292) (2018): not every convincing map says
+#   something about the network.
+# - Iandola et al., [*SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and
+#   <0.5MB model size*](https://arxiv.org/abs/1602.07360) (2016).
+
 # %% [markdown] tags=["extra"]
 # # Extra exercises
 #
@@ -422,7 +473,9 @@ show_pictures(
 # \bigl(X' + \alpha (X - X')\bigr) \, d\alpha = s_y(X) - s_y(X')$$
 #
 # - **Grad-CAM** (`grad_cam`): leave the pixels and look at the last feature maps, each
-#   with the weight that the score gives it. Coarse, but it points at things.
+#   with the weight that the score gives it. Coarse, since each of their places has a
+#   wide *receptive field* (the part of the picture that it depends on), but it points
+#   at things.
 
 # %% tags=["extra"]
 samples = 25 if PROFILE == "full" else 2

@@ -12,6 +12,18 @@
 # the name of the result that is wrong.
 
 # %% [markdown]
+# ## Before you start
+#
+# - **What you will learn**: how a recurrent network reads and writes sequences, how
+#   gradients flow back through time, and how layers that you have tested one by one
+#   make a model that puts pictures into words.
+# - **What you should know**: NumPy arrays and broadcasting, the chain rule, and affine
+#   layers, softmax and cross-entropy as in the first two assignments.
+# - **How long it takes**: with all functions written, the notebook runs in five seconds
+#   on two cores. Before that, the first run may draw its data set, which takes a few
+#   minutes.
+
+# %% [markdown]
 # ## Set-up
 
 # %%
@@ -81,6 +93,12 @@ show_pictures(
 #
 # $$h_t = \tanh(x_t W_x + h_{t-1} W_h + b)$$
 #
+# The lectures write $h_t = \tanh(W_{hh} h_{t-1} + W_{xh} x_t)$, where $x_t$ and
+# $h_t$ are *column* vectors. Here, as in the earlier assignments, each example of a
+# minibatch is a *row*, so the weights stand on the right and are the lectures' matrices
+# transposed.
+
+# %% [markdown]
 # ### A step forward
 #
 # Write `rnn_step_forward` in `cs231n/rnn_layers.py`. You should see an error of the
@@ -215,6 +233,17 @@ check(
 )
 
 # %% [markdown]
+# ### A long way back
+#
+# A gradient that goes back through $T$ timesteps meets the same matrix $W_h$ and the
+# derivative of a tanh, which is at most 1, $T$ times over. Where these factors are
+# small on the whole, it shrinks exponentially: this *vanishing gradient* leaves the
+# first words of a long text nothing to learn from the last ones. Where they are large,
+# it grows exponentially, an *exploding gradient*, and one step ruins the weights.
+# Captions are short enough for an RNN to cope. The LSTM of the next notebook was
+# invented for what is longer.
+
+# %% [markdown]
 # ## Words as vectors
 #
 # The network reads vectors, not indices. A *word embedding* is a table with one learned
@@ -277,9 +306,11 @@ check(
 # ## From hidden states to scores
 #
 # At every timestep an affine layer turns the hidden state into one score for each word
-# of the vocabulary. It is the affine layer that you know, applied to $N \cdot T$ rows,
-# and it is given: `temporal_affine_forward` and `temporal_affine_backward`. Run the
-# check to see how it is used. Errors of the order of `1e-9` (below `1e-8` is allowed).
+# of the vocabulary. (Such scores, which a softmax has yet to turn into probabilities,
+# are also called *logits*.) It is the affine layer that you know, applied to
+# all $N \cdot T$ rows, and it is given: `temporal_affine_forward` and
+# `temporal_affine_backward`. Run the check to see how it is used. Errors of the order
+# of `1e-9` (below `1e-8` is allowed).
 
 # %%
 np.random.seed(SEED)
@@ -308,11 +339,13 @@ check(
 # %% [markdown]
 # ## The loss of a sentence
 #
-# At each timestep the softmax of the scores is a distribution over the next word, and
-# the loss is the cross-entropy with the word that really comes. Captions have different
-# lengths, and predicting the padding earns nothing: a boolean `mask` says which
-# timesteps count. Losses are *summed* over time and *averaged* over the minibatch. This
-# layer, `temporal_softmax_loss`, is given as well.
+# At each timestep the softmax of the scores is a distribution over the next word. That
+# makes the network a *language model*: a model of how probable each word is after the
+# words before it. Ours has seen a picture besides. The loss is the cross-entropy with
+# the word that really comes. Captions have different lengths, and what the network
+# predicts where there is only padding shall neither raise nor lower the loss: a boolean
+# `mask` says which timesteps count. Losses are *summed* over time and *averaged* over
+# the minibatch. This layer, `temporal_softmax_loss`, is given as well.
 #
 # With tiny random scores all ten words are about equally probable, so each timestep
 # that counts should cost about $\log 10 \approx 2.3$.
@@ -362,6 +395,23 @@ check(
 # %% [markdown]
 # ## The whole model
 #
+# `CaptioningRNN.loss` is given whole captions and makes two of each: `captions_in`, all
+# words but the last, which the network reads, and `captions_out`, all words but the
+# first, which it is to predict. The two are the same words, shifted by one timestep:
+#
+# | timestep | 1 | 2 | 3 | 4 | 5 |
+# | --- | --- | --- | --- | --- | --- |
+# | `captions_in` | `<START>` | a | red | boat | `<END>` |
+# | `captions_out` | a | red | boat | `<END>` | `<NULL>` |
+# | `mask` | True | True | True | True | False |
+#
+# At each timestep the network reads the *true* word, whatever it would have predicted
+# itself. This is *teacher forcing*: one wrong guess does not spoil the lesson for the
+# words after it.
+
+# %% [markdown]
+# ### Layer after layer
+#
 # Now put the layers together. Open `cs231n/classifiers/rnn.py` and write
 # `CaptioningRNN.loss` for `cell_type="rnn"`:
 #
@@ -404,8 +454,9 @@ check(
 
 # %% [markdown]
 # Every gradient is now compared with a numerical one, parameter by parameter. Errors
-# around `1e-6` are fine (below `1e-5` is allowed): the loss is long, and differences
-# are taken of large numbers.
+# around `1e-6` are fine (below `1e-5` is allowed). They are larger than for a single
+# layer: the loss comes out of a long chain of operations, and a numerical gradient is
+# the tiny difference between two nearly equal losses, in which digits get lost.
 
 # %%
 np.random.seed(SEED)
@@ -445,9 +496,11 @@ check(
 # %% [markdown]
 # ## Overfit a handful of captions
 #
-# A model that cannot learn 50 captions by heart has a bug. `CaptioningSolver` (given,
-# in `cs231n/captioning_solver.py`) draws minibatches and takes gradient steps; open it
-# to see how your `loss` is used. After 100 iterations the loss should be below 0.1.
+# Elsewhere *overfitting*, learning the training data by heart, is what one wants to
+# avoid. Here it is a test: a model that cannot learn 50 captions by heart has a bug.
+# `CaptioningSolver` (given, in `cs231n/captioning_solver.py`) draws minibatches and
+# takes gradient steps that minimise the loss; open it to see how your `loss` is used.
+# After 100 iterations the loss should be below 0.1.
 
 # %%
 np.random.seed(SEED)
@@ -492,9 +545,11 @@ check_below(
 # ## Write captions
 #
 # In training, the network reads the true words. At test time there are none: it reads
-# the words that it wrote itself. Write `CaptioningRNN.sample`: feed `<START>`, take the
-# word with the highest score, feed that, and so on. The check has a small model with
-# fixed weights write four captions; what follows `<END>` does not count.
+# the words that it wrote itself, so that a mistake early on may lead it to sentences
+# which training never showed it. Write `CaptioningRNN.sample`: feed `<START>`, take the
+# word with the highest score, feed that, and so on. (Taking the best word at once is
+# called *greedy* decoding.) The check has a small model with fixed weights write four
+# captions; what follows `<END>` does not count.
 
 # %%
 words = ["<NULL>", "<START>", "<END>", "a", "red", "boat", "sails", "by"]
@@ -511,8 +566,9 @@ check_captions("CaptioningRNN.sample", written, expected, words)
 
 # %% [markdown]
 # Now the model that you have trained. On the 50 training captions the result should be
-# perfect or nearly so. On pictures that the model has never seen it will be fluent
-# nonsense: 50 captions teach no one to see.
+# perfect or nearly so. On validation pictures, which the model has never seen, it will
+# be fluent nonsense. It has overfitted and does not *generalise*, that is, it has
+# learned nothing that holds for other pictures: 50 captions teach no one to see.
 
 # %%
 np.random.seed(SEED)
@@ -552,3 +608,35 @@ print(f"{sum(same)} of {len(same)} training captions are reproduced word for wor
 # gradients have farther to travel, sampling is slower, and part of the network's
 # capacity goes into learning to spell.
 # <!-- END SOLUTION -->
+
+# %% [markdown]
+# ## What to take away
+#
+# - A recurrent network uses the same weights at every timestep, and its hidden state is
+#   all that it knows of the past.
+# - Backpropagation through time is ordinary backpropagation through a network that is
+#   as deep as its sequence is long. Hence gradients that vanish or explode.
+# - A captioning model is a language model that begins with a picture. Teacher forcing
+#   trains it on true words; at test time it reads its own.
+# - Compare each layer with numerical gradients, then overfit a handful of examples:
+#   these two tests find nearly all bugs before a long training does.
+
+# %% [markdown]
+# ## Further reading
+#
+# - CS231n, lecture 10, *Recurrent Neural Networks*.
+# - Goodfellow, Bengio and Courville, [*Deep
+#   Learning*](https://www.deeplearningbook.org/) (2016), chapter 10, on sequences.
+# - Karpathy, [*The Unreasonable Effectiveness of Recurrent Neural
+#   Networks*](https://karpathy.github.io/2015/05/21/rnn-effectiveness/) (2015):
+#   language models of letters, and what they write.
+# - Vinyals et al., [*Show and Tell: A Neural Image Caption
+#   Generator*](https://arxiv.org/abs/1411.4555) (2015), and Karpathy and Fei-Fei,
+#   [*Deep Visual-Semantic Alignments for Generating Image
+#   Descriptions*](https://arxiv.org/abs/1412.2306) (2015): where this model comes from.
+# - Pascanu, Mikolov and Bengio, [*On the Difficulty of Training Recurrent Neural
+#   Networks*](https://arxiv.org/abs/1211.5063) (2013): vanishing and exploding
+#   gradients.
+# - Bengio et al., [*Scheduled Sampling for Sequence Prediction with Recurrent Neural
+#   Networks*](https://arxiv.org/abs/1506.03099) (2015): between teacher forcing and a
+#   network's own words.

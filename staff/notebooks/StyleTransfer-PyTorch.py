@@ -6,11 +6,23 @@
 # they are made of, and the two can be taken apart: in this notebook you turn each into
 # a loss, and then change the pixels of a picture until it has the content of one image
 # and the style of another. The method is that of Gatys, Ecker and Bethge, [*Image Style
-# Transfer Using Convolutional Neural Networks*](https://www.cv-foundation.org/openaccess/content_cvpr_2016/papers/Gatys_Image_Style_Transfer_CVPR_2016_paper.pdf)
+# Transfer Using Convolutional Neural
+# Networks*](https://www.cv-foundation.org/openaccess/content_cvpr_2016/papers/Gatys_Image_Style_Transfer_CVPR_2016_paper.pdf)
 # (CVPR 2016), with a smaller network.
 #
 # You will edit `cs231n/style_transfer_pytorch.py`: look for `TODO(Q4)`. The extra
 # exercises at the end are in `cs231n/style_extras.py`.
+
+# %% [markdown]
+# ## Before you start
+#
+# - **What you will learn**: how features of a trained network measure content and
+#   style, how to minimise a loss by changing pixels in place of weights, and what each
+#   weight and size does to the painting.
+# - **What you should know**: tensors, slices and `backward()` of PyTorch. The first
+#   part of `NetworkVisualization-PyTorch.ipynb` helps, but is not needed.
+# - **How long it takes**: with all functions written, the notebook runs in two minutes
+#   on two cores.
 
 # %% [markdown]
 # ## Set-up
@@ -143,10 +155,16 @@ check(
 # ## Gram matrix
 #
 # What is a style? Which patterns go together, no matter where: yellow with round edges,
-# say, or blue with long strokes. That is what the *Gram matrix* of the features counts.
-# For one picture, with the features at a layer written as $F$ of shape $(C, M)$,
+# say, or blue with long strokes. That is what the *Gram matrix* of the features
+# measures. For one picture, with the features at a layer written as $F$ of shape $(C,
+# M)$,
 #
 # $$G_{ij} = \sum_k F_{ik} F_{jk}$$
+#
+# $G_{ij}$ is large where channels $i$ and $j$ are large at the same places, and the sum
+# over all places $k$ forgets which ones these were. Divided by $M$ it would be the
+# *uncentred covariance* of the two channels: the mean of their product, without their
+# means being taken off first.
 #
 # Write `gram_matrix` for a batch of feature maps $(N, C, H, W)$. With `normalize=True`
 # the result is divided by $C \cdot H \cdot W$, so that large and small pictures can be
@@ -183,7 +201,9 @@ check(
 # ## Style loss
 #
 # Two pictures have the same style when their Gram matrices are alike, at several
-# layers: the first ones see colours and strokes, later ones larger patterns. With
+# layers. The deeper a layer is, the larger is its *receptive field*, the part of the
+# picture that one of its numbers depends on: the first layers see colours and strokes,
+# later ones larger patterns. With
 # $G^\ell$ for the picture, $A^\ell$ for the style and a weight $w_\ell$ for each layer
 # in a set $\mathcal{L}$,
 #
@@ -220,8 +240,11 @@ check(
 # ## Total variation
 #
 # Painted by gradient descent, pictures become noisy. It helps to ask that neighbouring
-# pixels be alike. For a picture $I$ with 3 colours, $H$ rows and $W$ columns, compare
-# each pixel with the one below it and with the one to its right, where there is one:
+# pixels be alike: *total variation* measures how much they differ, and to minimise it
+# beside the other losses is a *regularization*, a wish for simple pictures that has
+# nothing to do with content or style. For a picture $I$ with 3 colours, $H$ rows and
+# $W$ columns, compare each pixel with the one below it and with the one to its right,
+# where there is one:
 #
 # $$L_{tv} = w_t \left( \sum_{c=1}^{3} \sum_{i=1}^{H-1} \sum_{j=1}^{W}
 # (I_{i+1,j,c} - I_{i,j,c})^2 + \sum_{c=1}^{3} \sum_{i=1}^{H} \sum_{j=1}^{W-1}
@@ -297,10 +320,25 @@ for name, slopes in found.items():
 # ## Put together
 #
 # `style_transfer` (given, in `cs231n/style_painting.py`) adds up the three losses and
-# takes 200 steps of Adam, starting from the photo. The steps are so large at first that
-# they wreck it, and the losses jump up before they come down; the last twenty steps are
-# small ones. You can try other layers and weights, but leave the three sets below as
-# they are.
+# takes 200 steps of Adam to minimise their sum, starting from the photo. The steps are
+# so large at first that they wreck it, and the losses jump up before they come down;
+# the last twenty steps are small ones. What decides about the painting are its
+# settings:
+#
+# - `content_weight`, `style_weights` and `tv_weight`: only their ratios matter. More
+#   weight on content keeps more of the photo, more on style paints over it, more on
+#   total variation makes it smoother, and in the end blurred.
+# - `content_layer`: a deeper one leaves more freedom, since it only says roughly what
+#   is where. An early one insists on the pixels.
+# - `style_layers` and `style_weights`, one weight a layer: early layers bring colours
+#   and fine strokes, later ones the larger patterns. Their losses differ by orders of
+#   magnitude, which is why the weights below do, too.
+# - `image_size`: the painting's shorter side, in pixels.
+# - `style_size`: the style picture's. Strokes are borrowed at the size that they have
+#   there, and receptive fields do not grow with the picture: in a large style picture
+#   the network sees brush strokes, in a small one whole swirls and circles.
+#
+# Try others, but leave the three sets below as they are: they are checked.
 
 
 # %%
@@ -460,6 +498,32 @@ if PROFILE == "full":
         {"content loss left": (left, 0.15)},
         function="content_loss",
     )
+
+# %% [markdown]
+# ## What to take away
+#
+# - A trained network's features are a good measure of how alike pictures are, for
+#   people as well, and better than a comparison of pixels.
+# - Content is what the features are, place by place. Style is which of them go
+#   together, wherever it is: the Gram matrix, an uncentred covariance of channels.
+# - What is minimised need not be about weights. Here the network is frozen, the picture
+#   is learned, and the loss is put together from several wishes, whose weights are
+#   yours to choose.
+
+# %% [markdown]
+# ## Further reading
+#
+# - CS231n, lecture 12, *Visualizing and Understanding*.
+# - Gatys, Ecker and Bethge, [*Texture Synthesis Using Convolutional Neural
+#   Networks*](https://arxiv.org/abs/1505.07376) (2015): where the Gram matrix comes
+#   from.
+# - Mahendran and Vedaldi, [*Understanding Deep Image Representations by Inverting
+#   Them*](https://arxiv.org/abs/1412.0035) (2015): feature inversion.
+# - Johnson, Alahi and Fei-Fei, [*Perceptual Losses for
+#   Real-Time Style Transfer and Super-Resolution*](https://arxiv.org/abs/1603.08155)
+#   (2016): a network that paints in one pass.
+# - Li et al., [*Demystifying Neural Style Transfer*](https://arxiv.org/abs/1701.01036)
+#   (2017): why Gram matrices, of all things.
 
 # %% [markdown] tags=["extra"]
 # # Extra exercises
