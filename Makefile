@@ -10,12 +10,12 @@ RUN := $(BIN)/python
 SCRIPTS = $(shell find . \( -name '.?*' -o -name build -o -path './$(VENV)' \) -prune -o -name '*.sh' -print) .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint handout bench data scenes lab notebooks clean setup
+.PHONY: help run test test-slow lint handout bench data scenes lab notebooks clean setup
 
 help: ## print this
 	@echo "CS231n Assignment 3. Say make and one of these:"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "The first call makes $(VENV) and installs what is needed: minutes, about 6 GB."
 	@echo "PYTHON=python3.12 picks the Python, VENV=folder the place, PROFILE=quick a short"
@@ -26,6 +26,9 @@ run: data ## execute the notebooks, write build/report/index.html
 
 test: scenes ## run all tests, the notebooks' quick profile among them
 	@$(RUN) -m pytest $(ARGS)
+
+test-slow: data ## run the tests that take minutes each: an hour and more in all
+	@$(RUN) -m pytest -m slow $(ARGS)
 
 lint: setup ## check style, types, spelling, scripts and notebooks
 	@$(RUN) -m ruff check

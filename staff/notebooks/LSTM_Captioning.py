@@ -571,7 +571,6 @@ plot_losses(
 # follows it. (Beam search is another extra exercise, in `CaptioningRNN._beam_search`.)
 
 # %%
-
 val_images = np.unique(data["val_image_idxs"])[:1000]
 rows_of = {image: [] for image in val_images}
 for row, image in enumerate(data["val_image_idxs"]):
