@@ -331,7 +331,7 @@ check_at_least(
 # Start from noise and maximise the score of a class $y$ by gradient ascent (Simonyan et
 # al., 2014; Yosinski et al., 2015):
 #
-# $$I^* = \arg\max_I \; s_y(I) - \lambda \lVert I \rVert_2^2$$
+# $$I^* = \operatorname{argmax}_I \; s_y(I) - \lambda \lVert I \rVert_2^2$$
 #
 # The last term is L2 *regularization*, as you know it from weights: a penalty that
 # keeps large numbers away, here strong colours. Left alone, this ends in another

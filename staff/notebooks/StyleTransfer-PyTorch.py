@@ -156,8 +156,8 @@ check(
 #
 # What is a style? Which patterns go together, no matter where: yellow with round edges,
 # say, or blue with long strokes. That is what the *Gram matrix* of the features
-# measures. For one picture, with the features at a layer written as $F$ of shape $(C,
-# M)$,
+# measures. For one picture, with the features at a layer written as $F$ of shape
+# $(C, M)$,
 #
 # $$G_{ij} = \sum_k F_{ik} F_{jk}$$
 #
