@@ -436,7 +436,7 @@ show_pictures(
 # %% [markdown]
 # ## Further reading
 #
-# - CS231n, lecture 12, *Visualizing and Understanding*.
+# - CS231n (spring 2017), lecture 12, *Visualizing and Understanding*.
 # - Simonyan, Vedaldi and Zisserman, [*Deep Inside Convolutional Networks: Visualising
 #   Image Classification Models and Saliency Maps*](https://arxiv.org/abs/1312.6034)
 #   (2014).

@@ -513,7 +513,7 @@ if PROFILE == "full":
 # %% [markdown]
 # ## Further reading
 #
-# - CS231n, lecture 12, *Visualizing and Understanding*.
+# - CS231n (spring 2017), lecture 12, *Visualizing and Understanding*.
 # - Gatys, Ecker and Bethge, [*Texture Synthesis Using Convolutional Neural
 #   Networks*](https://arxiv.org/abs/1505.07376) (2015): where the Gram matrix comes
 #   from.
