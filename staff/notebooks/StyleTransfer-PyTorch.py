@@ -335,8 +335,9 @@ for name, slopes in found.items():
 #   magnitude, which is why the weights below do, too.
 # - `image_size`: the painting's shorter side, in pixels.
 # - `style_size`: the style picture's. Strokes are borrowed at the size that they have
-#   there, and receptive fields do not grow with the picture: in a large style picture
-#   the network sees brush strokes, in a small one whole swirls and circles.
+#   there, so a larger style picture gives larger strokes. Receptive fields do not grow
+#   with it: in a large style picture they see single strokes, in a small one whole
+#   swirls and circles.
 #
 # Try others, but leave the three sets below as they are: they are checked.
 
