@@ -593,7 +593,7 @@ show_animation(
 # %% [markdown]
 # ## Further reading
 #
-# - CS231n, lecture 13, *Generative Models*.
+# - CS231n (spring 2017), lecture 13, *Generative Models*.
 # - Goodfellow, [*NIPS 2016 Tutorial: Generative Adversarial
 #   Networks*](https://arxiv.org/abs/1701.00160): saturating losses, mode collapse, and
 #   tips.

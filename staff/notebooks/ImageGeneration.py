@@ -98,7 +98,7 @@ def few(number):
 # Start from noise and maximise the score of a class $y$ by *gradient ascent*, steps
 # along the gradient (Simonyan et al., 2014; Yosinski et al., 2015):
 #
-# $$I^* = \arg\max_I \; s_y(I) - \lambda \lVert I \rVert_2^2$$
+# $$I^* = \operatorname{argmax}_I \; s_y(I) - \lambda \lVert I \rVert_2^2$$
 #
 # The last term is L2 *regularization*, as you know it from weights: a penalty that
 # keeps large numbers away, here strong colours. Left alone, this ends in a fooling
@@ -223,7 +223,7 @@ if PROFILE == "full":
 # $\varphi(I')$, and look for a picture that has the same ones (Mahendran and Vedaldi,
 # 2015):
 #
-# $$I^* = \arg\min_I \; \lVert \varphi(I) - \varphi(I') \rVert_2^2
+# $$I^* = \operatorname{argmin}_I \; \lVert \varphi(I) - \varphi(I') \rVert_2^2
 # + \lambda \lVert I \rVert_2^2$$
 #
 # This time something is minimised, so the steps are those of gradient descent. Write
@@ -345,7 +345,7 @@ print(f"relative squared distance of the features: {errors[-1][1]:.4f}")
 # Take what a layer sees in a photo and make it see more of it: gradient ascent on half
 # the squared norm of its activations $\varphi(I)$ (Mordvintsev et al., 2015):
 #
-# $$I^* = \arg\max_I \; \frac{1}{2} \lVert \varphi(I) \rVert_2^2$$
+# $$I^* = \operatorname{argmax}_I \; \frac{1}{2} \lVert \varphi(I) \rVert_2^2$$
 #
 # Convolutions work on pictures of any size, so this one is larger, and only the mean
 # *pixel* is subtracted. Write `deepdream`.

@@ -118,7 +118,9 @@ show_pictures(
 # `PretrainedCNN` has nine layers of convolution, batch normalization and ReLU, which
 # halve the picture five times, and two affine layers. Read it: it is a hundred lines.
 # `forward(X, start, end, mode)` runs any stretch of its layers and `backward` goes the
-# same way back, all the way to the pixels.
+# same way back, all the way to the pixels. In *test mode*, batch normalization uses the
+# means and variances that it collected in training, so that a picture's scores do not
+# depend on the other pictures of the batch.
 
 # %%
 model = PretrainedCNN(h5_file=h5_file)

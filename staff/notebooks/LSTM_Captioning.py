@@ -704,7 +704,7 @@ else:
 # %% [markdown]
 # ## Further reading
 #
-# - CS231n, lecture 10, *Recurrent Neural Networks*.
+# - CS231n (spring 2017), lecture 10, *Recurrent Neural Networks*.
 # - Olah, [*Understanding LSTM
 #   Networks*](https://colah.github.io/posts/2015-08-Understanding-LSTMs/) (2015).
 # - Hochreiter and Schmidhuber, *Long Short-Term Memory* (Neural Computation, 1997), and

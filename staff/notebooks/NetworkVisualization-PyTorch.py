@@ -331,7 +331,7 @@ check_at_least(
 # Start from noise and maximise the score of a class $y$ by gradient ascent (Simonyan et
 # al., 2014; Yosinski et al., 2015):
 #
-# $$I^* = \arg\max_I \; s_y(I) - \lambda \lVert I \rVert_2^2$$
+# $$I^* = \operatorname{argmax}_I \; s_y(I) - \lambda \lVert I \rVert_2^2$$
 #
 # The last term is L2 *regularization*, as you know it from weights: a penalty that
 # keeps large numbers away, here strong colours. Left alone, this ends in another
@@ -436,7 +436,7 @@ show_pictures(
 # %% [markdown]
 # ## Further reading
 #
-# - CS231n, lecture 12, *Visualizing and Understanding*.
+# - CS231n (spring 2017), lecture 12, *Visualizing and Understanding*.
 # - Simonyan, Vedaldi and Zisserman, [*Deep Inside Convolutional Networks: Visualising
 #   Image Classification Models and Saliency Maps*](https://arxiv.org/abs/1312.6034)
 #   (2014).

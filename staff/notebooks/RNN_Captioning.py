@@ -624,7 +624,7 @@ print(f"{sum(same)} of {len(same)} training captions are reproduced word for wor
 # %% [markdown]
 # ## Further reading
 #
-# - CS231n, lecture 10, *Recurrent Neural Networks*.
+# - CS231n (spring 2017), lecture 10, *Recurrent Neural Networks*.
 # - Goodfellow, Bengio and Courville, [*Deep
 #   Learning*](https://www.deeplearningbook.org/) (2016), chapter 10, on sequences.
 # - Karpathy, [*The Unreasonable Effectiveness of Recurrent Neural

@@ -156,8 +156,8 @@ check(
 #
 # What is a style? Which patterns go together, no matter where: yellow with round edges,
 # say, or blue with long strokes. That is what the *Gram matrix* of the features
-# measures. For one picture, with the features at a layer written as $F$ of shape $(C,
-# M)$,
+# measures. For one picture, with the features at a layer written as $F$ of shape
+# $(C, M)$,
 #
 # $$G_{ij} = \sum_k F_{ik} F_{jk}$$
 #
@@ -335,8 +335,9 @@ for name, slopes in found.items():
 #   magnitude, which is why the weights below do, too.
 # - `image_size`: the painting's shorter side, in pixels.
 # - `style_size`: the style picture's. Strokes are borrowed at the size that they have
-#   there, and receptive fields do not grow with the picture: in a large style picture
-#   the network sees brush strokes, in a small one whole swirls and circles.
+#   there, so a larger style picture gives larger strokes. Receptive fields do not grow
+#   with it: in a large style picture they see single strokes, in a small one whole
+#   swirls and circles.
 #
 # Try others, but leave the three sets below as they are: they are checked.
 
@@ -513,7 +514,7 @@ if PROFILE == "full":
 # %% [markdown]
 # ## Further reading
 #
-# - CS231n, lecture 12, *Visualizing and Understanding*.
+# - CS231n (spring 2017), lecture 12, *Visualizing and Understanding*.
 # - Gatys, Ecker and Bethge, [*Texture Synthesis Using Convolutional Neural
 #   Networks*](https://arxiv.org/abs/1505.07376) (2015): where the Gram matrix comes
 #   from.

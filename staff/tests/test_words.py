@@ -8,6 +8,7 @@ import pytest
 from cs231n import handout, hint
 from staff import markers
 from staff.questions import ROOT, notebook_names, questions
+from staff.report import _equation
 
 OPENING = "## Before you start"
 CLOSING = ("## What to take away", "## Further reading")
@@ -237,3 +238,18 @@ def test_a_step_of_class_visualization_may_be_normalised_or_not():
     _, idea, formula = hint.ladder(function)
     assert "as it is or brought to length one" in idea
     assert "learning_rate * g, or learning_rate * g / ||g||" in formula
+
+
+FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$]+?)\$", re.DOTALL)
+
+
+@pytest.mark.parametrize("name", notebook_names())
+def test_the_report_draws_every_formula(name):
+    found = [m for text in texts(name) for m in FORMULA.findall(text)]
+    assert found
+    as_code = [
+        latex
+        for block, inline in found
+        if "<math" not in _equation(None, latex := block or inline, display=bool(block))
+    ]
+    assert as_code == []
