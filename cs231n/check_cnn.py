@@ -81,7 +81,7 @@ class Network(PretrainedCNN):
     def backward(self, dout: Array, cache: Any) -> tuple[Array, dict[str, Array]]:
         """Return the gradient at the pictures, and zeros at the weights."""
         end, shape, a = cache
-        grads = {name: np.zeros_like(value) for name, value in self.params.items()}
+        grads = {name: 0 * value for name, value in self.params.items()}
         if np.shape(dout) != ((len(a), C) if end is None else a.shape):
             raise ValueError(f"backward() got a gradient of shape {np.shape(dout)}.")
         if end is None:

@@ -1,6 +1,6 @@
 """Which mistake was made: one of the bank, or one that shows in the numbers alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -109,7 +109,7 @@ def seen(
     exercise: Exercise,
     way: str,
 ) -> list[str]:
-    """Name mistakes that show in the numbers themselves, whoever made them.
+    """Name mistakes that show in a result as a whole, whoever made them.
 
     Args:
         results: Output -> what the student's function gave.
@@ -123,20 +123,48 @@ def seen(
     """
     right = bench.record.right["own" if way == "sample" else way]
     given = exercise.inputs(bench) if exercise.inputs else {}
+
+    def look(name: str, value: Array) -> str:
+        return (
+            _as_another(name, value, right)
+            or _as_words(value, right[name])
+            or _as_numbers(name, value, right[name], exercise.letters)
+            or _as_input(name, value, right[name], given)
+        )
+
+    return _said(look, results, problems)
+
+
+def seen_in_parts(
+    results: Results, problems: Mapping[str, str], bench: Bench, exercise: Exercise
+) -> list[str]:
+    """Name timesteps, sequences or gates that are right while others are not.
+
+    Args:
+        results: Output -> what the student's function gave, with its own ground.
+        problems: As for ``seen``, like all that follow.
+        bench: See there.
+        exercise: See there.
+    """
+    stored = bench.record.parts
+
+    def look(name: str, value: Array) -> str:
+        axes = exercise.parts.get(name, {})
+        return _in_parts(name, value, stored.get(name, {}), axes)
+
+    return _said(look, results, problems)
+
+
+def _said(
+    look: Callable[[str, Array], str], results: Results, problems: Mapping[str, str]
+) -> list[str]:
+    """Return what is found in wrong results, once for all of which it is true."""
     said: dict[str, list[str]] = {}
     for name in problems:
         value = results[name]
         if value.dtype.kind not in "fiub" or not np.isfinite(value).all():
             continue
-        parts = bench.record.parts.get(name, {}) if way == "own" else {}
-        sentence = (
-            _as_another(name, value, right)
-            or _as_words(value, right[name])
-            or _as_numbers(name, value, right[name], exercise.letters)
-            or _as_input(name, value, right[name], given)
-            or _in_parts(name, value, parts, exercise.parts.get(name, {}))
-        )
-        if sentence:
+        if sentence := look(name, value):
             said.setdefault(sentence, []).append(name)
     return [
         sentence.format(" and ".join(names), "are" if len(names) > 1 else "is")

@@ -36,7 +36,7 @@ from cs231n.check_marks import (
     Results,
     mark,
 )
-from cs231n.check_naming import recognise, recognise_in_part, seen
+from cs231n.check_naming import recognise, recognise_in_part, seen, seen_in_parts
 from cs231n.check_words import broken_module, describe, unwritten
 
 DONE, REMARKED = "done", "done, with a remark"
@@ -446,6 +446,10 @@ def _explain(looks: list[_Look], bench: Bench, exercise: Exercise) -> Verdict:
             return Verdict(
                 WRONG, f"{facts} {where}{mistake.says}", named=[mistake.says]
             )
+    for look in (k for k in whole if k.way == "own"):
+        if parts := seen_in_parts(look.results, look.problems, bench, exercise):
+            facts = _facts(look.results, look.problems)
+            return Verdict(WRONG, f"{facts} {' '.join(parts)}", named=parts)
     if whole:
         return Verdict(WRONG, _facts(whole[0].results, whole[0].problems))
     error = looks[0].error

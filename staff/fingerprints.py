@@ -85,7 +85,7 @@ def bank() -> tuple[dict[str, Writing], tuple[Slip, ...]]:
     known |= {f"{q.id}/{f.short}": f for q in questions() for f in q.functions}
     writings: dict[str, Writing] = {}
     slips = []
-    for file in sorted((ROOT / "staff" / "mistakes").glob("*.toml")):
+    for file in sorted((ROOT / "staff" / "mistakes").glob("q*.toml")):
         stored: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
         for row in stored["writings"]:
             writing = writings.setdefault(row["name"], Writing())

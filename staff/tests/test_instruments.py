@@ -128,6 +128,7 @@ def distance(found, stored, how):
     return away
 
 
+@pytest.mark.slow
 def test_right_and_wrong_ways_lie_far_apart(tell):
     """Print, for every function, how near the nearest right and wrong ways come."""
     tell(

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from dataclasses import replace
 
@@ -56,24 +57,48 @@ def assert_named(said):
     assert len(missed) <= (1 - NEEDED) * len(said), missed
 
 
+def some(slips, step):
+    """Every so many of the mistakes, so that a run of all tests is short."""
+    return [s for k, s in enumerate(slips) if k % step == 0]
+
+
 @pytest.mark.parametrize("module", MODULES)
-def test_mistakes_in_other_writings_than_the_stored_one_are_named(module):
+def test_some_mistakes_in_other_writings_than_the_stored_one_are_named(module):
+    assert_named(
+        verdicts(some(of_module(module), 8), check_marks.records(), ["others"])
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", MODULES)
+def test_mistakes_in_all_writings_are_named(module):
     slips = of_module(module)
-    said = verdicts(slips, check_marks.records(), ["others"])
-    assert len(said) >= len(slips)
+    said = verdicts(slips, check_marks.records(), ["edit", "others"])
+    assert len(said) >= 2 * len(slips)
     assert_named(said)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_on_other_inputs_mistakes_are_told_apart_as_well(module):
+def assert_told_apart(slips, module):
     records = fingerprints.make(OTHER_SEED, only=module + ".", watched=False)
-    assert_named(verdicts(of_module(module), records, ["edit"]))
+    assert_named(verdicts(slips, records, ["edit"]))
     # Without the fingerprints of these inputs nothing fits, and nothing is named.
     strangers = check_marks.Records(OTHER_SEED + 1, records.functions)
     slip = next(s for s in of_module(module) if not s.key.endswith(FIXED_INPUTS))
     with rewritten(*answers_with(slip, "edit")):
         verdict = judge(FUNCTIONS[slip.key], strangers, exercise(slip.key))
-    assert (verdict.state, verdict.named) == ("wrong", [])
+    assert verdict.state in {"wrong", "cannot tell yet"}
+    assert slip.says not in verdict.named
+
+
+def test_on_other_inputs_some_mistakes_are_told_apart_as_well():
+    module = "cs231n.image_gradients"
+    assert_told_apart(some(of_module(module), 4), module)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", MODULES)
+def test_on_other_inputs_all_mistakes_are_told_apart_as_well(module):
+    assert_told_apart(of_module(module), module)
 
 
 @pytest.mark.parametrize(
@@ -251,3 +276,43 @@ def test_a_module_that_was_not_imported_before_is_put_back_as_it_should_be():
         check=False,
     )
     assert done.returncode == 0
+
+
+# Mistakes that were written without a look at the bank
+
+
+TRIALS = ROOT / "staff" / "mistakes" / "trials.toml"
+NAMED = 0.7
+
+
+def trial_verdicts(step):
+    """Judge the trials; for each, its row and what is said of it."""
+    rows = tomllib.loads(TRIALS.read_text("utf-8"))["trials"][::step]
+    said = []
+    for row in rows:
+        function = FUNCTIONS[row["function"]]
+        answers = {function.name: row["body"]}
+        if "partner" in row:
+            forward = function.name.replace("backward", "forward")
+            answers[forward] = row["partner"]
+        with rewritten(answers):
+            verdict = judge(function, check_marks.records(), exercise(function.key))
+        said.append((row, verdict))
+    return said
+
+
+def assert_most_are_named(said, tell):
+    passed = [row["what"] for row, verdict in said if verdict.state == "done"]
+    assert not passed
+    named = [row for row, verdict in said if verdict.named]
+    tell(f"{len(named)} of {len(said)} mistakes that the bank does not know are named")
+    assert len(named) >= NAMED * len(said)
+
+
+def test_most_of_some_mistakes_that_the_bank_does_not_know_are_named(tell):
+    assert_most_are_named(trial_verdicts(5), tell)
+
+
+@pytest.mark.slow
+def test_most_mistakes_that_the_bank_does_not_know_are_named(tell):
+    assert_most_are_named(trial_verdicts(1), tell)
