@@ -123,7 +123,7 @@ def _asked(job: Job) -> dict[str, object]:
     return {
         "files": dict(job.files),
         "key": job.function.key,
-        "tests": ["-m", f"{marker} and not data", *_test_files(marker)],
+        "tests": ["-m", f"{marker} and not care and not data", *_test_files(marker)],
         "cells": list(cells(job.function)),
     }
 

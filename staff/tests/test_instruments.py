@@ -45,12 +45,32 @@ def cases(function):
             yield name, job(function, answers_with(slip, writing)), slip.tier == "care"
 
 
+# With states in float32, finite differences of the forward pass have too few digits for
+# the limits of its backward pass and of the model, in the notebooks of every edition.
+COARSE = {
+    f"cs231n.{name}"
+    for name in (
+        "rnn_layers.rnn_backward",
+        "rnn_layers.lstm_backward",
+        "rnn_layers.rnn_step_backward",
+        "rnn_layers.lstm_step_backward",
+    )
+}
+
+
+def is_too_coarse(name, function):
+    return function.key in COARSE and name in {"float32"}
+
+
 def disagreements(chosen, description=""):
     """Return what any of the three says that is not so."""
     found = {}
     answers = opinions([j for _, j, _ in chosen], DATA, description)
     for (name, asked, right), said in zip(chosen, answers, strict=True):
-        if said.accepted != (right,) * 3:
+        wanted = (right,) * 3
+        if right and is_too_coarse(name, asked.function):
+            wanted = (True, False, False)
+        if said.accepted != wanted:
             found[asked.function.key, name] = said
     return found
 
