@@ -465,8 +465,9 @@ plot_losses(
     alt="Training loss of the RNN over 100 iterations, falling steeply towards zero.",
 )
 final_loss = small_rnn_solver.loss_history[-1]
-# Of 94 other seeds none fails: 0.055 on average, with a standard deviation of 0.014.
-check_below("RNN overfits 50 captions", {"final loss": (final_loss, 0.1)})
+# Of 169 other seeds one ends above 0.1. The average is 0.055, the standard deviation
+# 0.014, and the check's limit nearly seven of them away.
+check_below("RNN overfits 50 captions", {"final loss": (final_loss, 0.15)})
 
 # %% [markdown]
 # ## Write captions
