@@ -49,7 +49,7 @@ WIDE_GRID = (2, 4)
 """Cells of the last map for the unreduced features: 512 maps make 4096 numbers."""
 CAP = 50
 """The leading components are cut down to the size of this one."""
-RMS = 2.0
+RMS = 4.0
 """Size of the reduced features. Smaller ones hardly tell pictures apart at the start,
 when the weights they meet are small: the RNN of the original notebooks then needs more
 than its 100 iterations to learn 50 captions by heart."""

@@ -535,10 +535,11 @@ plot_losses(
     alt="Training loss of the RNN over 100 iterations, falling steeply towards zero.",
 )
 final_loss = small_rnn_solver.loss_history[-1]
-# Of 94 other seeds none fails: 0.055 on average, with a standard deviation of 0.014.
+# Of 171 other seeds one ends above 0.1, at 0.105. The average is 0.055 and the standard
+# deviation 0.014; the check's limit is more than four of them away.
 check_below(
     "RNN overfits 50 captions",
-    {"final loss": (final_loss, 0.1)},
+    {"final loss": (final_loss, 0.12)},
     function="CaptioningRNN.loss",
 )
 
