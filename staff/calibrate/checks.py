@@ -168,7 +168,7 @@ CHECKS = {
             "NetworkVisualization-PyTorch",
             (
                 *_PHOTOGRAPHS,
-                *("Extra exercises", "Better maps", "Which map is right?"),
+                *("Better maps", "Which map is right?"),
             ),
         )
     ),
@@ -176,7 +176,7 @@ CHECKS = {
         Sections(
             "NetworkVisualization-PyTorch",
             (*_PHOTOGRAPHS, "Class visualization", "A gallery"),
-            without=("target_y = 187", "if frames:"),
+            without=("target_y = 187", "show_animation("),
         )
     ),
     "style-inversion": Check(
