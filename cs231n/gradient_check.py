@@ -233,7 +233,7 @@ def assert_gradients_match(
     upstream = [rng.normal(size=np.shape(out)) for out in outputs]
     coarse = any(np.asarray(out).dtype == np.float32 for out in outputs)
     results = backward(*copies(*upstream), cache)
-    grads = copies(*(results if isinstance(results, tuple) else (results,)))
+    grads = copies(*(results if isinstance(results, tuple | list) else (results,)))
     for name, value in inputs.items():  # only now: the cache may hold the inputs
         if value.flags.writeable:
             value[...] = kept[name]

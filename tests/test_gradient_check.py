@@ -255,6 +255,13 @@ def test_integers_have_no_gradient_and_one_gradient_may_come_bare(rng):
     assert_gradients_match(relu_forward, relu_backward, x, rng)
 
 
+def test_gradients_may_come_in_a_list(rng):
+    def in_a_list(dout, cache):
+        return list(affine_backward(dout, cache))
+
+    assert_gradients_match(affine_forward, in_a_list, normals(rng), rng)
+
+
 def test_directions_do_not_change_the_inputs(rng):
     inputs = normals(rng, {"x": (40, 30), "w": (30, 2), "b": (2,)})
     before = inputs["x"].copy()
