@@ -98,8 +98,20 @@ class Notes:
             module = getattr(value, "__module__", None) or ""
             if module.startswith("cs231n.") and name.startswith(("show", "plot")):
                 names[name] = _show_nothing
-        names["check_below"] = lambda title, values: self.note(title, values, "<")
-        names["check_at_least"] = lambda title, values: self.note(title, values, ">=")
+
+        def check_below(
+            title: str, values: Mapping[str, tuple[Any, float]], function: str = ""
+        ) -> None:
+            del function
+            self.note(title, values, "<")
+
+        def check_at_least(
+            title: str, values: Mapping[str, tuple[Any, float]], function: str = ""
+        ) -> None:
+            del function
+            self.note(title, values, ">=")
+
+        names["check_below"], names["check_at_least"] = check_below, check_at_least
         names[_NOTE] = lambda holds, title: self.note(
             title, {"holds": (holds, 1.0)}, ">="
         )

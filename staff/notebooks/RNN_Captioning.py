@@ -535,7 +535,7 @@ plot_losses(
     alt="Training loss of the RNN over 100 iterations, falling steeply towards zero.",
 )
 final_loss = small_rnn_solver.loss_history[-1]
-# Of 171 other seeds one ends above 0.1, at 0.105. The average is 0.055 and the standard
+# Of 173 other seeds one ends above 0.1, at 0.105. The average is 0.055 and the standard
 # deviation 0.014; the check's limit is more than four of them away.
 check_below(
     "RNN overfits 50 captions",

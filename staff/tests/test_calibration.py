@@ -11,7 +11,7 @@ from cs231n.semi_supervised import STEPS
 from staff import calibrate
 from staff.calibrate import checks, gans
 from staff.calibrate.checks import CHECKS, Check, spreads
-from staff.calibrate.sections import Sections
+from staff.calibrate.sections import Notes, Sections
 from staff.questions import ROOT
 
 NOTEBOOK = """\
@@ -232,3 +232,14 @@ def test_originally_only_captions_of_one_picture_are_not_learned():
     apart = [line for line in lines if not line["shared"]]
     assert apart
     assert checks.share_of_failures(apart) <= 1 / 500
+
+
+def test_checks_are_noted_with_the_arguments_that_cells_give_them():
+    notes, names = Notes(), {}
+    notes.put_into(names)
+    names["check_below"]("loss", {"final": (0.5, 1)}, function="CaptioningRNN.loss")
+    names["check_at_least"]("score", {"of all": (2, 1)}, function="tv_loss")
+    assert notes.numbers == {
+        "loss: final": (0.5, "<", 1.0),
+        "score: of all": (2.0, ">=", 1.0),
+    }
