@@ -500,7 +500,7 @@ check(
 # avoid. Here it is a test: a model that cannot learn 50 captions by heart has a bug.
 # `CaptioningSolver` (given, in `cs231n/captioning_solver.py`) draws minibatches and
 # takes gradient steps that minimise the loss; open it to see how your `loss` is used.
-# After 100 iterations the loss should be below 0.1.
+# After 100 iterations the loss should be below 0.1 or thereabouts (0.12 is allowed).
 
 # %%
 np.random.seed(SEED)
