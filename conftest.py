@@ -58,6 +58,21 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
 
 
+@pytest.fixture(autouse=True)
+def _any_device(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Judge answers that name a GPU on the CPU, where there is no GPU."""
+    with_torch = {"q3", "q4", "q5"} & {
+        mark.name for mark in request.node.iter_markers()
+    }
+    if not with_torch:
+        yield
+        return
+    from cs231n.check_gpu import cpu_for_gpu
+
+    with cpu_for_gpu(lambda: None):
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:
     with threadpoolctl.threadpool_limits(1):

@@ -45,6 +45,8 @@ class _OnCPU(TorchFunctionMode):
         if func is torch.Tensor.cuda:
             self._noticed()
             return args[0]
+        if func is torch.device:  # to name one is harmless, as torch itself does
+            return func(*args, **(kwargs or {}))
         return func(
             *(self._plain(a) for a in args),
             **{name: self._plain(a) for name, a in (kwargs or {}).items()},

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+import torch
 
 from cs231n import check_marks
 from cs231n.assignment import functions
@@ -58,8 +59,16 @@ COARSE = {
 }
 
 
-def is_too_coarse(name, function):
-    return function.key in COARSE and name in {"float32"}
+def wanted_of(name, function, right):
+    """Return what each of the three should say."""
+    if not right:
+        return (False, False, False)
+    if name == "float32" and function.key in COARSE:
+        return (True, False, False)
+    remark = bank()[0][name].remarks.get(function.name, "") if name in bank()[0] else ""
+    if "names a GPU" in remark and not torch.cuda.is_available():
+        return (True, True, False)  # a notebook runs on the machine as it is
+    return (True, True, True)
 
 
 def disagreements(chosen, description=""):
@@ -67,10 +76,7 @@ def disagreements(chosen, description=""):
     found = {}
     answers = opinions([j for _, j, _ in chosen], DATA, description)
     for (name, asked, right), said in zip(chosen, answers, strict=True):
-        wanted = (right,) * 3
-        if right and is_too_coarse(name, asked.function):
-            wanted = (True, False, False)
-        if said.accepted != wanted:
+        if said.accepted != wanted_of(name, asked.function, right):
             found[asked.function.key, name] = said
     return found
 

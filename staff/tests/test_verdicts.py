@@ -253,6 +253,8 @@ def test_what_names_a_gpu_is_taken_for_the_cpu_only_for_a_while():
         model = torch.nn.Linear(2, 3).cuda().to(torch.device("cuda"))
         assert model(torch.ones(1, 2).to("cuda")).shape == (1, 3)
         assert kind(2, 3).shape == (2, 3)
+        with torch.random.fork_rng():
+            assert torch.rand(2, device=torch.device("cuda")).shape == (2,)
     assert len(seen) >= 6
     assert torch.cuda.FloatTensor is not torch.FloatTensor
     if not torch.cuda.is_available():
