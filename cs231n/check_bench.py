@@ -15,6 +15,7 @@ from cs231n.assignment import Function, functions
 from cs231n.check_marks import Array, Record, Records, Results, agree, mark
 
 GATES = ("the input gate", "the forget gate", "the output gate", "the block input")
+ASIDE = "aside: "  # what results begin with that are not compared
 ONE = "fails at a size of 1"  # what a remark about that begins with
 
 

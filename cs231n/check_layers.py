@@ -65,6 +65,7 @@ class Pair:
         if self.name != "word_embedding":
             return {"": drawn}
         inputs, douts = drawn
+        inputs["x"][0, 0] = SIZES["V"] - 1
         # Words that are in no sequence have vectors all the same.
         fewer = inputs | {"x": inputs["x"] % (SIZES["V"] - 1)}
         return {"": drawn, " without the last word": (fewer, douts)}

@@ -17,6 +17,7 @@ from torch import nn
 
 from cs231n.accuracy import LIMITS
 from cs231n.check_bench import (
+    ASIDE,
     ONE,
     Bench,
     Care,
@@ -148,7 +149,13 @@ def _fooling(bench: Bench, way: str) -> Results:
         ),
         "the class it ends with": np.array([float(scores.argmax() == target)]),
         "the number of steps behind the goal, and 1": np.array([1.0 + on]),
+        f"{ASIDE}steps": np.array([float(len(steps))]),
     }
+
+
+def _takes_some_steps(results: Results) -> bool:
+    """Tell whether it shows when steps stop too early, and when they go on."""
+    return 3 <= float(results[f"{ASIDE}steps"][0]) <= 40
 
 
 def _update(bench: Bench, way: str) -> Results:
@@ -157,10 +164,11 @@ def _update(bench: Bench, way: str) -> Results:
     model = Watched(rng)
     img = tensor(rng.randn(1, 3, 9, 12)).requires_grad_()
     before = img.detach().clone()
+    target = int(model.layers(before)[0].argsort()[-3])  # not the highest score
     results = {}
     # The second step tells whether gradients of the first one were kept.
     for name in ("the first step", "the second step"):
-        bench.call(img, model, 3, 0.01, 2.5)
+        bench.call(img, model, target, 0.01, 2.5)
         results[name] = as_array(name, img.detach() - before)
         before = img.detach().clone()
     return results
@@ -317,6 +325,7 @@ EXERCISES = {
     ),
     f"{PIXELS}make_fooling_image": _exercise(
         _fooling,
+        suits=_takes_some_steps,
         begun=_CALLS_MODEL,
         blank=lambda results: not results["the first step"].any(),
         letters={"C": CLASSES},

@@ -19,6 +19,7 @@ import numpy as np
 from cs231n import check_marks
 from cs231n.assignment import Function, functions
 from cs231n.check_bench import (
+    ASIDE,
     Bench,
     Exercise,
     GoneError,
@@ -470,7 +471,8 @@ def _facts(results: Results, problems: Mapping[str, str]) -> str:
             f"{_listed(names)} {_plural(problem) if len(names) > 1 else problem}"
             for problem, names in groups.items()
         )
-    right = [name for name in results if name not in problems]
+    aside = (name for name in results if not name.startswith(ASIDE))
+    right = [name for name in aside if name not in problems]
     if not right:
         return f"{text}."
     return f"{text}; {_listed(right)} {'are' if len(right) > 1 else 'is'} right."
