@@ -226,7 +226,7 @@ check(
 far = torch.tensor([[-100.0]], requires_grad=True)
 loss = generator_loss(far.clone())
 loss.backward()
-print(f"at a score of -100: loss {loss.item():g}, slope {far.grad.item():g}")
+print(f"at a score of -100: loss {loss.item():g}, gradient {far.grad.item():g}")
 
 # %% [markdown]
 # ## Optimizer
@@ -260,11 +260,11 @@ check(
 
 
 # %%
-histories, drawn = {}, {}
+histories, fakes = {}, {}
 
 
 def learn(name, D, G, losses, iterations, solvers=None, **arguments):
-    """Train, keep the history and a thousand drawn digits, and show the way there."""
+    """Train, keep the history and a thousand fakes, and show the way there."""
     D, G = D.to(device), G.to(device)
     solvers = solvers or (get_optimizer(D), get_optimizer(G))
     epochs = max(1, round(iterations / len(loader_train))) if FULL else 1
@@ -278,12 +278,12 @@ def learn(name, D, G, losses, iterations, solvers=None, **arguments):
     )
     histories[name] = history
     torch.manual_seed(SEED)
-    drawn[name] = deprocess_img(draw(G, sample_noise(1000, NOISE_DIM).to(device)))
+    fakes[name] = deprocess_img(draw(G, sample_noise(1000, NOISE_DIM).to(device)))
     print(f"{total} iterations in {history.seconds:.0f} seconds")
     show_training(
         history.samples,
-        alt=f"{name}: sixteen drawn digits in each row, from noise at the top to what "
-        "is drawn at the end of training.",
+        alt=f"{name}: sixteen fakes in each row, from noise at the top to what "
+        "the generator makes at the end of training.",
     )
     return G
 
@@ -501,7 +501,7 @@ plot_training(
 judge = Judge(load_digit_classifier(device), held_out.images[:1000])
 qualities = {
     "real digits": judge(train_digits.images[:1000]),
-    **{name: judge(pictures) for name, pictures in drawn.items()},
+    **{name: judge(pictures) for name, pictures in fakes.items()},
 }
 print_quality(qualities)
 plot_quality(
@@ -517,7 +517,7 @@ if FULL:
     check_at_least(
         "the convolutional GAN",
         {
-            "digits drawn": (qualities["convolutional"].modes, 10),
+            "different digits": (qualities["convolutional"].modes, 10),
             "share of the next best Fréchet distance saved": (
                 1 - qualities["convolutional"].frechet / others,
                 0.5,
@@ -569,12 +569,12 @@ frames = [
 ]
 show_strip(
     tile(between.reshape(-1, 28, 28), 12),
-    alt="Six rows; in each a drawn digit turns into another one in twelve small steps.",
+    alt="Six rows; in each a fake turns into another one in twelve small steps.",
 )
 show_animation(
     frames,
     Path("build", "gan_interpolation.gif"),
-    alt="Six drawn digits that turn into others and back.",
+    alt="Six fakes that turn into others and back.",
 )
 
 # %% [markdown]
@@ -666,7 +666,7 @@ with attempt():
                 critic_generator_loss(torch.full((4, 1), 3.0)),
                 -3.0,
             ),
-            "penalty of a slope of 3": (
+            "penalty of a gradient of 3": (
                 gradient_penalty(slope, here, -here).detach(),
                 40.0,
             ),
@@ -693,7 +693,7 @@ with attempt():
 
 with attempt():
     new = ("spectral normalization", "WGAN-GP")
-    qualities |= {name: judge(drawn[name]) for name in new if name in drawn}
+    qualities |= {name: judge(fakes[name]) for name in new if name in fakes}
     print_quality(qualities)
 
 # %% [markdown] tags=["extra"]
