@@ -83,10 +83,8 @@ def disagreements(chosen, description=""):
 
 # One right and one wrong way each, of functions whose notebooks need little time.
 SOME = [
-    "cs231n.rnn_layers.lstm_step_backward",
     "cs231n.classifiers.rnn.CaptioningRNN.sample",
     "cs231n.style_transfer_pytorch.tv_loss",
-    "cs231n.gan_pytorch.generator_loss",
 ]
 
 
