@@ -140,7 +140,7 @@ def _test_files(marker: str) -> tuple[str, ...]:
         path.relative_to(ROOT).as_posix()
         for path in sorted((ROOT / "tests").glob("test_*.py"))
         if any(
-            line.partition("#")[0].rstrip(" )]").endswith(f"pytest.mark.{marker}")
+            re.search(rf"pytest\.mark\.{marker}\b", line.partition("#")[0])
             for line in path.read_text("utf-8").splitlines()
         )
     )

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from cs231n.layers import softmax_loss
+
 
 class SmallCNN:
     """Three smooth layers: two of mixing colours and neighbours, one of scores.
@@ -10,9 +12,12 @@ class SmallCNN:
     taken off first, so results differ from those of test mode.
     """
 
-    def __init__(self, rng, classes=5):
+    def __init__(self, rng, classes=100):
         self.mix = [rng.normal(size=(4, 3)), rng.normal(size=(6, 4))]
-        self.params = {"W11": rng.normal(size=(6, classes)), "b11": np.zeros(classes)}
+        W = rng.normal(size=(6, classes))
+        # Of one length, so that there is a way to the top for each of many classes.
+        W *= np.sqrt(6) / np.linalg.norm(W, axis=0)
+        self.params = {"W11": W, "b11": np.zeros(classes)}
         self.runs = []  # start, end and mode of each forward pass
 
     def forward(self, X, start=None, end=None, mode="test"):
@@ -43,6 +48,13 @@ class SmallCNN:
             dmixed = dout / (1 + kept**2) / 4
             dout = _unblend(np.einsum("kc,nkhw->nchw", self.mix[layer], dmixed))
         return np.array(dout), {}
+
+    def loss(self, X, y=None):
+        if y is None:
+            return self.forward(X, mode="test")[0]
+        scores, cache = self.forward(X, mode="train")
+        loss, dscores = softmax_loss(scores, y)
+        return loss, self.backward(dscores, cache)[1]
 
 
 def _blend(X):

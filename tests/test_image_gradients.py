@@ -138,7 +138,7 @@ def test_pictures_that_are_none_are_refused(model, X, change, error, message):
     [
         (np.array([1, 2]), ValueError, "5 pictures and classes of shape"),
         (np.array([1.0, 2, 3, 0, 0]), TypeError, "integers"),
-        (np.array([1, 2, 5, 0, 0]), IndexError, "no class 5; the network knows 0 to 4"),
+        (np.array([1, 2, 100, 0, 0]), IndexError, "no class 100; .* 0 to 99"),
         (np.array([1, -1, 2, 0, 0]), IndexError, "no class -1"),
     ],
 )
@@ -149,7 +149,7 @@ def test_classes_that_are_none_are_refused(model, X, y, error, message):
 
 @care
 def test_a_target_that_is_no_class_and_several_pictures_are_refused(model, X):
-    with pytest.raises(IndexError, match="no class 5"):
-        make_fooling_image(X[:1], 5, model)
+    with pytest.raises(IndexError, match="no class 100"):
+        make_fooling_image(X[:1], 100, model)
     with pytest.raises(ValueError, match="5 pictures where one is wanted"):
         make_fooling_image(X, 1, model)
