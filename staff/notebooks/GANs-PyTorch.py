@@ -217,6 +217,10 @@ check(
     within=LIMITS["GAN losses"],
     function="discriminator_loss",
 )
+# A network can only learn from a loss whose gradient finds its way back to the scores.
+real, fake = logits_real.clone().requires_grad_(), logits_fake.clone().requires_grad_()
+discriminator_loss(*copies(real, fake)).sum().backward()
+generator_loss(fake.clone()).sum().backward()
 
 # %% [markdown]
 # Early in training logits can be far off. The loss should stay finite, and its gradient
@@ -372,6 +376,8 @@ check(
     within=LIMITS["GAN losses"],
     function="ls_discriminator_loss",
 )
+ls_discriminator_loss(*copies(real, fake)).sum().backward()
+ls_generator_loss(fake.clone()).sum().backward()
 
 # %%
 torch.manual_seed(SEED)
