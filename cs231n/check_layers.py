@@ -65,7 +65,9 @@ class Pair:
         if self.name != "word_embedding":
             return {"": drawn}
         inputs, douts = drawn
-        inputs["x"][0, 0] = SIZES["V"] - 1
+        x = inputs["x"]
+        # The last word; one twice in a sequence; one in two of them at one timestep.
+        x[0, 0], x[0, 2], x[1, 1] = SIZES["V"] - 1, x[0, 3], x[2, 1]
         # Words that are in no sequence have vectors all the same.
         fewer = inputs | {"x": inputs["x"] % (SIZES["V"] - 1)}
         return {"": drawn, " without the last word": (fewer, douts)}
