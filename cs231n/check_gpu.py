@@ -89,6 +89,7 @@ def cpu_for_gpu(noticed: Callable[[], None]) -> Iterator[None]:
         noticed()
         return module
 
+    # A method is replaced on purpose below, which mypy cannot know.
     try:
         for name in names:
             setattr(torch.cuda, name, _Kind(name, noticed))
