@@ -46,11 +46,11 @@ bench: setup ## measure speed against torch, as ratios
 	@$(RUN) -m benchmarks $(ARGS)
 
 data: scenes ## prepare the embedded data; quick when that is done
-	@$(if $(filter full,$(PROFILE)),$(RUN) -m cs231n.datasets.tiny_model)
+	@$(if $(filter full,$(PROFILE)),$(RUN) -m cs231n.embedded.tiny_model)
 
 # All that the tests need; the quick profile makes do with an untrained network.
 scenes: setup
-	@$(RUN) -m cs231n.datasets.scene_captions
+	@$(RUN) -m cs231n.embedded.captions
 
 lab: setup ## open JupyterLab
 	@$(RUN) -m jupyter lab $(ARGS)

@@ -67,7 +67,7 @@ def _any_device(request: pytest.FixtureRequest) -> Iterator[None]:
     if not with_torch:
         yield
         return
-    from cs231n.check_gpu import cpu_for_gpu
+    from cs231n.tools.check.gpu import cpu_for_gpu
 
     with cpu_for_gpu(lambda: None):
         yield

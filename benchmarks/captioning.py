@@ -25,8 +25,8 @@ from benchmarks.torch_twin import (
 )
 from cs231n import optim
 from cs231n.captioning_solver import CaptioningSolver
-from cs231n.classifiers.fast_rnn import FastCaptioningRNN
 from cs231n.classifiers.rnn import CaptioningRNN
+from cs231n.extras.fast_rnn import FastCaptioningRNN
 from cs231n.gradient_check import (
     eval_numerical_gradient,
     eval_numerical_gradient_array,

@@ -18,7 +18,6 @@ from torch.nn import functional as F  # noqa: N812 (its usual name)
 
 from benchmarks.captioning import assert_close
 from benchmarks.harness import Row, Work, ways
-from cs231n import compiled
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.fast_layers import (
     conv_backward_fast,
@@ -29,6 +28,7 @@ from cs231n.fast_layers import (
     max_pool_forward_fast,
 )
 from cs231n.im2col import Array
+from cs231n.support.kernels import compiled
 
 PEERS = {"torch_no_grad": "torch no-grad", "all_columns": "all columns"}
 TWOS = {"pool_height": 2, "pool_width": 2, "stride": 2}

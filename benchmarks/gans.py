@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.harness import Row
 from cs231n import gan_pytorch as q5
-from cs231n.gan_step import GANStep
-from cs231n.gan_training import Batches
+from cs231n.support.gans.step import GANStep
+from cs231n.support.gans.training import Batches
 
 Draw = Callable[[int, int], torch.Tensor]
 

@@ -145,7 +145,7 @@ def _repeats(work: Work, protocol: Protocol) -> int:
 
 def ways() -> Iterator[tuple[int, str, Callable[[Work], Work]]]:
     """Yield the ways to compute that there are: number, name, and what wraps work."""
-    from cs231n import compiled
+    from cs231n.support.kernels import compiled
 
     def alone(work: Work) -> Work:
         def run() -> object:
@@ -164,7 +164,7 @@ def threads(count: int) -> Iterator[None]:
     """Give BLAS, torch and our kernels this many threads."""
     import torch
 
-    from cs231n import compiled
+    from cs231n.support.kernels import compiled
 
     before = torch.get_num_threads()
     torch.set_num_threads(count)
@@ -196,7 +196,7 @@ def surroundings(count: int) -> dict[str, Any]:
 
 
 def _kernels() -> str:
-    from cs231n import compiled
+    from cs231n.support.kernels import compiled
 
     built = compiled.kernels()
     return "none" if built is None else ("plain", "AVX2", "AVX-512")[built.WIDEST]

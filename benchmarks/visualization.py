@@ -13,11 +13,11 @@ import torch
 
 from benchmarks.harness import Row
 from cs231n.classifiers.squeezenet import load_squeezenet
+from cs231n.lab.painting import make_objective
 from cs231n.net_visualization_pytorch import (
     class_visualization_update_step,
     compute_saliency_maps,
 )
-from cs231n.style_painting import make_objective
 from cs231n.style_transfer_pytorch import extract_features, gram_matrix
 
 

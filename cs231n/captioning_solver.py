@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from cs231n import optim
-from cs231n.accuracy import as_number
+from cs231n.assignment.accuracy import as_number
 from cs231n.coco_utils import sample_coco_minibatch
-from cs231n.file_kinds import because
-from cs231n.files import replacing
-from cs231n.progress import progress_bar
+from cs231n.support.file_kinds import because
+from cs231n.support.files import replacing
+from cs231n.support.progress import progress_bar
 
 _CHECKPOINT_FORMAT = 1
 # Settings that count something, and the smallest number that makes sense.

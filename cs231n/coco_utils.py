@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n import datasets
-from cs231n.file_kinds import because
+from cs231n.support.file_kinds import because
 
 BASE_DIR = str(Path(__file__).resolve().parent / "datasets" / "coco_captioning")
 
@@ -214,7 +214,7 @@ def _locate(base_dir: str | os.PathLike[str]) -> Path:
     if found is not None:
         return found.parent
     print("No coco_captioning folder on disk: using the drawn scenes instead.")
-    from cs231n.datasets import scene_captions
+    from cs231n.embedded import captions as scene_captions
 
     return Path(scene_captions.ensure())
 

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n import datasets, safe_pickle
-from cs231n.file_kinds import because
-from cs231n.tiny_imagenet import load_tiny_imagenet as load_tiny_imagenet  # noqa: PLC0414 (a re-export)
+from cs231n import datasets
+from cs231n.datasets.readers.tiny_imagenet import (
+    load_tiny_imagenet as load_tiny_imagenet,  # noqa: PLC0414 (a re-export)
+)
+from cs231n.support import safe_pickle
+from cs231n.support.file_kinds import because
 
 CIFAR10 = "cifar-10-batches-py"
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
@@ -191,7 +194,7 @@ def load_imagenet_val(
         print(f"ImageNet validation photos of {file}.")
         return X[:num], y[:num], class_names
 
-    from cs231n.datasets import photos
+    from cs231n.embedded import photos
 
     try:
         X, y = photos.load_squares(num)

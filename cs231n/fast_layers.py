@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cs231n.compiled import col2im_6d_cython, col2im_cython, im2col_cython  # noqa: F401 (star imports find them here)
-from cs231n.convolution import convolve, convolve_backward
 from cs231n.im2col import *
-from cs231n.pooling import (
+from cs231n.support.kernels.compiled import (  # noqa: F401 (star imports find them here)
+    col2im_6d_cython,
+    col2im_cython,
+    im2col_cython,
+)
+from cs231n.support.kernels.convolution import convolve, convolve_backward
+from cs231n.support.kernels.pooling import (
     pool_tiles,
     pool_tiles_backward,
     pool_windows,

@@ -17,9 +17,9 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 (the name that everybody knows)
 from torch.utils.data import Sampler
 
-from cs231n.gan_training import count_params as count_params  # noqa: PLC0414 (a re-export)
-from cs231n.gan_training import train_gan
 from cs231n.gradient_check import rel_error as rel_error  # noqa: PLC0414
+from cs231n.support.gans.training import count_params as count_params  # noqa: PLC0414 (a re-export)
+from cs231n.support.gans.training import train_gan
 
 NOISE_DIM = 96
 
@@ -333,9 +333,9 @@ def run_a_gan(
     """
     report = None
     if loader_train is None:
-        from cs231n.datasets.digits import load_digits
-        from cs231n.gan_figures import show_digits
-        from cs231n.gan_training import Batches
+        from cs231n.embedded.digits import load_digits
+        from cs231n.lab.gan_figures import show_digits
+        from cs231n.support.gans.training import Batches
 
         train, _ = load_digits(verbose=False)
         loader_train = Batches(train.images, train.labels, batch_size)

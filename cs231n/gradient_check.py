@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 # What cells ask for comes from here, as ever.
-from cs231n.accuracy import LIMITS as LIMITS  # noqa: PLC0414
-from cs231n.accuracy import as_array, as_number
-from cs231n.accuracy import rel_error as rel_error  # noqa: PLC0414
-from cs231n.checking import check as check  # noqa: PLC0414
-from cs231n.checking import check_at_least as check_at_least  # noqa: PLC0414
-from cs231n.checking import check_below as check_below  # noqa: PLC0414
-from cs231n.checking import check_captions as check_captions  # noqa: PLC0414
+from cs231n.assignment.accuracy import LIMITS as LIMITS  # noqa: PLC0414
+from cs231n.assignment.accuracy import as_array, as_number
+from cs231n.assignment.accuracy import rel_error as rel_error  # noqa: PLC0414
+from cs231n.lab.checks import check as check  # noqa: PLC0414
+from cs231n.lab.checks import check_at_least as check_at_least  # noqa: PLC0414
+from cs231n.lab.checks import check_below as check_below  # noqa: PLC0414
+from cs231n.lab.checks import check_captions as check_captions  # noqa: PLC0414
 
 Array: TypeAlias = NDArray[Any]
 

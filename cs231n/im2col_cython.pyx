@@ -3,7 +3,7 @@
 """Compiled kernels: patches as columns and back, convolution, pooling, Adam, softmax.
 
 ``python setup.py build_ext --inplace`` builds them, here or one folder up. They are
-optional: ``cs231n.compiled`` says what serves without them, with the same numbers.
+optional: ``cs231n.support.kernels.compiled`` says what serves without them, with the same numbers.
 
 Every kernel checks its sizes before it touches memory, works on float32 and float64,
 on any strides, and lets other Python threads run.
@@ -525,7 +525,7 @@ def adam(
             adam_double(&x[0], &dx[0], &m[0], &v[0], n, beta1, beta2, step, epsilon)
 
 
-cdef extern from "tiles.h":
+cdef extern from "support/kernels/tiles.h":
     ctypedef struct Conv:
         Py_ssize_t C, H, W, F, HH, WW, stride, pad, out_h, out_w
         Py_ssize_t tall, wide, plane, few

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n.image_utils import blur_image
-from cs231n.validate import require_class, require_pictures
+from cs231n.support.validate import require_class, require_pictures
 
 Array: TypeAlias = NDArray[np.floating]
 Show: TypeAlias = Callable[[int, Array], object]

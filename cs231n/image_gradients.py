@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n.validate import require_class, require_classes, require_pictures
+from cs231n.support.validate import require_class, require_classes, require_pictures
 
 Array: TypeAlias = NDArray[np.floating]
 

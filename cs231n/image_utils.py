@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n.datasets.picture_files import Picture, TooLargeError, decode
 from cs231n.datasets.pictures import image_from_url as image_from_url  # noqa: PLC0414 (a re-export)
+from cs231n.support.picture_files import Picture, TooLargeError, decode
 
 Mean: TypeAlias = Literal["image", "pixel", "none"]
 

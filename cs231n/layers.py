@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n import compiled
-from cs231n.validate import require_cache, require_labels, require_shapes
+from cs231n.support.kernels import compiled
+from cs231n.support.validate import require_cache, require_labels, require_shapes
 
 Array: TypeAlias = NDArray[Any]
 

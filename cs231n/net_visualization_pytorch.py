@@ -11,15 +11,15 @@ from __future__ import annotations
 import torch
 
 # What notebooks of every edition ask for comes from here, too.
-from cs231n.class_visualization import (
+from cs231n.lab.class_visualization import (
     create_class_visualization as create_class_visualization,  # noqa: PLC0414
 )
-from cs231n.pixels import blur_image as blur_image  # noqa: PLC0414
-from cs231n.pixels import deprocess as deprocess  # noqa: PLC0414
-from cs231n.pixels import jitter as jitter  # noqa: PLC0414
-from cs231n.pixels import preprocess as preprocess  # noqa: PLC0414
-from cs231n.pixels import rescale as rescale  # noqa: PLC0414
-from cs231n.validate_torch import require_class, require_pictures
+from cs231n.support.pixels import blur_image as blur_image  # noqa: PLC0414
+from cs231n.support.pixels import deprocess as deprocess  # noqa: PLC0414
+from cs231n.support.pixels import jitter as jitter  # noqa: PLC0414
+from cs231n.support.pixels import preprocess as preprocess  # noqa: PLC0414
+from cs231n.support.pixels import rescale as rescale  # noqa: PLC0414
+from cs231n.support.validate_torch import require_class, require_pictures
 
 
 def compute_saliency_maps(

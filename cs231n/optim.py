@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n import compiled
+from cs231n.support.kernels import compiled
 
 Array: TypeAlias = NDArray[Any]
 Config: TypeAlias = dict[str, Any]

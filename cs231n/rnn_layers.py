@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cs231n.layers import affine_backward as affine_backward  # noqa: PLC0414
 from cs231n.layers import affine_forward as affine_forward  # noqa: PLC0414
 from cs231n.layers import weighted_softmax_loss
-from cs231n.validate import require_cache, require_shapes, require_words
+from cs231n.support.validate import require_cache, require_shapes, require_words
 
 Array: TypeAlias = NDArray[Any]
 

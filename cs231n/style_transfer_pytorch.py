@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from cs231n import pixels
 from cs231n.gradient_check import rel_error as rel_error  # noqa: PLC0414 (a re-export)
 from cs231n.image_utils import load_image
-from cs231n.pixels import rescale as rescale  # noqa: PLC0414
+from cs231n.support import pixels
+from cs231n.support.pixels import rescale as rescale  # noqa: PLC0414
 
 if TYPE_CHECKING:
     from PIL import Image

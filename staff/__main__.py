@@ -30,26 +30,26 @@ def main(argv: list[str] | None = None) -> int:
     if args.verb == "setup":
         return environment.main(args.arguments)
     if args.verb == "notebooks":
-        from staff import notebooks
+        from staff import convert
 
-        return notebooks.main(args.arguments)
+        return convert.main(args.arguments)
     if args.verb == "table":
         from staff import questions
 
         return questions.main(args.arguments)
     if args.verb == "handout":
-        from staff import handout
+        from staff.handout import build
 
-        return handout.main(args.arguments)
+        return build.main(args.arguments)
     if args.verb == "fingerprints":
-        from staff import fingerprints
+        from staff.mistakes import fingerprints
 
         return fingerprints.main(args.arguments)
     if args.verb == "calibrate":
         from staff import calibrate
 
         return calibrate.main(args.arguments)
-    from staff import run
+    from staff.report import run
 
     return run.main(args.arguments)
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from cs231n import assignment
-from cs231n.assignment import Question as Question  # noqa: PLC0414 (a re-export)
-from cs231n.files import replacing
+from cs231n.assignment import table as assignment
+from cs231n.assignment.table import Question as Question  # noqa: PLC0414 (a re-export)
+from cs231n.support.files import replacing
 from staff import markers
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,7 +55,7 @@ def given(path: str) -> list[str]:
 
 
 def table_for_students() -> str:
-    """Return what ``cs231n/assignment.json`` has to hold: the table, and what is given.
+    """Return what ``assignment.json`` has to hold: the table, and what is given.
 
     What is given tells the check which code a student is not to blame for.
     """

@@ -54,7 +54,8 @@ def fuzz(rounds: int, seed: int) -> None:
         rounds: How often.
         seed: Of the sizes and numbers.
     """
-    from cs231n import compiled, fast_layers, layers, optim
+    from cs231n import fast_layers, layers, optim
+    from cs231n.support.kernels import compiled
 
     k = compiled.kernels()
     if k is None:

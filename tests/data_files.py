@@ -62,7 +62,7 @@ def tiny_imagenet(folder, classes=("n01", "n02"), train=3, val=2, test=2):
 
 def pretrained_model(folder):
     """Write a tiny ``pretrained_model.h5``, one weight transposed; return its path."""
-    from cs231n.datasets.checks import cnn_shapes
+    from cs231n.datasets.fetching.checks import cnn_shapes
 
     rng = np.random.default_rng(2)
     file = folder / "pretrained_model.h5"

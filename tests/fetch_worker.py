@@ -4,11 +4,11 @@ import os
 import signal
 import sys
 
-from cs231n.datasets import download, fetch, registry
+from cs231n.datasets.fetching import download, fetch, registry
 
 PRELOAD = [
     *("pooch", "requests", "h5py", "numpy", "filelock", "tqdm", "zipfile", "tarfile"),
-    *("cs231n.coco_utils", "cs231n.data_utils", "cs231n.datasets.fetch"),
+    *("cs231n.coco_utils", "cs231n.data_utils", "cs231n.datasets.fetching.fetch"),
     "tests.fetch_worker",
 ]
 """What a fork server should have imported, so that processes start at once."""

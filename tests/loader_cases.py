@@ -198,7 +198,7 @@ def write_cnn(folder):
 
 def load_cnn(folder):
     from cs231n.classifiers import pretrained_cnn
-    from cs231n.datasets.checks import cnn_shapes
+    from cs231n.datasets.fetching.checks import cnn_shapes
 
     # The reader alone: the network's own sizes make a file of 46 MB.
     (file,) = _files(folder)
@@ -212,7 +212,7 @@ def write_mnist(folder):
 
 
 def load_mnist(folder):
-    from cs231n.datasets import digits
+    from cs231n.embedded import digits
 
     digits.FULL = (4, 2)
     datasets.search_path = lambda: [folder]

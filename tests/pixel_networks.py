@@ -5,7 +5,7 @@ from PIL import Image
 from torch import nn
 
 from cs231n.classifiers.squeezenet import load_squeezenet
-from cs231n.datasets import photos
+from cs231n.embedded import photos
 from cs231n.net_visualization_pytorch import preprocess
 
 

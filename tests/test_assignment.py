@@ -2,7 +2,7 @@
 
 import pytest
 
-from cs231n.assignment import Function, editions, parse, questions
+from cs231n.assignment.table import Function, editions, parse, questions
 
 
 def test_points_of_functions_add_up_to_those_of_their_question():

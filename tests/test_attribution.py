@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cs231n import adversarial, attribution
+from cs231n.extras import adversarial, attribution
 from cs231n.image_utils import SQUEEZENET_MEAN, SQUEEZENET_STD
 from cs231n.net_visualization_pytorch import compute_saliency_maps
 from tests.pixel_networks import pretrained_network, square_photos, tiny_network

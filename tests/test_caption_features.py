@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cs231n import caption_features
-from cs231n.caption_features import (
+from cs231n.embedded import features as caption_features
+from cs231n.embedded.features import (
     BLOCKS,
     RMS,
     FeatureReducer,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from cs231n.caption_metrics import (
+from cs231n.lab.caption_metrics import (
     BLEU_score,
     bleu,
     bleu_each,

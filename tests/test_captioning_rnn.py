@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cs231n.accuracy import as_number
+from cs231n.assignment.accuracy import as_number
 from cs231n.captioning_solver import CaptioningSolver
 from cs231n.classifiers import rnn
 from cs231n.coco_utils import decode_captions

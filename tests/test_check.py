@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cs231n import check, check_marks, hint
-from cs231n.assignment import questions
-from cs231n.check_marks import Mark, Mistake, Record, Records, mark
+from cs231n.assignment.table import questions
+from cs231n.tools.check import command as check
+from cs231n.tools.check import marks
+from cs231n.tools.check.marks import Mark, Mistake, Record, Records, mark
+from cs231n.tools.hint import command as hint
 from tests.strategies import arrays, seeds, sizes
 
 
@@ -72,22 +74,22 @@ def test_marks_know_an_array_again_and_no_other(data, scale, seed):
     shape = tuple(data.draw(sizes("NTD")).values())
     x = scale * data.draw(arrays({"x": shape}))["x"]
     seen = mark("x", x)
-    assert check_marks.agree(mark("x", x * (1 + 1e-12)), seen, 1e-8)
+    assert marks.agree(mark("x", x * (1 + 1e-12)), seen, 1e-8)
     nudge = np.random.default_rng(seed).normal(size=shape)
     nudge *= 1e-3 * np.linalg.norm(x) / np.linalg.norm(nudge)
-    assert not check_marks.agree(mark("x", x + nudge), seen, 1e-8)
-    assert not check_marks.agree(mark("x", x[None]), seen, 1e-8)
-    assert not check_marks.agree(mark("x", np.full(shape, np.nan)), seen, 1e-8)
+    assert not marks.agree(mark("x", x + nudge), seen, 1e-8)
+    assert not marks.agree(mark("x", x[None]), seen, 1e-8)
+    assert not marks.agree(mark("x", np.full(shape, np.nan)), seen, 1e-8)
 
 
 @pytest.mark.parametrize("factor", [-1, 0.5, 3])
 def test_multiples_are_recognised(factor, rng):
     x = rng.normal(size=(3, 4))
-    assert check_marks.ratio(mark("x", factor * x), mark("x", x), 1e-8) == (
+    assert marks.ratio(mark("x", factor * x), mark("x", x), 1e-8) == (
         pytest.approx(factor)
     )
-    assert check_marks.ratio(mark("x", x + 0.1), mark("x", x), 1e-8) is None
-    assert check_marks.ratio(mark("x", 0 * x), mark("x", x), 1e-8) is None
+    assert marks.ratio(mark("x", x + 0.1), mark("x", x), 1e-8) is None
+    assert marks.ratio(mark("x", 0 * x), mark("x", x), 1e-8) is None
 
 
 def test_records_survive_being_written_and_read():
@@ -102,7 +104,7 @@ def test_records_survive_being_written_and_read():
         cache,
         draw=3,
     )
-    read = check_marks.loads(check_marks.dumps(Records(7, {"f": record, "g": record})))
+    read = marks.loads(marks.dumps(Records(7, {"f": record, "g": record})))
     assert read.seed == 7
     assert list(read.functions) == ["f", "g"]
     again = read.functions["g"]
@@ -110,7 +112,7 @@ def test_records_survive_being_written_and_read():
     assert np.isnan(again.right["stand-in"]["db"][0].along).all()
     (found,) = again.care["fails at a size of 1"]["N = 1"]["captions"]
     assert found.words == (3, 1, 2, 2)
-    assert check_marks.agree(found, captions, 1e-9)
+    assert marks.agree(found, captions, 1e-9)
     assert again.mistakes == record.mistakes
     assert again.parts["dx"]["timestep"][0] == one
     assert again.draw == 3
@@ -121,9 +123,9 @@ def test_records_survive_being_written_and_read():
 
 
 def test_every_function_has_its_marks():
-    stored = check_marks.records().functions
+    stored = marks.records().functions
     assert set(stored) == {f.key for q in questions() for f in q.functions}
-    assert check_marks.FILE.stat().st_size < 420_000
+    assert marks.FILE.stat().st_size < 420_000
 
 
 # Hints

@@ -165,7 +165,7 @@ def test_the_default_is_found_on_the_search_path(tmp_path, monkeypatch, capsys, 
 @pytest.mark.usefixtures("no_data_on_disk")
 @pytest.mark.parametrize("args", [(), ("cs231n/datasets/coco_captioning",)])
 def test_without_data_the_drawn_scenes_are_used(folder, monkeypatch, capsys, args):
-    scenes = types.ModuleType("cs231n.datasets.scene_captions")
+    scenes = types.ModuleType("cs231n.embedded.captions")
     scenes.ensure = lambda: folder
     monkeypatch.setitem(sys.modules, scenes.__name__, scenes)
     monkeypatch.setattr(datasets, "scene_captions", scenes, raising=False)

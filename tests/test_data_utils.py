@@ -11,7 +11,7 @@ import pytest
 
 from cs231n import data_utils, datasets
 from cs231n.data_utils import load_imagenet_val, load_pickle
-from cs231n.datasets import photos
+from cs231n.embedded import photos
 
 REAL = (
     Path(__file__).resolve().parents[1]
@@ -203,7 +203,7 @@ def test_an_unknown_photo_is_refused():
 def test_reading_photos_imports_none_of_their_packages():
     code = (
         "import sys\n"
-        "from cs231n.datasets.photos import load_squares\n"
+        "from cs231n.embedded.photos import load_squares\n"
         "load_squares()\n"
         "print([n for n in ('skimage', 'sklearn', 'matplotlib') if n in sys.modules])"
     )

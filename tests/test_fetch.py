@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from cs231n import datasets
-from cs231n.datasets import download, fetch, inventory, registry
 from cs231n.datasets.__main__ import main
+from cs231n.datasets.fetching import download, fetch, inventory, registry
 from tests import data_files, data_server, fetch_worker
 from tests.data_server import Way
 

@@ -4,7 +4,8 @@ import IPython.display
 import numpy as np
 import pytest
 
-from cs231n import figures, image_utils
+from cs231n import image_utils
+from cs231n.support import figures
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from cs231n import safe_pickle
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.coco_utils import load_coco_data
 from cs231n.data_utils import load_CIFAR_batch, load_models, read_imagenet_val
-from cs231n.datasets import registry
-from cs231n.datasets.unpack import ArchiveError, unpack
-from cs231n.file_kinds import because, kind_of
-from cs231n.tiny_imagenet import load_tiny_imagenet
+from cs231n.datasets.fetching import registry
+from cs231n.datasets.fetching.unpack import ArchiveError, unpack
+from cs231n.datasets.readers.tiny_imagenet import load_tiny_imagenet
+from cs231n.support import safe_pickle
+from cs231n.support.file_kinds import because, kind_of
 from tests import coco_files, data_files
 
 PAGE = b"\n<!DOCTYPE html>\n<title>404</title> nothing here"

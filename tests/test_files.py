@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from cs231n import files
-from cs231n.files import replacing
+from cs231n.support import files
+from cs231n.support.files import replacing
 from tests.odd_disks import refuse_modes_and_syncs
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from cs231n import gan_pytorch
-from cs231n.accuracy import LIMITS, as_number
+from cs231n.assignment.accuracy import LIMITS, as_number
 from cs231n.gan_pytorch import (
     NOISE_DIM,
     ChunkSampler,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from cs231n.gan_extras import (
+from cs231n.extras.gan_extras import (
     critic_generator_loss,
     critic_loss,
     gradient_penalty,

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from cs231n.classifiers import digit_classifier
-from cs231n.classifiers.digit_classifier import (
+from cs231n.embedded import digit_classifier
+from cs231n.embedded.digit_classifier import (
     DigitClassifier,
     load_digit_classifier,
     train_digit_classifier,
 )
-from cs231n.datasets.digits import Digits
-from cs231n.gan_metrics import (
+from cs231n.embedded.digits import Digits
+from cs231n.lab.gan_metrics import (
     Judge,
     frechet_distance,
     mode_coverage,

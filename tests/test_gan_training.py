@@ -6,9 +6,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from cs231n import gan_pytorch, gan_training
-from cs231n.gan_step import GANStep, evaluating, frozen
-from cs231n.gan_training import Batches, GANHistory, draw, train_gan
+from cs231n import gan_pytorch
+from cs231n.support.gans import training
+from cs231n.support.gans.step import GANStep, evaluating, frozen
+from cs231n.support.gans.training import Batches, GANHistory, draw, train_gan
 
 NOISE = 6
 
@@ -532,8 +533,8 @@ def test_with_a_loader_it_returns_pictures(rng, capsys):
 
 @pytest.mark.q5
 def test_without_a_loader_it_takes_the_digits_and_shows_pictures(rng, monkeypatch):
-    from cs231n import gan_figures
-    from cs231n.datasets import digits
+    from cs231n.embedded import digits
+    from cs231n.lab import gan_figures
 
     x = pictures(rng, 9).numpy()
     few = digits.Digits(x, np.zeros(9, dtype=np.int64))
@@ -552,4 +553,4 @@ def test_a_loader_forgotten_before_a_number_is_named():
 def test_a_history_starts_empty():
     history = GANHistory()
     assert (history.d_losses, history.samples, history.epochs) == ([], [], 0)
-    assert gan_training.count_params(nn.Linear(3, 2)) == 8
+    assert training.count_params(nn.Linear(3, 2)) == 8

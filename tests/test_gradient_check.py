@@ -9,9 +9,9 @@ import types
 import numpy as np
 import pytest
 
-from cs231n import gradient_check, rnn_layers, saved_code
-from cs231n.accuracy import as_number
-from cs231n.answers import CHECKS_MIME
+from cs231n import gradient_check, rnn_layers
+from cs231n.assignment.accuracy import as_number
+from cs231n.assignment.answers import CHECKS_MIME
 from cs231n.gradient_check import (
     LIMITS,
     assert_gradients_match,
@@ -27,6 +27,7 @@ from cs231n.gradient_check import (
     grad_check_sparse,
     rel_error,
 )
+from cs231n.lab import saved_code
 from cs231n.layers import affine_backward, affine_forward, relu_backward, relu_forward
 from tests.strategies import LAYOUTS, laid_out
 
@@ -384,7 +385,7 @@ def test_differences_may_be_absolute():
     ],
 )
 def test_a_failing_check_ends_with_the_command_that_says_more(title, command):
-    from cs231n.check import select
+    from cs231n.tools.check.command import select
 
     with pytest.raises(AssertionError) as caught:
         check(title, {"a": (1.0, 2.0)}, 1e-8)

@@ -548,7 +548,7 @@ def test_whatever_is_no_picture_gives_a_placeholder(
 
 
 def test_scenes_are_drawn(capsys):
-    scenes = pytest.importorskip("cs231n.datasets.scenes")
+    scenes = pytest.importorskip("cs231n.drawing.scenes.scene")
     scene = scenes.random_scene(np.random.default_rng(0))
     drawn = image_from_url(scene.url)
     np.testing.assert_array_equal(drawn, scenes.draw(scene))

@@ -20,7 +20,7 @@ LATER = {  # loaders of questions that a hand-out may lack
     "models": hasattr(data_utils, "load_models"),
     "TinyImageNet": hasattr(data_utils, "load_tiny_imagenet"),
     "CNN of 2016": importlib.util.find_spec("cs231n.classifiers.pretrained_cnn"),
-    "MNIST": importlib.util.find_spec("cs231n.datasets.digits"),
+    "MNIST": importlib.util.find_spec("cs231n.embedded.digits"),
 }
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from cs231n.caption_features import features_from_image
 from cs231n.classifiers.squeezenet import load_squeezenet
-from cs231n.datasets.picture_files import TooLargeError, as_pixels, decode
+from cs231n.embedded.features import features_from_image
 from cs231n.image_utils import image_from_url, load_image
 from cs231n.net_visualization_pytorch import preprocess
+from cs231n.support.picture_files import TooLargeError, as_pixels, decode
 
 ORIENTATION = 0x0112
 

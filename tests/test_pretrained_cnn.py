@@ -10,7 +10,7 @@ import pytest
 from cs231n import datasets
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.data_utils import load_tiny_imagenet
-from cs231n.datasets import tiny_folder, tiny_model
+from cs231n.embedded import tiny_folder, tiny_model
 from cs231n.gradient_check import eval_numerical_gradient
 from tests.tiny_files import write_folder
 

@@ -4,7 +4,7 @@ import io
 import sys
 import types
 
-from cs231n.progress import is_watched, progress_bar
+from cs231n.support.progress import is_watched, progress_bar
 
 
 class Terminal(io.StringIO):

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from cs231n import data_utils, datasets, tiny_imagenet
+from cs231n import data_utils, datasets
 from cs231n.classifiers.squeezenet import TORCHVISION_FILE
 from cs231n.coco_utils import BASE_DIR
-from cs231n.datasets import inventory, registry
-from cs231n.datasets.checks import CHECKS
+from cs231n.datasets.fetching import inventory, registry
+from cs231n.datasets.fetching.checks import CHECKS
+from cs231n.datasets.readers import tiny_imagenet
 from tests import data_files
 
 TABLE = registry.load()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cs231n import safe_pickle
+from cs231n.support import safe_pickle
 
 REAL = Path(__file__).resolve().parents[1] / "../shared/data/imagenet_val_25"
 

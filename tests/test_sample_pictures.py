@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from cs231n import datasets
-from cs231n.datasets.photos import load_photo
-from cs231n.datasets.sample_pictures import STAND_INS, read_image
+from cs231n.embedded.photos import load_photo
+from cs231n.embedded.sample_pictures import STAND_INS, read_image
 
 
 @pytest.fixture

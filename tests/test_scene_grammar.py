@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cs231n.datasets import scenes
-from cs231n.datasets.scene_grammar import Reading, describe, parse, score
-from cs231n.datasets.scene_things import KINDS
-from cs231n.datasets.scene_words import KIND_OF, SIZE_WORDS
-from cs231n.datasets.scenes import Scene, Thing, random_scene
+from cs231n.drawing.scenes import scene as scenes
+from cs231n.drawing.scenes.grammar import Reading, describe, parse, score
+from cs231n.drawing.scenes.scene import Scene, Thing, random_scene
+from cs231n.drawing.scenes.things import KINDS
+from cs231n.drawing.scenes.words import KIND_OF, SIZE_WORDS
 
 
 @pytest.fixture(scope="module")

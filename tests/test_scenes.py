@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cs231n.datasets import scenes
-from cs231n.datasets.scene_things import KINDS
-from cs231n.datasets.scenes import Scene, Thing, draw, random_scene, scene_from_url
+from cs231n.drawing.scenes import scene as scenes
+from cs231n.drawing.scenes.scene import Scene, Thing, draw, random_scene, scene_from_url
+from cs231n.drawing.scenes.things import KINDS
 
-SHEET = "cs231n.datasets.scenes"
+SHEET = "cs231n.drawing.scenes.scene"
 
 things = st.builds(
     Thing,
@@ -200,7 +200,7 @@ def test_a_picture_without_pixels_is_refused(size):
 def test_two_processes_draw_the_same_bytes():
     program = (
         "import hashlib, numpy as np\n"
-        "from cs231n.datasets.scenes import draw, random_scene\n"
+        "from cs231n.drawing.scenes.scene import draw, random_scene\n"
         "rng = np.random.default_rng(7)\n"
         "some = [draw(random_scene(rng)).tobytes() for _ in range(12)]\n"
         "print(hashlib.sha256(b''.join(some)).hexdigest())\n"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from cs231n import semi_supervised
-from cs231n.datasets.digits import Digits
-from cs231n.semi_supervised import (
+from cs231n.embedded.digits import Digits
+from cs231n.extras import semi_supervised
+from cs231n.extras.semi_supervised import (
     ALONE,
     BOTH_TOO,
     CONSISTENCY_TOO,

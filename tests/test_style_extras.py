@@ -5,13 +5,13 @@ import pytest
 import torch
 from PIL import Image
 
-from cs231n.style_extras import (
+from cs231n.extras.style_extras import (
     blend_targets,
     keep_colors,
     match_colors,
     paint_with_lbfgs,
 )
-from cs231n.style_painting import LIMIT
+from cs231n.lab.painting import LIMIT
 from tests import apple_gpu
 
 pytestmark = pytest.mark.extra

@@ -9,12 +9,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cs231n import datasets, style_checks
+from cs231n import datasets
 from cs231n import style_transfer_pytorch as student
-from cs231n.accuracy import as_array, as_number
+from cs231n.assignment.accuracy import as_array, as_number
 from cs231n.classifiers import squeezenet
-from cs231n.datasets import style_pictures
-from cs231n.style_painting import (
+from cs231n.embedded import style_pictures
+from cs231n.lab import style_checks
+from cs231n.lab.painting import (
     make_objective,
     noise_like,
     paint,

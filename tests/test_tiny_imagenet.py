@@ -5,9 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
-from cs231n import data_utils, datasets, tiny_imagenet
-from cs231n.datasets import tiny_folder, tiny_model
-from cs231n.tiny_imagenet import find_tiny_imagenet, load_tiny_imagenet
+from cs231n import data_utils, datasets
+from cs231n.datasets.readers import tiny_imagenet
+from cs231n.datasets.readers.tiny_imagenet import find_tiny_imagenet, load_tiny_imagenet
+from cs231n.embedded import tiny_folder, tiny_model
 from tests.tiny_files import LEVELS, WNIDS, write_folder, write_picture
 
 

@@ -13,11 +13,12 @@ import pytest
 from PIL import Image
 
 from cs231n import datasets
-from cs231n.datasets import folders, tiny_folder
-from cs231n.datasets.scenes import COLOURS
-from cs231n.datasets.tiny_folder import Sizes
-from cs231n.datasets.tiny_pictures import LABELS, draw_picture
-from cs231n.tiny_imagenet import load_tiny_imagenet
+from cs231n.datasets.readers.tiny_imagenet import load_tiny_imagenet
+from cs231n.drawing.scenes.scene import COLOURS
+from cs231n.drawing.small import LABELS, draw_picture
+from cs231n.embedded import tiny_folder
+from cs231n.embedded.tiny_folder import Sizes
+from cs231n.support import folders
 
 SMALL = Sizes(train=2, val=1, test=1)
 

@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
-from cs231n.datasets.unpack import ArchiveError, unpack
+from cs231n.datasets.fetching.unpack import ArchiveError, unpack
 from tests import data_files
 from tests.loader_cases import damage
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.file_kinds import because
+from cs231n.datasets.readers.tiny_imagenet import locate_weights
 from cs231n.im2col import places, require_images
 from cs231n.layer_utils import *
-from cs231n.tiny_imagenet import locate_weights
+from cs231n.support.file_kinds import because
 
 _LAST = 10  # the layer that gives the scores
 _BLOCKS = 10  # layers with batch normalization: all but that one

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from cs231n.layers import *
 from cs231n.rnn_layers import *
-from cs231n.validate import require_batch, require_features
+from cs231n.support.validate import require_batch, require_features
 
 
 class CaptioningRNN:

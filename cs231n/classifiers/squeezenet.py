@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cs231n import datasets, safe_pickle
-from cs231n.device import get_device
+from cs231n import datasets
+from cs231n.support import safe_pickle
+from cs231n.support.device import get_device
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ too. Generated data go to the first of these that can be written, else to the us
 cache folder.
 """
 
-from cs231n import commands  # noqa: F401 (before any scratch file)
+from cs231n.support import commands  # noqa: F401 (before any scratch file)
 
 # isort: split
 import os

@@ -1,6 +1,6 @@
 """Fetch and check data sets: ``python -m cs231n.datasets list``."""
 
-from cs231n import commands  # first, so that no scratch file comes before it
+from cs231n.support import commands  # first, so that no scratch file comes before it
 
 # isort: split
 import argparse
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cs231n import datasets
-from cs231n.datasets import fetch, inventory, registry
-from cs231n.datasets.registry import Dataset, Registry
+from cs231n.datasets.fetching import fetch, inventory, registry
+from cs231n.datasets.fetching.registry import Dataset, Registry
 
 
 def main(argv: Sequence[str] | None = None) -> int:

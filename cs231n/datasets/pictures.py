@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from cs231n import datasets
-from cs231n.datasets.picture_files import Picture, decode
-from cs231n.files import replacing
+from cs231n.support.files import replacing
+from cs231n.support.picture_files import Picture, decode
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -100,9 +100,9 @@ def _picture_at(url: str) -> Picture:
 
     scheme = urlsplit(url).scheme.lower()
     if scheme == "scene":
-        from cs231n.datasets import scenes
+        from cs231n.drawing.scenes import scene
 
-        return np.array(scenes.draw(scenes.scene_from_url(url)), dtype=np.uint8)
+        return np.array(scene.draw(scene.scene_from_url(url)), dtype=np.uint8)
     if scheme in ("http", "https"):
         return _picture_from_network(url)
     # One letter is a drive, as in C:\photos\cat.jpg.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from joblib import Parallel, cpu_count, delayed, parallel_config
 
-from cs231n.progress import progress_bar
+from cs231n.support.progress import progress_bar
 from staff.calibrate.checks import CHECKS, Line, spreads
 from staff.questions import ROOT
 

@@ -19,8 +19,8 @@ def measure_study(seeds: list[int]) -> list[Line]:
     Args:
         seeds: Each chooses labelled digits and weights.
     """
-    from cs231n.datasets.digits import load_digits
-    from cs231n.semi_supervised import ALONE, GENERATOR_TOO, run_study
+    from cs231n.embedded.digits import load_digits
+    from cs231n.extras.semi_supervised import ALONE, GENERATOR_TOO, run_study
 
     train, held_out = load_digits(verbose=False)
     study = run_study(
@@ -50,10 +50,10 @@ def _measure_gan(seed: int) -> Line:
     import torch
 
     from cs231n import gan_pytorch as q5
-    from cs231n.classifiers.digit_classifier import load_digit_classifier
-    from cs231n.datasets.digits import load_digits
-    from cs231n.gan_metrics import Judge
-    from cs231n.gan_training import Batches, draw, train_gan
+    from cs231n.embedded.digit_classifier import load_digit_classifier
+    from cs231n.embedded.digits import load_digits
+    from cs231n.lab.gan_metrics import Judge
+    from cs231n.support.gans.training import Batches, draw, train_gan
 
     train, held_out = load_digits(verbose=False)
     judge = Judge(load_digit_classifier(verbose=False), held_out.images[:1000])
@@ -89,8 +89,8 @@ def measure_classifier(seeds: list[int]) -> list[Line]:
     Args:
         seeds: Of weights, order and changes.
     """
-    from cs231n.classifiers.digit_classifier import train_digit_classifier
-    from cs231n.datasets.digits import load_digits
+    from cs231n.embedded.digit_classifier import train_digit_classifier
+    from cs231n.embedded.digits import load_digits
 
     train, held_out = load_digits(verbose=False)
     models = [train_digit_classifier(train, held_out, s, verbose=False) for s in seeds]
@@ -120,7 +120,7 @@ def failures_of_study(lines: list[Line], draws: int = 10_000) -> float:
         lines: What measure_study found, one run each.
         draws: Studies of RUNS runs that are drawn from them, with replacement.
     """
-    from cs231n.semi_supervised import ALONE, GENERATOR_TOO
+    from cs231n.extras.semi_supervised import ALONE, GENERATOR_TOO
 
     rng = np.random.default_rng(231)
     chosen = rng.integers(len(lines), size=(draws, RUNS))
@@ -136,6 +136,6 @@ def failures_of_classifier(lines: list[Line]) -> float:
     Args:
         lines: What measure_classifier found.
     """
-    from cs231n.classifiers.digit_classifier import ENOUGH
+    from cs231n.embedded.digit_classifier import ENOUGH
 
     return float(np.mean([line["accuracy"] < ENOUGH for line in lines]))

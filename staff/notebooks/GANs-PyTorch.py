@@ -13,7 +13,7 @@
 # It is a *minimax game*: $D$ maximises the same number that $G$ minimises.
 #
 # You will edit `cs231n/gan_pytorch.py`: look for `TODO(Q5)`. The extra exercises at the
-# end are in `cs231n/gan_extras.py` and `cs231n/semi_supervised.py`.
+# end are in `cs231n/extras/gan_extras.py` and `cs231n/extras/semi_supervised.py`.
 
 # %% [markdown]
 # ## Before you start
@@ -51,18 +51,26 @@ from pathlib import Path
 
 import torch
 
-from cs231n.classifiers.digit_classifier import load_digit_classifier
-from cs231n.datasets.digits import load_digits
-from cs231n.device import get_device
-from cs231n.extras import attempt
-from cs231n.gan_extras import (
+from cs231n.embedded.digit_classifier import load_digit_classifier
+from cs231n.embedded.digits import load_digits
+from cs231n.extras.gan_extras import (
     critic_generator_loss,
     critic_loss,
     gradient_penalty,
     largest_stretch,
     normalize_spectrally,
 )
-from cs231n.gan_figures import (
+from cs231n.extras.semi_supervised import (
+    ALONE,
+    GENERATOR_TOO,
+    feature_matching_loss,
+    real_or_drawn_loss,
+    run_study,
+)
+from cs231n.gan_pytorch import *
+from cs231n.gradient_check import LIMITS, check_at_least, copies
+from cs231n.lab.attempts import attempt
+from cs231n.lab.gan_figures import (
     plot_orbit,
     plot_quality,
     plot_study,
@@ -73,18 +81,10 @@ from cs231n.gan_figures import (
     show_training,
     tile,
 )
-from cs231n.gan_metrics import Judge
-from cs231n.gan_pytorch import *
-from cs231n.gan_training import Batches, draw, train_gan
-from cs231n.gradient_check import LIMITS, check_at_least, copies
-from cs231n.pixel_figures import show_animation
-from cs231n.semi_supervised import (
-    ALONE,
-    GENERATOR_TOO,
-    feature_matching_loss,
-    real_or_drawn_loss,
-    run_study,
-)
+from cs231n.lab.gan_metrics import Judge
+from cs231n.lab.pixel_figures import show_animation
+from cs231n.support.device import get_device
+from cs231n.support.gans.training import Batches, draw, train_gan
 
 FULL = PROFILE == "full"
 device = get_device()
@@ -249,8 +249,8 @@ check(
 # %% [markdown]
 # ## Training
 #
-# The loop is given, in `cs231n/gan_training.py`: a step of the discriminator on 128
-# real and 128 fake digits, then a step of the generator, and so on. (`run_a_gan` of
+# The loop is given, in `cs231n/support/gans/training.py`: a step of the discriminator
+# on 128 real and 128 fake digits, then one of the generator, and so on. (`run_a_gan` of
 # older editions calls the same loop.) It always shows the fakes of the same sixteen
 # rows of noise, so you see what becomes of each: a row of digits below belongs to one
 # moment, a column to one row of noise.
@@ -615,7 +615,7 @@ show_animation(
 # # Extra exercises
 #
 # None of these is needed for the points of this question. What you write is marked
-# `TODO(extra)`, in `cs231n/gan_extras.py` and `cs231n/semi_supervised.py`.
+# `TODO(extra)`, in `gan_extras.py` and `semi_supervised.py` of `cs231n/extras/`.
 #
 # ## Spectral normalization
 #

@@ -47,9 +47,8 @@ SEED = 231
 # %%
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.data_utils import load_tiny_imagenet
-from cs231n.datasets.sample_pictures import read_image
-from cs231n.extras import attempt
-from cs231n.figures import plot_losses, show_pictures
+from cs231n.datasets.readers.tiny_imagenet import find_tiny_imagenet
+from cs231n.embedded.sample_pictures import read_image
 from cs231n.gradient_check import check_at_least
 from cs231n.image_generation import (
     class_visualization_step,
@@ -59,7 +58,8 @@ from cs231n.image_generation import (
     invert_features,
 )
 from cs231n.image_utils import deprocess_image, preprocess_image
-from cs231n.tiny_imagenet import find_tiny_imagenet
+from cs231n.lab.attempts import attempt
+from cs231n.support.figures import plot_losses, show_pictures
 
 rng = np.random.default_rng(SEED)
 
@@ -443,7 +443,7 @@ show_pictures(
 #    that cat any more?
 # 2. **A zooming dream.** Dream a few steps, cut out the middle, enlarge it
 #    (`cs231n.image_generation.resize`), dream on. `show_animation` in
-#    `cs231n.pixel_figures` makes a film of it.
+#    `cs231n.lab.pixel_figures` makes a film of it.
 # 3. **Fooling images that last.** Those of `ImageGradients.ipynb` may not survive a
 #    shift by one pixel, or being saved as JPEG. Make some that do, and say what that
 #    costs in size.

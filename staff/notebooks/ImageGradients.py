@@ -44,12 +44,12 @@ SEED = 231
 # %%
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.data_utils import load_tiny_imagenet
-from cs231n.figures import show_pictures
+from cs231n.datasets.readers.tiny_imagenet import find_tiny_imagenet
 from cs231n.gradient_check import check_at_least, copies
 from cs231n.image_gradients import compute_saliency_maps, make_fooling_image
 from cs231n.image_utils import blur_image, deprocess_image
-from cs231n.pixel_figures import show_maps
-from cs231n.tiny_imagenet import find_tiny_imagenet
+from cs231n.lab.pixel_figures import show_maps
+from cs231n.support.figures import show_pictures
 
 rng = np.random.default_rng(SEED)
 

@@ -45,22 +45,22 @@ PROFILE = os.environ.get("CS231N_PROFILE", "full")
 SEED = 231
 
 # %%
-from cs231n.caption_metrics import bleu, cider
 from cs231n.captioning_solver import CaptioningSolver
-from cs231n.classifiers.fast_rnn import FastCaptioningRNN
 from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
-from cs231n.extras import attempt
-from cs231n.figures import (
+from cs231n.extras.fast_rnn import FastCaptioningRNN
+from cs231n.gradient_check import LIMITS, check_at_least, check_captions, copies
+from cs231n.image_utils import image_from_url
+from cs231n.lab.attempts import attempt
+from cs231n.lab.caption_metrics import bleu, cider
+from cs231n.rnn_layers import *
+from cs231n.support.figures import (
     measure_gates,
     plot_gates,
     plot_losses,
     show_pictures,
     show_samples,
 )
-from cs231n.gradient_check import LIMITS, check_at_least, check_captions, copies
-from cs231n.image_utils import image_from_url
-from cs231n.rnn_layers import *
 
 # %% [markdown]
 # ## The data
@@ -452,7 +452,7 @@ show_samples(small_lstm_model, small_data, "val")
 #
 # Your model spends much of its time on nothing: on timesteps after a caption's end, on
 # scores that the mask throws away, on projecting the word "a" a hundred times. In
-# `cs231n/classifiers/fast_rnn.py` you can write a twin that skips all that and returns
+# `cs231n/extras/fast_rnn.py` you can write a twin that skips all that and returns
 # the same loss and the same gradients. It is not needed for the rest: where it is not
 # written, or not right, the plain model is used.
 
@@ -462,7 +462,7 @@ BestModel = CaptioningRNN  # until there is a faster one
 # %% tags=["extra"]
 import time
 
-from cs231n.accuracy import as_number
+from cs231n.assignment.accuracy import as_number
 
 
 def measured(Model, features, captions):
@@ -566,7 +566,7 @@ plot_losses(
 # 4-grams occurs in any of the picture's true captions, and takes something off captions
 # that are too short. CIDEr compares n-grams as well, but one that few pictures'
 # captions have weighs more than one that nearly all have. Both are given in
-# `cs231n/caption_metrics.py`.
+# `cs231n/lab/caption_metrics.py`.
 #
 # *Greedy* captions take the best word at each timestep. *Beam search* keeps several
 # partial captions at once, so that a word that looks second best can still win by what
@@ -608,8 +608,8 @@ for name, captions in written.items():
 # %%
 are_drawn = str(data["val_urls"][0]).startswith("scene://")
 if are_drawn:
-    from cs231n.datasets.scene_grammar import score
-    from cs231n.datasets.scenes import scene_from_url
+    from cs231n.drawing.scenes.grammar import score
+    from cs231n.drawing.scenes.scene import scene_from_url
 
     scenes = [scene_from_url(data["val_urls"][image]) for image in val_images]
     read_back = {name: score(captions, scenes) for name, captions in written.items()}
@@ -679,7 +679,7 @@ from cs231n.image_utils import load_image
 PHOTO = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 
 if are_drawn:
-    from cs231n.datasets.scene_captions import photo_features
+    from cs231n.embedded.captions import photo_features
 
     photo = load_image(PHOTO)
     caption = plain_text(captioner.sample(photo_features(photo)))[0]

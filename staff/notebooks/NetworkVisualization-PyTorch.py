@@ -11,7 +11,7 @@
 # 3. **Class visualization**: what would the network's ideal picture of a class be?
 #
 # You will edit `cs231n/net_visualization_pytorch.py`: look for `TODO(Q3)`. The extra
-# exercises at the end are in `cs231n/attribution.py` and `cs231n/adversarial.py`.
+# exercises at the end are in `attribution.py` and `adversarial.py` of `cs231n/extras/`.
 
 # %% [markdown]
 # ## Before you start
@@ -51,15 +51,14 @@ import random
 import torch
 from PIL import Image
 
-from cs231n import adversarial, attribution
-from cs231n.accuracy import as_array
-from cs231n.class_visualization import create_class_visualization
+from cs231n.assignment.accuracy import as_array
 from cs231n.classifiers.squeezenet import load_squeezenet
 from cs231n.data_utils import load_imagenet_val
-from cs231n.device import get_device
-from cs231n.extras import attempt
-from cs231n.figures import show_pictures
+from cs231n.extras import adversarial, attribution
 from cs231n.gradient_check import check_at_least, copies
+from cs231n.lab.attempts import attempt
+from cs231n.lab.class_visualization import create_class_visualization
+from cs231n.lab.pixel_figures import plot_faithfulness, show_animation, show_maps
 from cs231n.net_visualization_pytorch import (
     blur_image,
     class_visualization_update_step,
@@ -69,7 +68,8 @@ from cs231n.net_visualization_pytorch import (
     make_fooling_image,
     preprocess,
 )
-from cs231n.pixel_figures import plot_faithfulness, show_animation, show_maps
+from cs231n.support.device import get_device
+from cs231n.support.figures import show_pictures
 
 device = get_device()
 
@@ -462,7 +462,7 @@ show_pictures(
 # ## Better maps
 #
 # Saliency maps are noisy: the gradient at one point says little about what is around
-# it. Three remedies, all in `cs231n/attribution.py`:
+# it. Three remedies, all in `cs231n/extras/attribution.py`:
 #
 # - **SmoothGrad** (`smooth_grad`): the average of the gradients at noisy copies of the
 #   picture.
@@ -572,7 +572,7 @@ with attempt():
 # pixel the same few levels of gray, and no more: with a bound of 2 out of 255, nothing
 # can be seen on any screen. Its single-step ancestor, the *fast gradient sign method*
 # (FGSM; Goodfellow et al., 2015), spends the whole allowance at once. Write
-# `make_bounded_fooling_image` in `cs231n/adversarial.py`.
+# `make_bounded_fooling_image` in `cs231n/extras/adversarial.py`.
 
 # %% tags=["extra"]
 target_y, epsilon = 6, 2

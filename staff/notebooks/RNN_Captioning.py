@@ -49,10 +49,10 @@ SEED = 231
 from cs231n.captioning_solver import CaptioningSolver
 from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
-from cs231n.figures import plot_losses, show_pictures, show_samples
 from cs231n.gradient_check import LIMITS, check_captions, copies
 from cs231n.image_utils import image_from_url
 from cs231n.rnn_layers import *
+from cs231n.support.figures import plot_losses, show_pictures, show_samples
 
 # %% [markdown]
 # ## Look at the data

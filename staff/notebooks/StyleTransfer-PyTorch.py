@@ -11,7 +11,7 @@
 # (CVPR 2016), with a smaller network.
 #
 # You will edit `cs231n/style_transfer_pytorch.py`: look for `TODO(Q4)`. The extra
-# exercises at the end are in `cs231n/style_extras.py`.
+# exercises at the end are in `cs231n/extras/style_extras.py`.
 
 # %% [markdown]
 # ## Before you start
@@ -53,28 +53,28 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cs231n.accuracy import as_number
+from cs231n.assignment.accuracy import as_number
 from cs231n.classifiers.squeezenet import load_squeezenet
-from cs231n.datasets.style_pictures import find_picture
-from cs231n.extras import attempt
-from cs231n.figures import PALETTE, show, show_pictures
-from cs231n.gradient_check import LIMITS, copies
-from cs231n.image_utils import load_image
-from cs231n.pixel_figures import show_animation
-from cs231n.style_checks import load_checks, summarize
-from cs231n.style_extras import (
+from cs231n.embedded.style_pictures import find_picture
+from cs231n.extras.style_extras import (
     blend_targets,
     keep_colors,
     match_colors,
     paint_with_lbfgs,
 )
-from cs231n.style_painting import (
+from cs231n.gradient_check import LIMITS, copies
+from cs231n.image_utils import load_image
+from cs231n.lab.attempts import attempt
+from cs231n.lab.painting import (
     make_objective,
     noise_like,
     paint,
     style_transfer,
 )
+from cs231n.lab.pixel_figures import show_animation
+from cs231n.lab.style_checks import load_checks, summarize
 from cs231n.style_transfer_pytorch import *
+from cs231n.support.figures import PALETTE, show, show_pictures
 
 ITERATIONS = 200 if PROFILE == "full" else 8
 
@@ -319,7 +319,7 @@ for name, slopes in found.items():
 # %% [markdown]
 # ## Put together
 #
-# `style_transfer` (given, in `cs231n/style_painting.py`) adds up the three losses and
+# `style_transfer` (given, in `cs231n/lab/painting.py`) adds up the three losses and
 # takes 200 steps of Adam to minimise their sum, starting from the photo. The steps are
 # so large at first that they wreck it, and the losses jump up before they come down;
 # the last twenty steps are small ones. What decides about the painting are its
@@ -530,7 +530,7 @@ if PROFILE == "full":
 # # Extra exercises
 #
 # None of these is needed for the points of this question. What you write is in
-# `cs231n/style_extras.py`, between the markers `TODO(extra)`.
+# `cs231n/extras/style_extras.py`, between the markers `TODO(extra)`.
 #
 # ## How deep does a photo go?
 #

@@ -4,10 +4,11 @@ import functools
 import json
 from pathlib import Path
 
-from cs231n import assignment
-from cs231n.collecting import required
-from staff import handout, markers
-from staff.handout_files import collect
+from cs231n.assignment import table
+from cs231n.tools.submission.collecting import required
+from staff import markers
+from staff.handout import build
+from staff.handout.files import collect
 from staff.questions import ROOT, questions
 
 
@@ -20,14 +21,14 @@ def handout_files():
 def unpack(folder: Path) -> Path:
     """Write the hand-out to a folder, and what it still lacks of what is required."""
     folder.mkdir(parents=True)
-    handout.write(handout_files(), folder)
+    build.write(handout_files(), folder)
     stand_ins(folder)
     return folder
 
 
 def stand_ins(folder: Path) -> None:
     """Write files that say nothing where questions are still to come."""
-    for name in required(assignment.questions()):
+    for name in required(table.questions()):
         path = folder / name
         if not path.exists() and name.endswith(".ipynb"):
             path.write_text(json.dumps(notebook([prose("Still to come.")])))

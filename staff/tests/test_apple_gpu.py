@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cs231n import adversarial, attribution, gan_extras, style_extras
-from cs231n.caption_features import FeatureReducer, feature_maps
 from cs231n.classifiers.squeezenet import load_squeezenet
+from cs231n.embedded.features import FeatureReducer, feature_maps
+from cs231n.extras import adversarial, attribution, gan_extras, style_extras
 from cs231n.gan_pytorch import (
     build_dc_classifier,
     build_dc_generator,
@@ -20,15 +20,15 @@ from cs231n.gan_pytorch import (
     ls_generator_loss,
     sample_noise,
 )
-from cs231n.gan_training import Batches, draw, train_gan
+from cs231n.lab.painting import Features, make_objective, noise_like, paint
 from cs231n.net_visualization_pytorch import (
     compute_saliency_maps,
     create_class_visualization,
     make_fooling_image,
     preprocess,
 )
-from cs231n.style_painting import Features, make_objective, noise_like, paint
 from cs231n.style_transfer_pytorch import gram_matrix
+from cs231n.support.gans.training import Batches, draw, train_gan
 from tests import apple_gpu
 
 

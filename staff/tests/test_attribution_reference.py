@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cs231n import attribution
 from cs231n.classifiers.squeezenet import load_squeezenet
-from cs231n.datasets import photos
+from cs231n.embedded import photos
+from cs231n.extras import attribution
 from cs231n.net_visualization_pytorch import compute_saliency_maps, preprocess
 
 with warnings.catch_warnings():  # about its own plots

@@ -22,7 +22,7 @@ from benchmarks.harness import (
     threads,
     ways,
 )
-from cs231n import compiled
+from cs231n.support.kernels import compiled
 
 
 class Clock:

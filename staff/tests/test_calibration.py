@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cs231n.semi_supervised import STEPS
+from cs231n.extras.semi_supervised import STEPS
 from staff import calibrate
 from staff.calibrate import checks, gans
 from staff.calibrate.checks import CHECKS, Check, spreads
@@ -24,7 +24,7 @@ NOTEBOOK = """\
 # %load_ext autoreload
 import numpy as np
 
-from cs231n.figures import show_pictures
+from cs231n.support.figures import show_pictures
 from cs231n.gradient_check import check_below
 
 # %% tags=["parameters"]
@@ -169,7 +169,7 @@ def test_rates_of_failure():
     read = [{"accuracy": share} for share in (0.979, 0.98, 0.985, 0.97)]
     assert gans.failures_of_classifier(read) == 0.5
 
-    from cs231n.semi_supervised import ALONE, GENERATOR_TOO
+    from cs231n.extras.semi_supervised import ALONE, GENERATOR_TOO
 
     far = [
         {ALONE: [0.5 + 0.01 * k, 0.6], GENERATOR_TOO: [0.7, 0.8 + 0.01 * k]}

@@ -15,8 +15,8 @@ from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
-from cs231n import caption_metrics
-from cs231n.caption_metrics import (
+from cs231n.lab import caption_metrics
+from cs231n.lab.caption_metrics import (
     bleu,
     bleu_each,
     cider,

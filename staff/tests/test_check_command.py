@@ -9,15 +9,15 @@ import time
 
 import pytest
 
-from cs231n import check_marks
-from cs231n.assignment import questions
-from cs231n.check_bench import Bench
-from cs231n.check_exercises import exercise
-from cs231n.check_layers import PAIRS
-from cs231n.check_verdict import judge
+from cs231n.assignment.table import questions
 from cs231n.gradient_check import assert_gradients_match
+from cs231n.tools.check import marks
+from cs231n.tools.check.bench import Bench
+from cs231n.tools.check.exercises import exercise
+from cs231n.tools.check.tries.layers import PAIRS
+from cs231n.tools.check.verdict import judge
+from staff.mistakes.writings import answer, rewritten, solved, split, with_answer
 from staff.questions import ROOT
-from staff.writings import answer, rewritten, solved, split, with_answer
 
 FUNCTIONS = {f.key: f for q in questions() for f in q.functions}
 NAMES = sorted({f.name for f in FUNCTIONS.values()})
@@ -31,7 +31,7 @@ def states(answers, among=FUNCTIONS):
     """Return what check says of functions in a tree with other answers."""
     with rewritten(answers):
         return {
-            key: judge(FUNCTIONS[key], check_marks.records(), exercise(key)).state
+            key: judge(FUNCTIONS[key], marks.records(), exercise(key)).state
             for key in among
         }
 
@@ -93,7 +93,7 @@ def test_a_backward_pass_may_agree_with_a_wrong_forward_pass():
     }
     with rewritten(linear):
         key = FUNCTIONS[backward]
-        verdict = judge(key, check_marks.records(), exercise(backward))
+        verdict = judge(key, marks.records(), exercise(backward))
     assert verdict.state == "done, with a remark"
     assert "rnn_step_forward, which is itself still wrong" in verdict.remarks[0]
     # But zeros all over agree with nothing.
@@ -157,7 +157,7 @@ def test_an_lstm_that_nobody_mentions_is_not_started():
 def test_messages_say_what_is_wrong(body, said):
     name = "cs231n.rnn_layers.rnn_step_forward"
     with rewritten({name: body}):
-        verdict = judge(FUNCTIONS[name], check_marks.records(), exercise(name))
+        verdict = judge(FUNCTIONS[name], marks.records(), exercise(name))
     assert verdict.state == "wrong"
     assert said in verdict.message
 
@@ -179,13 +179,13 @@ grads = {name: np.ones_like(value) for name, value in self.params.items()}
 def test_what_waits_for_another_function_says_so(step):
     loss = "cs231n.classifiers.rnn.CaptioningRNN.loss"
     with rewritten({loss: LOSS_BY_STEPS, STEP: step}):
-        verdict = judge(FUNCTIONS[loss], check_marks.records(), exercise(loss))
+        verdict = judge(FUNCTIONS[loss], marks.records(), exercise(loss))
     assert verdict.state == "cannot tell yet"
     assert verdict.message.startswith("rnn_step_forward comes first")
     # What a made-up step shows to be wrong needs no real one.
     forward = "cs231n.rnn_layers.rnn_forward"
     with rewritten({forward: "h, cache = rnn_step_forward(x, h0, Wx, Wh, b)\n"}):
-        verdict = judge(FUNCTIONS[forward], check_marks.records(), exercise(forward))
+        verdict = judge(FUNCTIONS[forward], marks.records(), exercise(forward))
     assert verdict.state == "wrong"
     backward = "cs231n.rnn_layers.lstm_backward"
     with rewritten(
@@ -194,7 +194,7 @@ def test_what_waits_for_another_function_says_so(step):
             backward: "a, b = cache\n",
         }
     ):
-        verdict = judge(FUNCTIONS[backward], check_marks.records(), exercise(backward))
+        verdict = judge(FUNCTIONS[backward], marks.records(), exercise(backward))
     assert verdict.state == "cannot tell yet"
     assert verdict.message.startswith("lstm_forward comes first")
 
@@ -334,9 +334,9 @@ def test_a_mistake_is_named_and_a_hint_offered(tree):
 @pytest.mark.parametrize("key", [k for k in FUNCTIONS if "pytorch" not in k])
 def test_checks_are_quick(key):
     """Seconds of the processor, as the machine may be busy."""
-    judge(FUNCTIONS[key], check_marks.records(), exercise(key))  # imports
+    judge(FUNCTIONS[key], marks.records(), exercise(key))  # imports
     start = time.process_time()
-    judge(FUNCTIONS[key], check_marks.records(), exercise(key))
+    judge(FUNCTIONS[key], marks.records(), exercise(key))
     assert time.process_time() - start < 0.3
 
 
@@ -346,7 +346,7 @@ def test_checks_are_quick(key):
 def test_made_up_layers_have_their_true_adjoints(name, rng):
     pair = next(p for p in PAIRS if p.name == name)
     function = FUNCTIONS[f"cs231n.rnn_layers.{name}_forward"]
-    bench = Bench(function, check_marks.Records(231))
+    bench = Bench(function, marks.Records(231))
     made_up = pair.stand_in(bench)
     inputs, _ = pair.draw(bench)
     assert_gradients_match(made_up.forward, made_up.backward, inputs, rng)
@@ -359,7 +359,7 @@ def test_made_up_layers_have_their_true_adjoints(name, rng):
 def test_made_up_layers_refuse_what_does_not_fit():
     pair = next(p for p in PAIRS if p.name == "rnn")
     rnn_forward = FUNCTIONS["cs231n.rnn_layers.rnn_forward"]
-    bench = Bench(rnn_forward, check_marks.Records(231))
+    bench = Bench(rnn_forward, marks.Records(231))
     inputs, _ = pair.draw(bench)
     wrong = inputs | {"Wh": inputs["Wh"].repeat(4, axis=1)}
     with pytest.raises(ValueError, match=r"rnn_forward got Wh with shape \(5, 20\)"):
@@ -368,7 +368,7 @@ def test_made_up_layers_refuse_what_does_not_fit():
 
 def test_what_was_replaced_is_put_back():
     rnn_forward = FUNCTIONS["cs231n.rnn_layers.rnn_forward"]
-    bench = Bench(rnn_forward, check_marks.Records(231))
+    bench = Bench(rnn_forward, marks.Records(231))
     before = bench.module.rnn_step_forward
 
     def fail_inside():

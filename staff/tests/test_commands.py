@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cs231n import commands
+from cs231n.support import commands
 from staff.questions import ROOT
 from staff.tests.student_folder import unpack
 

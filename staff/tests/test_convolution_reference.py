@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from cs231n import compiled, fast_layers, layer_utils, layers
+from cs231n import fast_layers, layer_utils, layers
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+from cs231n.support.kernels import compiled
 from tests.strategies import arrays, convolutions, laid_out, pools
 
 LIMIT = {"rtol": 1e-9, "atol": 1e-11}

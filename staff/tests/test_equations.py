@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from staff.report import _equation
+from staff.report.page import _equation
 
 NOTES = [
     r"h_t = \tanh(W_x x_t + W_h h_{t-1} + b)",

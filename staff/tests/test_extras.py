@@ -6,13 +6,13 @@ import json
 import nbformat
 import pytest
 
-from cs231n import handout
-from cs231n.extras import attempt
+from cs231n.assignment import stamp as handout
+from cs231n.lab.attempts import attempt
 from staff import markers
-from staff.handout_runs import judge_cells
-from staff.notebooks import plain_python
+from staff.convert import plain_python
+from staff.handout.runs import judge_cells
 from staff.questions import ROOT, questions
-from staff.run import run_notebooks
+from staff.report.run import run_notebooks
 from staff.tests.student_folder import handout_files
 
 TITLES = ("Extra exercises", "Do something extra", "Extra:")
@@ -196,7 +196,7 @@ def test_an_error_in_an_extra_exercise_of_the_course_fails_its_run(tmp_path):
     path = tmp_path / "GANs-PyTorch.ipynb"
     lines = [
         f"import sys; sys.path.insert(0, {str(ROOT)!r})",
-        "from cs231n.extras import attempt",
+        "from cs231n.lab.attempts import attempt",
     ]
     cells = [
         nbformat.v4.new_code_cell("\n".join(lines)),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.torch_twin import TorchCaptioner
-from cs231n.classifiers.fast_rnn import FastCaptioningRNN
+from cs231n.extras.fast_rnn import FastCaptioningRNN
 from tests.strategies import seeds
 
 NULL, START, END = range(3)

@@ -8,16 +8,16 @@ from torch import nn
 
 from benchmarks import gans
 from cs231n import gan_pytorch as q5
-from cs231n.gan_extras import (
+from cs231n.extras.gan_extras import (
     SpectralNorm,
     critic_loss,
     gradient_penalty,
     largest_stretch,
     normalize_spectrally,
 )
-from cs231n.gan_metrics import frechet_distance, precision_and_recall
-from cs231n.gan_step import GANStep
-from cs231n.semi_supervised import feature_matching_loss, real_or_drawn_loss
+from cs231n.extras.semi_supervised import feature_matching_loss, real_or_drawn_loss
+from cs231n.lab.gan_metrics import frechet_distance, precision_and_recall
+from cs231n.support.gans.step import GANStep
 
 pytestmark = pytest.mark.q5
 

@@ -14,19 +14,20 @@ from pathlib import Path
 
 import pytest
 
-from cs231n import handout as stamp
-from staff import handout, handout_golden
-from staff.handout import build, differences, pack, release_day, write
-from staff.handout_files import HandoutError, collect, entries, student_pyproject
+from cs231n.assignment import stamp
+from staff.handout import build as handout
+from staff.handout import golden
+from staff.handout.build import build, differences, pack, release_day, write
+from staff.handout.files import HandoutError, collect, entries, student_pyproject
 from staff.questions import ROOT, questions
 
-TABLE = handout_golden.table()
+TABLE = golden.table()
 
 
 @pytest.fixture
 def tree(tmp_path):
     """A copy of the tiny tree, to be spoilt."""
-    return Path(shutil.copytree(handout_golden.TREE, tmp_path / "tree"))
+    return Path(shutil.copytree(golden.TREE, tmp_path / "tree"))
 
 
 @pytest.fixture(scope="module")
@@ -44,19 +45,19 @@ def message(tree):
 
 
 def test_the_tiny_trees_handout_is_the_golden_one():
-    assert handout_golden.problems() == []
+    assert golden.problems() == []
 
 
 def test_the_golden_copy_is_written_anew_and_a_difference_is_named(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(handout_golden, "GOLDEN", tmp_path / "golden")
-    assert len(handout_golden.problems()) == len(handout_golden.made())
-    handout_golden.update(tmp_path / "golden")
-    assert handout_golden.problems() == []
+    monkeypatch.setattr(golden, "GOLDEN", tmp_path / "golden")
+    assert len(golden.problems()) == len(golden.made())
+    golden.update(tmp_path / "golden")
+    assert golden.problems() == []
     (tmp_path / "golden" / "run.sh.golden").write_text("echo other\n")
     (tmp_path / "golden" / "more.golden").write_text("more\n")
-    assert [p.split()[3] for p in handout_golden.problems()] == ["more", "run.sh"]
+    assert [p.split()[3] for p in golden.problems()] == ["more", "run.sh"]
 
 
 def test_what_nobody_names_stays(tree):
@@ -418,7 +419,7 @@ def test_a_disk_that_fills_up_while_packing_leaves_everything_as_it_was(built):
     out, archive = built
     program = (
         "import resource, sys\nfrom pathlib import Path\n"
-        "from staff.handout import build, HandoutError\n"
+        "from staff.handout.build import build, HandoutError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))\n"
         "files = {f'{k}.txt': bytes(500_000) for k in range(3)}\n"
         "try:\n    build(files, Path(sys.argv[1]), Path(sys.argv[2]))\n"
@@ -477,7 +478,7 @@ def test_a_read_only_folder_is_named(tmp_path):
     folder.chmod(0o555)
     program = (
         "import os, sys\nfrom pathlib import Path\n"
-        "from staff.handout import build, HandoutError\n"
+        "from staff.handout.build import build, HandoutError\n"
         "if os.geteuid() == 0:\n    os.seteuid(65534)\n"
         "out = Path(sys.argv[1])\n"
         "try:\n    build({'a.txt': b''}, out / 'handout', out / 'a.zip')\n"

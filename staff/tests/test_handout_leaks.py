@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from staff.handout_files import collect
-from staff.handout_leaks import Answer, answers, blemishes, harmless, index, leaks
+from staff.handout.files import collect
+from staff.handout.leaks import Answer, answers, blemishes, harmless, index, leaks
 from staff.questions import ROOT, questions
 
 CODE = """\

@@ -6,7 +6,8 @@ import shutil
 import nbformat
 import pytest
 
-from staff.handout_runs import (
+from staff.handout.imports import closure, imported, importers
+from staff.handout.runs import (
     has_compiler,
     import_problems,
     judge_cells,
@@ -16,7 +17,6 @@ from staff.handout_runs import (
     run_tests,
     shelf_problems,
 )
-from staff.imports import closure, imported, importers
 from staff.questions import ROOT
 from staff.tests.student_folder import handout_files
 
@@ -282,8 +282,8 @@ def test_imports_are_followed_wherever_they_are_said():
 
 
 def test_the_plugin_needs_nothing_of_staffs():
-    from staff.handout_runs import _PROBE
-    from staff.handout_scores import _DRIVER
+    from staff.handout.runs import _PROBE
+    from staff.handout.scores import _DRIVER
 
     for path in (_PROBE, _DRIVER):
         text = path.read_text("utf-8")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from staff import handout_scores
-from staff.handout_files import HandoutError, collect
-from staff.handout_scores import (
+from staff.handout import scores
+from staff.handout.files import HandoutError, collect
+from staff.handout.scores import (
     Mutant,
     environment,
     keys_of,
@@ -190,7 +190,7 @@ def test_mutants_that_do_not_fit_are_named(solved, function, old, words):
 
 def test_a_bank_that_is_not_complete_is_named(tmp_path):
     (tmp_path / "staff").mkdir()
-    path = tmp_path / handout_scores.MUTANTS
+    path = tmp_path / scores.MUTANTS
     path.write_text('[[mutants]]\nfile = "a.py"\nedits = [["a", "b"]]\n')
     with pytest.raises(HandoutError, match="not complete"):
         mutants(tmp_path)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
-from cs231n.datasets import tiny_twin
+from cs231n.embedded import tiny_twin
 from cs231n.image_generation import (
     class_visualization_step,
     deepdream,

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from cs231n import check_marks
-from cs231n.assignment import functions
-from cs231n.check_bench import Bench
-from cs231n.check_exercises import exercise
-from cs231n.check_verdict import is_done
-from staff import fingerprints
-from staff.fingerprints import answers_of, answers_with, bank
-from staff.instruments import Job, cells, opinions, question_of
+from cs231n.assignment.table import functions
+from cs231n.tools.check import marks
+from cs231n.tools.check.bench import Bench
+from cs231n.tools.check.exercises import exercise
+from cs231n.tools.check.verdict import is_done
+from staff.mistakes import fingerprints
+from staff.mistakes.fingerprints import answers_of, answers_with, bank
+from staff.mistakes.instruments import Job, cells, opinions, question_of
+from staff.mistakes.writings import rewritten, sources
 from staff.questions import ROOT
-from staff.writings import rewritten, sources
 
 DATA = ROOT / "cs231n" / "datasets"
 FUNCTIONS = {f.key: f for f in functions()}
@@ -27,7 +27,7 @@ def writings_of(function):
 
 
 def slips_of(function):
-    stored = {m.says for m in check_marks.records().functions[function.key].mistakes}
+    stored = {m.says for m in marks.records().functions[function.key].mistakes}
     return [s for s in bank()[1] if s.key == function.key and s.says in stored]
 
 
@@ -124,7 +124,7 @@ def test_every_function_has_cells_that_judge_it():
 
 def gap(function):
     """Return how far results are from right ones: in limits, the worst of outputs."""
-    records = check_marks.records()
+    records = marks.records()
     how, bench = exercise(function.key), Bench(function, records)
     best = np.inf
     for way in how.ways:
@@ -141,7 +141,7 @@ def gap(function):
 def distance(found, stored, how):
     away = {}
     for name, accepted in stored.items():
-        seen = check_marks.mark(name, found[name]) if name in found else None
+        seen = marks.mark(name, found[name]) if name in found else None
         gaps = [
             np.abs(np.subtract(seen.along, m.along)).max() / max(m.size, 1e-12)
             for m in accepted
@@ -188,7 +188,7 @@ def test_no_seed_rejects_what_is_right_or_passes_what_is_wrong(key):
     if "classifiers" in function.module:
         needed += [f for f in functions() if "rnn_layers" in f.module]
     records = [
-        check_marks.Records(seed, {f.key: fingerprints.right(f, seed) for f in needed})
+        marks.Records(seed, {f.key: fingerprints.right(f, seed) for f in needed})
         for seed in range(SEEDS)
     ]
     ways = [({}, {}), *(answers_of(function.name, w) for w in writings_of(function))]

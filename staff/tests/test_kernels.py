@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cs231n import compiled, layers, optim
+from cs231n import layers, optim
 from cs231n.fast_layers import (
     col2im_6d_cython,
     col2im_cython,
@@ -25,6 +25,7 @@ from cs231n.fast_layers import (
     max_pool_forward_fast,
 )
 from cs231n.im2col import col2im_indices, im2col_indices
+from cs231n.support.kernels import compiled
 from tests.strategies import LAYOUTS, convolutions, laid_out
 
 ROOT = Path(__file__).resolve().parents[2]

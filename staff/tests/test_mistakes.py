@@ -9,14 +9,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cs231n import check_marks
-from cs231n.assignment import questions
-from cs231n.check_exercises import exercise
-from cs231n.check_verdict import judge
-from staff import fingerprints
-from staff.fingerprints import answers_of, answers_with, bank
+from cs231n.assignment.table import questions
+from cs231n.tools.check import marks
+from cs231n.tools.check.exercises import exercise
+from cs231n.tools.check.verdict import judge
+from staff.mistakes import fingerprints
+from staff.mistakes.fingerprints import answers_of, answers_with, bank
+from staff.mistakes.writings import (
+    WritingError,
+    answer,
+    edited,
+    rewritten,
+    solved,
+    split,
+)
 from staff.questions import ROOT
-from staff.writings import WritingError, answer, edited, rewritten, solved, split
 
 FUNCTIONS = {f.key: f for q in questions() for f in q.functions}
 MODULES = sorted({split(f.name)[0] for f in FUNCTIONS.values()})
@@ -64,16 +71,14 @@ def some(slips, step):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_some_mistakes_in_other_writings_than_the_stored_one_are_named(module):
-    assert_named(
-        verdicts(some(of_module(module), 8), check_marks.records(), ["others"])
-    )
+    assert_named(verdicts(some(of_module(module), 8), marks.records(), ["others"]))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_mistakes_in_all_writings_are_named(module):
     slips = of_module(module)
-    said = verdicts(slips, check_marks.records(), ["edit", "others"])
+    said = verdicts(slips, marks.records(), ["edit", "others"])
     assert len(said) >= 2 * len(slips)
     assert_named(said)
 
@@ -82,7 +87,7 @@ def assert_told_apart(slips, module):
     records = fingerprints.make(OTHER_SEED, only=module + ".", watched=False)
     assert_named(verdicts(slips, records, ["edit"]))
     # Without the fingerprints of these inputs nothing fits, and nothing is named.
-    strangers = check_marks.Records(OTHER_SEED + 1, records.functions)
+    strangers = marks.Records(OTHER_SEED + 1, records.functions)
     slip = next(s for s in of_module(module) if not s.key.endswith(FIXED_INPUTS))
     with rewritten(*answers_with(slip, "edit")):
         verdict = judge(FUNCTIONS[slip.key], strangers, exercise(slip.key))
@@ -110,7 +115,7 @@ def test_no_correct_writing_is_accused(writing, name):
     wanted = bank()[0][writing].remarks.get(name, "")
     for function in (f for f in FUNCTIONS.values() if f.name == name):
         with rewritten(*answers_of(name, writing)):
-            verdict = judge(function, check_marks.records(), exercise(function.key))
+            verdict = judge(function, marks.records(), exercise(function.key))
         assert (verdict.message, verdict.named) == ("", []), function.key
         assert verdict.state == ("done, with a remark" if wanted else "done"), verdict
         assert wanted in " ".join(verdict.remarks)
@@ -121,7 +126,7 @@ def test_every_function_has_six_writings_and_five_mistakes_in_two_each():
     for function in FUNCTIONS.values():
         others = [w for w, k in writings.items() if function.name in k.bodies]
         assert len(others) >= 6, function.key
-        stored = check_marks.records().functions[function.key].mistakes
+        stored = marks.records().functions[function.key].mistakes
         says = {mistake.says for mistake in stored}
         known = [s for s in slips if s.key == function.key and s.says in says]
         assert len(known) >= 5, function.key
@@ -140,19 +145,19 @@ def test_the_sentences_name_no_answer():
 
 
 def test_the_shipped_fingerprints_are_those_of_the_bank():
-    stored = check_marks.records()
+    stored = marks.records()
     assert set(stored.functions) == set(FUNCTIONS)
     for key, record in stored.functions.items():
         found = fingerprints.observe(FUNCTIONS[key], stored.seed, "own", record.draw)
         for name, (wanted, *_) in record.right["own"].items():
             within = exercise(key).limit(name)
-            assert check_marks.agree(found[name], wanted, within), (key, name)
+            assert marks.agree(found[name], wanted, within), (key, name)
     says = {(k, m.says) for k, r in stored.functions.items() for m in r.mistakes}
     assert says >= {(s.key, s.says) for s in bank()[1] if not s.implied}
     assert says <= {(s.key, s.says) for s in bank()[1]}
     made = fingerprints.make(only="cs231n.classifiers.", watched=False)
     part = {k: r for k, r in stored.functions.items() if k in made.functions}
-    assert fingerprints.same(check_marks.Records(stored.seed, part), made)
+    assert fingerprints.same(marks.Records(stored.seed, part), made)
 
 
 def test_fingerprints_that_are_out_of_date_are_noticed():
@@ -160,12 +165,12 @@ def test_fingerprints_that_are_out_of_date_are_noticed():
     key = "cs231n.rnn_layers.word_embedding_backward"
     record = made.functions[key]
     fewer = replace(record, mistakes=record.mistakes[1:])
-    changed = check_marks.Records(made.seed, made.functions | {key: fewer})
+    changed = marks.Records(made.seed, made.functions | {key: fewer})
     assert not fingerprints.same(made, changed)
     (mark,) = record.right["own"]["dW"]
-    off = check_marks.Mark(mark.shape, (mark.along[0] + 1e-3, *mark.along[1:]))
+    off = marks.Mark(mark.shape, (mark.along[0] + 1e-3, *mark.along[1:]))
     moved = replace(record, right={"own": {**record.right["own"], "dW": (off,)}})
-    changed = check_marks.Records(made.seed, made.functions | {key: moved})
+    changed = marks.Records(made.seed, made.functions | {key: moved})
     assert not fingerprints.same(made, changed)
 
 
@@ -184,21 +189,21 @@ def test_the_course_s_stored_losses_are_those_of_the_marks():
     }
     for name, value in expected.items():
         output = "the loss of the course's scores"
-        stored = check_marks.records().functions[f"cs231n.gan_pytorch.{name}"]
-        wanted = check_marks.mark(output, np.array(value))
-        assert check_marks.agree(stored.right["own"][output][0], wanted, 1e-6)
+        stored = marks.records().functions[f"cs231n.gan_pytorch.{name}"]
+        wanted = marks.mark(output, np.array(value))
+        assert marks.agree(stored.right["own"][output][0], wanted, 1e-6)
     for name, count in parameters.items():
         output = "the number of parameters"
-        stored = check_marks.records().functions[f"cs231n.gan_pytorch.{name}"]
-        wanted = check_marks.mark(output, np.array([float(count)]))
-        assert check_marks.agree(stored.right["own"][output][0], wanted, 1e-9)
+        stored = marks.records().functions[f"cs231n.gan_pytorch.{name}"]
+        wanted = marks.mark(output, np.array([float(count)]))
+        assert marks.agree(stored.right["own"][output][0], wanted, 1e-9)
 
 
 def judged(name, edits):
     body = edited(answer(solved("cs231n.rnn_layers"), name), edits)
     key = f"cs231n.rnn_layers.{name}"
     with rewritten({key: body}):
-        return judge(FUNCTIONS[key], check_marks.records(), exercise(key))
+        return judge(FUNCTIONS[key], marks.records(), exercise(key))
 
 
 def test_two_mistakes_in_different_results_are_both_named():
@@ -266,7 +271,7 @@ def test_a_module_that_was_not_imported_before_is_put_back_as_it_should_be():
         [
             sys.executable,
             "-c",
-            "from staff.writings import rewritten\n"
+            "from staff.mistakes.writings import rewritten\n"
             "with rewritten({'cs231n.rnn_layers.rnn_step_forward': 'pass'}): pass\n"
             "from cs231n import rnn_layers\n"
             "from cs231n.classifiers import rnn\n"
@@ -296,7 +301,7 @@ def trial_verdicts(step):
             forward = function.name.replace("backward", "forward")
             answers[forward] = row["partner"]
         with rewritten(answers):
-            verdict = judge(function, check_marks.records(), exercise(function.key))
+            verdict = judge(function, marks.records(), exercise(function.key))
         said.append((row, verdict))
     return said
 

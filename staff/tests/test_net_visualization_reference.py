@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cs231n import adversarial
-from cs231n.class_visualization import create_class_visualization
 from cs231n.classifiers.squeezenet import load_squeezenet
-from cs231n.datasets import photos
+from cs231n.embedded import photos
+from cs231n.extras import adversarial
+from cs231n.lab.class_visualization import create_class_visualization
 from cs231n.net_visualization_pytorch import (
     blur_image,
     class_visualization_update_step,

@@ -5,7 +5,7 @@ import json
 import nbformat
 import pytest
 
-from staff.notebooks import SourceError, build, convert, main, out_of_step
+from staff.convert import SourceError, build, convert, main, out_of_step
 from staff.questions import ROOT
 
 SOURCE = """\

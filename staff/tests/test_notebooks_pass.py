@@ -5,7 +5,7 @@ import json
 import pytest
 
 from staff.questions import ROOT, notebook_names
-from staff.run import main
+from staff.report.run import main
 
 NAMES = [name for name in notebook_names() if (ROOT / f"{name}.ipynb").exists()]
 

@@ -5,10 +5,12 @@ import errno
 import numpy as np
 import pytest
 
-from cs231n import files, submission, update
-from cs231n import handout as stamp
-from cs231n.datasets import scene_captions, scene_maps, tiny_folder
-from staff import handout
+from cs231n.assignment import stamp
+from cs231n.embedded import captions, maps, tiny_folder
+from cs231n.support import files
+from cs231n.tools.submission import command as submission
+from cs231n.tools.update import command as update
+from staff.handout import build
 from staff.tests.student_folder import handout_files, unpack
 from tests.odd_disks import refuse_modes_and_syncs
 
@@ -30,7 +32,7 @@ def test_an_update_is_made(tmp_path, odd):
     changed = dict(handout_files()) | {"LICENSE": b"Another one.\n"}
     del changed[stamp.STAMP]
     changed |= {stamp.STAMP: stamp.write(stamp.take("2026.2", changed))}
-    handout.pack(changed, tmp_path / "new.zip")
+    build.pack(changed, tmp_path / "new.zip")
     odd.clear()
     assert update.main([str(tmp_path / "new.zip"), "--root", str(folder)]) == 0
     assert (folder / "LICENSE").read_text() == "Another one.\n"
@@ -38,7 +40,7 @@ def test_an_update_is_made(tmp_path, odd):
 
 
 def test_a_hand_out_is_made(tmp_path, odd):
-    handout.build({"a.sh": b"true\n"}, tmp_path / "out", tmp_path / "out.zip")
+    build.build({"a.sh": b"true\n"}, tmp_path / "out", tmp_path / "out.zip")
     assert (tmp_path / "out" / "a.sh").exists()
     assert "chmod" in odd
 
@@ -52,11 +54,11 @@ def test_data_are_built(tmp_path, odd, monkeypatch):
         return pictures / np.float32(255), np.zeros((total, 4096), np.float32)
 
     columns = np.ones(6 * 8 * 3, np.float32)
-    monkeypatch.setattr(scene_maps, "feature_maps", look)
-    monkeypatch.setattr(scene_captions, "column_weights", lambda: columns)
-    for module in (scene_captions, scene_maps):
+    monkeypatch.setattr(maps, "feature_maps", look)
+    monkeypatch.setattr(captions, "column_weights", lambda: columns)
+    for module in (captions, maps):
         monkeypatch.setattr(module, "load_model", lambda *_: (None, "embedded"))
-    scene_captions.build(tmp_path / "scenes", 3, 1)
+    captions.build(tmp_path / "scenes", 3, 1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scenes", "tiny"]
     assert {"chmod", "fsync"} <= set(odd)
 

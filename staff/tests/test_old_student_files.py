@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cs231n import assignment
+from cs231n.assignment import table
 from tests.test_import_contract import NAMES, SIGNATURES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -312,7 +312,7 @@ PIXELS_NOTEBOOK = """
 import numpy as np
 import torch
 from cs231n import adversarial, attribution, style_painting, style_extras
-from cs231n.class_visualization import create_class_visualization
+from cs231n.lab.class_visualization import create_class_visualization
 from cs231n.net_visualization_pytorch import *
 from cs231n.style_transfer_pytorch import preprocess as resized
 from PIL import Image
@@ -468,7 +468,7 @@ def imported_names(tree):
 
 STUDENTS = {
     path.removesuffix(".py").replace("/", ".")
-    for question in assignment.questions()
+    for question in table.questions()
     for path in question.modules
 }
 GIVEN = sorted(

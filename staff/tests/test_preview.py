@@ -10,8 +10,12 @@ import time
 
 import pytest
 
-from cs231n import answers, assignment, handout, preview, regions, submission
-from cs231n.answers import CHECKS_MIME
+from cs231n.assignment import answers, regions
+from cs231n.assignment import stamp as handout
+from cs231n.assignment import table as assignment
+from cs231n.assignment.answers import CHECKS_MIME
+from cs231n.tools.submission import command as submission
+from cs231n.tools.submission import preview
 from staff.questions import ROOT
 from staff.tests.student_folder import code, handout_files, notebook, prose, unpack
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from cs231n import assignment
+from cs231n.assignment import table as assignment
 from staff import questions as table
 from staff.questions import ROOT, questions
 

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from cs231n.caption_metrics import tokenize
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
 from cs231n.image_utils import image_from_url, load_image
+from cs231n.lab.caption_metrics import tokenize
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/data"
 PICTURES = 40_504  # of the validation set

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from cs231n import handout, regions
+from cs231n.assignment import regions
+from cs231n.assignment import stamp as handout
 from staff import markers
 from staff.questions import ROOT, questions
 from staff.tests.student_folder import handout_files, solved_module

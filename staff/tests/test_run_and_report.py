@@ -14,9 +14,9 @@ import pytest
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
-from staff import report
 from staff.questions import ROOT
-from staff.run import Check, _OwnPython, main
+from staff.report import page as report
+from staff.report.run import Check, _OwnPython, main
 
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAA"
@@ -404,7 +404,7 @@ def test_a_picture_of_the_project_is_embedded_and_no_other_file(tmp_path):
 def test_a_progress_bar_is_one_output_also_without_a_browser():
     program = (
         f"import sys, time; sys.path.insert(0, {str(ROOT)!r})\n"
-        "from cs231n.progress import progress_bar\n"
+        "from cs231n.support.progress import progress_bar\n"
         "with progress_bar(40, 'counting', mininterval=0) as bar:\n"
         "    for n in range(40):\n"
         "        time.sleep(0.02)\n"

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from cs231n import safe_pickle
 from cs231n.classifiers import squeezenet
 from cs231n.image_utils import SQUEEZENET_MEAN, SQUEEZENET_STD
+from cs231n.support import safe_pickle
 
 FILE = (
     Path(__file__).resolve().parents[2]

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from cs231n import assignment, regions
-from cs231n.handout import is_extra
-from staff import handout, markers
+from cs231n.assignment import regions, table
+from cs231n.assignment.stamp import is_extra
+from staff import markers
 from staff.environment import interpreter
+from staff.handout import build
 from staff.questions import ROOT
 from staff.tests.student_folder import handout_files, solved_module, stand_ins
 
@@ -93,8 +94,8 @@ def written_so_far(functions, key_of=place):
 
 QUESTIONS = [
     question
-    for question in assignment.questions()
-    if assignment.editions()[0] in question.points
+    for question in table.questions()
+    if table.editions()[0] in question.points
     and all((ROOT / path).exists() for path in question.modules)
 ]
 POINTS = {f.key: f.points for q in QUESTIONS for f in q.functions}
@@ -102,10 +103,10 @@ POINTS = {f.key: f.points for q in QUESTIONS for f in q.functions}
 
 def unpack(folder):
     archive = folder.parent / "assignment3-handout.zip"
-    handout.pack(handout_files(), archive)
+    build.pack(handout_files(), archive)
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(folder)
-    return folder / handout.TOP
+    return folder / build.TOP
 
 
 def hand_in(student):

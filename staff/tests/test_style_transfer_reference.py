@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cs231n import style_checks
-from cs231n.datasets.style_pictures import find_original, find_stand_in
+from cs231n.embedded.style_pictures import find_original, find_stand_in
+from cs231n.lab import style_checks
 from cs231n.style_transfer_pytorch import (
     content_loss,
     extract_features,

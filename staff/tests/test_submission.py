@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from cs231n import assignment, collecting, submission
-from cs231n.collecting import LIMIT, MANIFEST, gather, required
+from cs231n.assignment import table
+from cs231n.tools.submission import collecting
+from cs231n.tools.submission import command as submission
+from cs231n.tools.submission.collecting import LIMIT, MANIFEST, gather, required
 from staff.questions import ROOT
 from staff.tests.student_folder import code, notebook, unpack
 
@@ -47,7 +49,7 @@ def test_the_zip_holds_the_work_and_a_list_with_its_hashes(folder, capsys):
     *_, last = capsys.readouterr().out.splitlines()
     assert re.match(r"assignment3\.zip was made, but is not whole: \d+ remarks", last)
     files = zip_of(folder)
-    assert set(required(assignment.questions())) <= files.keys()
+    assert set(required(table.questions())) <= files.keys()
     assert {"styles/mine.jpg", "cs231n/im2col_cython.c", "setup.py"} <= files.keys()
     assert [*files] == [MANIFEST, *sorted(files.keys() - {MANIFEST})]
     listed = json.loads(files.pop(MANIFEST))
@@ -73,7 +75,7 @@ def test_nothing_generated_private_or_borrowed_is_in_it(folder):
         "cs231n/__pycache__/x.cpython-311.pyc",
         ".ipynb_checkpoints/RNN_Captioning-checkpoint.ipynb",
         "cs231n/datasets/coco_captioning/train.h5",
-        "cs231n/datasets/photos.py",
+        "cs231n/embedded/photos.py",
         "cs231n/build/temp.o",
         "build/report/index.html",
         "update-3/before.zip",
@@ -189,7 +191,7 @@ def test_a_course_may_ask_for_the_questions_of_2016(folder, capsys):
 
 def whole(folder):
     """Give a folder notebooks in which all was run, and every answer."""
-    for question in assignment.questions():
+    for question in table.questions():
         for name in question.notebooks:
             path = folder / f"{name}.ipynb"
             content = json.loads(path.read_bytes())
@@ -210,7 +212,7 @@ def facts(**states):
                 "points": f.points,
                 "earned": f.points * (f.short not in states),
             }
-            for q in assignment.questions()
+            for q in table.questions()
             for f in q.functions
         }
     }
@@ -368,7 +370,7 @@ def test_the_whole_has_a_limit_too_and_work_goes_first(folder, monkeypatch, caps
     assert hand_in(folder) == 0
     assert "b.bin is left out" in capsys.readouterr().out
     assert "b.bin" not in zip_of(folder)
-    assert set(required(assignment.questions())) <= zip_of(folder).keys()
+    assert set(required(table.questions())) <= zip_of(folder).keys()
 
 
 @POSIX

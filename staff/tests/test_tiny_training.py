@@ -7,11 +7,12 @@ import torch
 
 from cs231n import datasets
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
-from cs231n.datasets import folders, tiny_folder, tiny_model, tiny_training, tiny_twin
-from cs231n.datasets.scenes import COLOURS
-from cs231n.datasets.tiny_folder import Sizes
-from cs231n.datasets.tiny_model import Recipe
-from cs231n.datasets.tiny_pictures import LABELS
+from cs231n.drawing.scenes.scene import COLOURS
+from cs231n.drawing.small import LABELS
+from cs231n.embedded import tiny_folder, tiny_model, tiny_training, tiny_twin
+from cs231n.embedded.tiny_folder import Sizes
+from cs231n.embedded.tiny_model import Recipe
+from cs231n.support import folders
 
 SMALL = Recipe(Sizes(2, 1, 1), stages=((32, 1), (64, 0.5)), batch=20)
 

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from cs231n import files, merge, regions, update
-from cs231n import handout as stamp
-from staff import handout
+from cs231n.assignment import regions, stamp
+from cs231n.support import files
+from cs231n.tools.update import command as update
+from cs231n.tools.update import merge
+from staff.handout import build
 from staff.tests.student_folder import (
     code,
     handout_files,
@@ -41,7 +43,7 @@ def student(tmp_path):
     """Return an unpacked hand-out."""
     folder = tmp_path / "my assignment – größe"
     folder.mkdir()
-    handout.write(handout_files(), folder)
+    build.write(handout_files(), folder)
     return folder
 
 
@@ -60,7 +62,7 @@ def release(tmp_path):
                 assert new != old
                 files[path] = new.encode()
         path = tmp_path / "new hand-out.zip"
-        handout.pack(stamped(files, version), path)
+        build.pack(stamped(files, version), path)
         return path
 
     return make
@@ -470,7 +472,7 @@ def test_files_of_both_sides(student, release):
     edit(student / "requirements.txt", "numpy", "# numpy")  # changed by both
     edit(student / "conftest.py", "import", "# mine\nimport")  # by the student alone
     edit(student / "cs231n/optim.py", "import", "# mine\nimport")  # and dropped
-    (student / "cs231n/device.py").unlink()  # lost by the student
+    (student / "cs231n/support/device.py").unlink()  # lost by the student
     before = tree(student)
     change = {
         "cs231n/taken.py": lambda _: "x = 'the course'\n",
@@ -487,7 +489,9 @@ def test_files_of_both_sides(student, release):
         assert after[name] == before[name]
     assert after["cs231n/taken.py"] == b"x = 'the course'\n"
     assert after["cs231n/fresh/new.py"] == b"x = 2\n"
-    assert after["cs231n/device.py"] == handout_files()["cs231n/device.py"]
+    assert (
+        after["cs231n/support/device.py"] == handout_files()["cs231n/support/device.py"]
+    )
     assert "cs231n/layer_utils.py" not in after
     assert after["requirements.txt"].endswith(b"# new\n")
     said = report(student)
@@ -540,7 +544,7 @@ def test_nothing_is_written_through_a_link_out_of_the_folder(
     outside = tree(elsewhere)
 
     assert run(student, release({RNN: reworded})) == 0  # nothing to write there
-    change = {"cs231n/datasets/photos.py": lambda text: text + "# new\n"}
+    change = {"cs231n/embedded/photos.py": lambda text: text + "# new\n"}
     assert run(student, release(change, "2026.3")) == 1
     assert "cs231n/datasets is a link out of this folder" in capsys.readouterr().err
     assert tree(elsewhere) == outside
@@ -703,7 +707,7 @@ def test_without_its_stamp_a_folder_needs_the_old_hand_out(
     assert tree(student) == before
 
     old = tmp_path / "old.zip"
-    handout.pack(handout_files(), old)
+    build.pack(handout_files(), old)
     assert run(student, new, "--old", str(old)) == 0
     assert "np.tanh" in (student / RNN).read_text("utf-8")
     assert (student / stamp.STAMP).exists()
@@ -744,14 +748,14 @@ def worked(student):
 def test_being_killed_anywhere_loses_nothing_and_starting_again_does_the_rest(tmp_path):
     few = {path: handout_files()[path] for path in CHANGES if path in handout_files()}
     worked, whole, new = tmp_path / "old", tmp_path / "whole", tmp_path / "new.zip"
-    handout.write(stamped(few, "2026.1"), worked)
+    build.write(stamped(few, "2026.1"), worked)
     (worked / RNN).write_text(solved_module(RNN), "utf-8")
     changed = {
         path: change(few.get(path, b"").decode()).encode()
         for path, change in CHANGES.items()
         if change is not None
     }
-    handout.pack(stamped(changed, "2026.2"), new)
+    build.pack(stamped(changed, "2026.2"), new)
     shutil.copytree(worked, whole)
     old = outcome(worked)
     assert run(whole, new) == 0

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from cs231n import check_marks
-from cs231n.assignment import questions
-from cs231n.check_cnn import Network
-from cs231n.check_exercises import exercise
-from cs231n.check_gpu import cpu_for_gpu
-from cs231n.check_verdict import judge
-from cs231n.check_words import age, broken_module
+from cs231n.assignment.table import questions
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+from cs231n.tools.check import marks
+from cs231n.tools.check.exercises import exercise
+from cs231n.tools.check.gpu import cpu_for_gpu
+from cs231n.tools.check.tries.cnn import Network
+from cs231n.tools.check.verdict import judge
+from cs231n.tools.check.words import age, broken_module
+from staff.mistakes.writings import answer, loaded, rewritten, solved, sources, split
 from staff.questions import ROOT
-from staff.writings import answer, loaded, rewritten, solved, sources, split
 
 FUNCTIONS = {f.key: f for q in questions() for f in q.functions}
 OF_2016 = [f for q in questions() if "2016" in q.id for f in q.functions]
@@ -31,14 +31,14 @@ def verdict_of(short, body, helper="", **others):
     answers = {function.name: textwrap.dedent(body)}
     answers |= {BY_SHORT[k].name: textwrap.dedent(v) for k, v in others.items()}
     with rewritten(answers, {function.name: helper} if helper else {}):
-        return judge(function, check_marks.records(), exercise(function.key))
+        return judge(function, marks.records(), exercise(function.key))
 
 
 def module_verdicts(module, text):
     """Judge all functions of a module that is given as a whole."""
     with loaded({module: text}):
         return {
-            f.short: judge(f, check_marks.records(), exercise(f.key))
+            f.short: judge(f, marks.records(), exercise(f.key))
             for f in FUNCTIONS.values()
             if f.module == module
         }

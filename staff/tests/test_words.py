@@ -5,10 +5,11 @@ import re
 
 import pytest
 
-from cs231n import handout, hint
+from cs231n.assignment import stamp
+from cs231n.tools.hint import command as hint
 from staff import markers
 from staff.questions import ROOT, notebook_names, questions
-from staff.report import _equation
+from staff.report.page import _equation
 
 OPENING = "## Before you start"
 CLOSING = ("## What to take away", "## Further reading")
@@ -96,7 +97,7 @@ def cells(name):
 def texts(name):
     """Return the text of each cell; of a code cell, nothing."""
     return [
-        handout.cell_text(cell) if cell["cell_type"] == "markdown" else ""
+        stamp.cell_text(cell) if cell["cell_type"] == "markdown" else ""
         for cell in cells(name)
     ]
 
@@ -151,7 +152,7 @@ def test_a_notebook_closes_with_what_to_take_away_and_to_read(name):
     for source in sources:
         assert re.search(r"\*[^*]+\*", source), f"no title: {source}"
         assert "cs231n" in source or re.search(r"\b(?:19|20)\d\d\b", source), source
-    assert all(map(handout.is_extra, cells(name)[reading + 1 :])), "extras alone follow"
+    assert all(map(stamp.is_extra, cells(name)[reading + 1 :])), "extras alone follow"
 
 
 @pytest.mark.parametrize(("name", "term", "explanation"), PAIRS)

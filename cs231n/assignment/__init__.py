@@ -1,0 +1,1 @@
+"""The assignment as data: its table, boxes, stamp and limits; standard library only."""

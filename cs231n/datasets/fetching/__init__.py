@@ -1,0 +1,1 @@
+"""Download, unpack, check and list data sets."""

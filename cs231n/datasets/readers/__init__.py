@@ -1,0 +1,1 @@
+"""Read the files of the data sets, and mistrust them."""

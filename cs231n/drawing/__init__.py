@@ -1,0 +1,1 @@
+"""Pictures that the project draws, with NumPy and Pillow only."""

@@ -1,0 +1,1 @@
+"""Paintings, as sources of style."""

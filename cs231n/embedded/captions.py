@@ -1,0 +1,307 @@
+"""The captioned data set made of drawn scenes, in the files of ``coco_captioning``.
+
+Nothing is fetched: scenes are drawn from a seed, five captions are written for each,
+and SqueezeNet's view of the picture takes the place of VGG's. The result is built once
+and kept beside the other data. Run as a command to build another one:
+
+    python -m cs231n.embedded.captions --train 500 --val 50 --out FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cs231n import datasets
+from cs231n.drawing.scenes import sources
+from cs231n.embedded.features import (
+    FeatureReducer,
+    column_weights,
+    features_from_image,
+)
+from cs231n.embedded.maps import load_model, look_at
+from cs231n.support import folders
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    from cs231n.drawing.scenes.scene import Scene
+
+FOLDER = "scene_captioning"
+NUM_TRAIN, NUM_VAL, SEED = 5500, 300, 231
+CAPTIONS = 5
+"""Captions for each scene."""
+WORDS = 15
+"""The most words in a caption; START and END make rows of 17."""
+MARKS = ("<NULL>", "<START>", "<END>", "<UNK>")
+"""The words with indices 0 to 3, as in the original vocabulary."""
+
+_README = """\
+Drawn scenes with captions, in the format of coco_captioning, made by
+python -m cs231n.embedded.captions. The URLs name scenes: image_from_url of
+cs231n.image_utils draws them. reducer.npz turns the feature maps of any photo into the
+same 512 numbers (cs231n.embedded.features). build.json says what this was made from.
+The folder may be deleted at any time; it is built again when it is needed.
+"""
+
+
+def ensure(progress: bool = True) -> Path:
+    """Return the folder of the standard data set, building it if need be.
+
+    Args:
+        progress: Whether to show a progress bar while it is built.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    key = _key(NUM_TRAIN, NUM_VAL, SEED)
+    for place in datasets.search_path():
+        if folders.is_built(place / FOLDER, key):
+            return place / FOLDER
+    folder = datasets.cache_dir() / FOLDER
+    print(f"Drawing {NUM_TRAIN + NUM_VAL:,} scenes, once, a few minutes: {folder}")
+    return build(folder, NUM_TRAIN, NUM_VAL, SEED, progress)
+
+
+def build(
+    folder: str | os.PathLike[str],
+    num_train: int = NUM_TRAIN,
+    num_val: int = NUM_VAL,
+    seed: int = SEED,
+    progress: bool = True,
+) -> Path:
+    """Draw scenes, caption and describe them, and write the data set.
+
+    The folder appears whole or not at all, and replaces an older one of that name. What
+    an interrupted run has looked at is kept, hidden beside it, for the next one.
+
+    Args:
+        folder: Where to put it.
+        num_train: Number of training scenes, at least 2.
+        num_val: Number of validation scenes, none of them a training scene.
+        seed: Decides everything.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FileExistsError: If the folder holds something else.
+        OSError: If it cannot be written, as when the disk is full.
+        ValueError: If a size is too small.
+    """
+    if num_train < 2 or num_val < 1:
+        raise ValueError(
+            f"{num_train} training and {num_val} validation scenes were asked for; "
+            "take at least 2 and 1."
+        )
+    target = Path(folder).resolve()
+    key = _key(num_train, num_val, seed)
+    _, weights = load_model()
+    facts = {"seed": seed, "train": num_train, "val": num_val, "weights": weights}
+    scene_rng, word_rng = np.random.default_rng(seed).spawn(2)
+    scenes = _different_scenes(num_train + num_val, scene_rng)
+    pieces = folders.Pieces(target, key)
+    try:
+        folders.require_place(target)
+        seen = look_at(scenes, weights, progress, pieces)
+        with folders.building(target, key, **facts, numpy=np.__version__) as draft:
+            _write(draft, scenes, num_train, word_rng, *seen)
+        pieces.remove()
+    except FileExistsError:
+        raise
+    # h5py reports a full disk as one or the other.
+    except (OSError, RuntimeError) as error:
+        raise OSError(
+            f"The drawn scenes could not be written to {target} ({error}); make room "
+            "for about 100 MB there, or name another data folder in CS231N_DATA_DIR."
+        ) from error
+    return target
+
+
+def photo_features(
+    image: Any, folder: str | os.PathLike[str] | None = None
+) -> NDArray[np.float32]:
+    """Describe a photo as a captioning model trained on drawn scenes expects it.
+
+    Args:
+        image: (H, W, 3) uint8 of any size, or a Pillow image.
+        folder: The data set the model was trained on; None for the standard one.
+
+    Returns:
+        (1, 512) features.
+    """
+    folder = ensure() if folder is None else Path(folder)
+    reducer = FeatureReducer.load(folder / "reducer.npz")
+    weights = json.loads((folder / folders.RECORD).read_text("utf-8"))["weights"]
+    return features_from_image(image, reducer, load_model(weights)[0])
+
+
+def _write(
+    folder: Path,
+    scenes: Sequence[Scene],
+    num_train: int,
+    word_rng: np.random.Generator,
+    maps: NDArray[np.float32],
+    wide: NDArray[np.float32],
+) -> None:
+    """Write every file of the data set to an empty folder."""
+    from cs231n.drawing.scenes.grammar import describe
+
+    captions = [describe(scene, word_rng, count=CAPTIONS) for scene in scenes]
+    words = _vocabulary(captions[:num_train])
+    reducer = FeatureReducer().fit(maps[:num_train], column_weights())
+    features = reducer.transform(maps)
+
+    rows = {}
+    for split, part in _splits(num_train):
+        name = f"{split}2014"
+        described = captions[part]
+        rows[f"{split}_captions"] = _encode(described, words)
+        rows[f"{split}_image_idxs"] = np.repeat(
+            np.arange(len(described), dtype=np.int32), CAPTIONS
+        )
+        _write_h5(folder / f"{name}_vgg16_fc7_pca.h5", {"features": features[part]})
+        _write_h5(folder / f"{name}_vgg16_fc7.h5", {"features": wide[part]})
+        _write_lines(folder / f"{name}_urls.txt", (s.url for s in scenes[part]))
+        _write_lines(
+            folder / f"{name}_images.txt",
+            (
+                f"scenes/images/{name}/SCENE_{name}_{i:012d}.png"
+                for i in range(len(described))
+            ),
+        )
+    _write_h5(folder / "coco2014_captions.h5", rows)
+    vocabulary = {"idx_to_word": words, "word_to_idx": _indices(words)}
+    _write_lines(folder / "coco2014_vocab.json", [json.dumps(vocabulary)])
+    reducer.save(folder / "reducer.npz")
+    _write_lines(folder / "README.txt", [_README.rstrip()])
+
+
+def _different_scenes(count: int, rng: np.random.Generator) -> list[Scene]:
+    """Draw scenes of which no two show the same things in the same places."""
+    from cs231n.drawing.scenes.scene import random_scene
+
+    scenes: dict[str, Scene] = {}
+    while len(scenes) < count:
+        scene = random_scene(rng)
+        scenes.setdefault(scene.url.partition("?")[0], scene)
+    return list(scenes.values())
+
+
+def _splits(num_train: int) -> list[tuple[str, slice]]:
+    return [("train", slice(num_train)), ("val", slice(num_train, None))]
+
+
+def _vocabulary(captions: Sequence[Sequence[str]]) -> list[str]:
+    """Return the words: four marks, then by falling frequency, ties by the alphabet."""
+    counts = Counter(w for several in captions for c in several for w in c.split())
+    return [*MARKS, *sorted(counts, key=lambda word: (-counts[word], word))]
+
+
+def _indices(words: Sequence[str]) -> dict[str, int]:
+    return {word: index for index, word in enumerate(words)}
+
+
+def _encode(
+    captions: Sequence[Sequence[str]], words: Sequence[str]
+) -> NDArray[np.int32]:
+    """Turn captions into rows: START, up to 15 words, END, and NULL to the end.
+
+    Args:
+        captions: For each of P scenes, its captions.
+        words: The vocabulary; a word that it does not have becomes UNK.
+
+    Returns:
+        (5 P, 17) word indices.
+
+    Raises:
+        ValueError: If a caption has more than 15 words.
+    """
+    index = _indices(words)
+    null, start, end, unknown = range(len(MARKS))
+    flat = [caption.split() for several in captions for caption in several]
+    rows = np.full((len(flat), WORDS + 2), null, np.int32)
+    for row, caption in zip(rows, flat, strict=True):
+        if len(caption) > WORDS:
+            raise ValueError(
+                f"The caption {' '.join(caption)!r} has {len(caption)} words; "
+                f"rows have room for {WORDS}."
+            )
+        tokens = [start, *(index.get(word, unknown) for word in caption), end]
+        row[: len(tokens)] = tokens
+    return rows
+
+
+def _write_h5(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            # Contiguous and uncompressed: readers may map it into memory.
+            file.create_dataset(name, data=np.ascontiguousarray(array))
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
+
+
+def _key(num_train: int, num_val: int, seed: int) -> str:
+    """Return a text that changes when the code or the sizes do."""
+    here = Path(__file__).resolve().parent
+    made_with = [here / f"{name}.py" for name in ("captions", "features", "maps")]
+    return folders.code_key(
+        [*made_with, *sources("grammar", "words")], num_train, num_val, seed
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``python -m cs231n.embedded.captions``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cs231n.embedded.captions",
+        description="Build a captioned data set of drawn scenes in the files of "
+        "coco_captioning.",
+    )
+    sizes = {
+        "train": (NUM_TRAIN, "training scenes"),
+        "val": (NUM_VAL, "validation scenes"),
+        "seed": (SEED, "random seed"),
+    }
+    for name, (default, what) in sizes.items():
+        parser.add_argument(
+            f"--{name}", type=int, default=default, help=f"{what} (default: {default})"
+        )
+    parser.add_argument(
+        "--out", type=Path, help=f"folder to write (default: {FOLDER} beside the data)"
+    )
+    args = parser.parse_args(argv)
+    begin = time.perf_counter()
+    try:
+        standard = (args.train, args.val, args.seed) == (NUM_TRAIN, NUM_VAL, SEED)
+        if standard and args.out is None:
+            folder = ensure()
+        else:
+            out = args.out or datasets.cache_dir() / FOLDER
+            folder = build(out, args.train, args.val, args.seed)
+    except (OSError, ValueError, ModuleNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(
+        f"{folder}: {args.train:,} training and {args.val:,} validation scenes "
+        f"in {time.perf_counter() - begin:.0f} s"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

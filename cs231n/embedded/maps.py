@@ -1,0 +1,159 @@
+"""Drawn scenes as SqueezeNet sees them, on all cores.
+
+A module of its own, since the processes that do the work import it by its name.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cs231n.embedded.features import feature_maps
+from cs231n.support.progress import progress_bar
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from cs231n.drawing.scenes.scene import Scene
+    from cs231n.support.folders import Pieces
+
+# Scenes that a process draws and looks at in one go: a multiple of feature_maps' batch,
+# so that the results do not depend on the number of processes.
+_CHUNK = 40
+# Chunks that make it worth to start another process: that takes seconds.
+_SHARE = 4
+
+
+def look_at(
+    scenes: Sequence[Scene], weights: str, progress: bool, pieces: Pieces | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw scenes and run the network on them, in a process for each core.
+
+    Drawing keeps one core busy and the network all of them. In turn, half the machine
+    would wait; in threads, drawing and torch wait for the interpreter's lock.
+
+    Args:
+        scenes: What to draw.
+        weights: The network's, as ``load_model`` names them.
+        progress: Whether to show a progress bar.
+        pieces: Where results are kept as they come, and taken from if they are there.
+
+    Returns:
+        What ``feature_maps`` returns.
+    """
+    chunks = {
+        f"{weights}-{k:05d}": scenes[k : k + _CHUNK]
+        for k in range(0, len(scenes), _CHUNK)
+    }
+    parts: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for name in chunks:
+        if pieces and (part := pieces.load(name)) is not None:
+            parts[name] = part
+    missing = [name for name in chunks if name not in parts]
+    done = sum(len(chunks[name]) for name in parts)
+    if done:
+        print(f"{done:,} of them are there already, from a run that was interrupted.")
+    with (
+        progress_bar(len(scenes), "Drawing and looking", progress, initial=done) as bar,
+        closing(_results([chunks[name] for name in missing], weights)) as results,
+    ):
+        for name, (maps, wide) in zip(missing, results, strict=True):
+            parts[name] = {"maps": maps, "wide": wide}
+            if pieces:
+                pieces.save(name, **parts[name])
+            bar.update(len(maps))
+    maps, wide = (
+        np.concatenate([parts[name][what] for name in chunks])
+        for what in ("maps", "wide")
+    )
+    return maps, wide
+
+
+def _results(
+    chunks: Sequence[Sequence[Scene]], weights: str
+) -> Generator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Yield what look_at_chunk returns for each, from several processes if it pays."""
+    import joblib
+    from joblib.externals.loky import get_reusable_executor
+
+    # No more than four, as each takes half a gigabyte.
+    processes = min(joblib.cpu_count(), len(chunks) // _SHARE, 4)
+    if processes < 2:
+        for chunk in chunks:
+            yield look_at_chunk(chunk, weights)
+        return
+    work = joblib.delayed(look_at_chunk)
+    try:
+        with (
+            joblib.parallel_config("loky", inner_max_num_threads=1),
+            joblib.Parallel(processes, return_as="generator") as parallel,
+        ):
+            yield from parallel(work(chunk, weights, os.getpid()) for chunk in chunks)
+    finally:  # they would wait for more work, or, interrupted, go on with this
+        get_reusable_executor().shutdown(wait=False, kill_workers=True)
+
+
+def look_at_chunk(
+    scenes: Sequence[Scene], weights: str, parent: int | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Do look_at's work in this process; if it has a parent, alone and on one core."""
+    from cs231n.drawing.scenes.scene import draw
+
+    if parent is not None:
+        import torch
+
+        _end_with(parent)
+        torch.set_num_threads(1)
+    pictures = (draw(scene) for scene in scenes)
+    return feature_maps(
+        pictures, load_model(weights)[0], progress=False, total=len(scenes)
+    )
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """End this process when its parent has ended, were it killed."""
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    if sys.platform == "win32":
+        import _winapi
+
+        handle = _winapi.OpenProcess(_winapi.SYNCHRONIZE, False, parent)
+        _winapi.WaitForSingleObject(handle, _winapi.INFINITE)
+    else:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+    os._exit(1)
+
+
+@cache
+def load_model(weights: str | None = None) -> tuple[torch.nn.Module, str]:
+    """Return the network that looks at the pictures, and the name of its weights.
+
+    The embedded weights, so that everybody's features are the same; torchvision's only
+    where the package that carries them is missing.
+    """
+    from cs231n.classifiers.squeezenet import load_squeezenet
+
+    try:
+        chosen = weights or "embedded"
+        return load_squeezenet(chosen, "cpu", verbose=False), chosen
+    except ModuleNotFoundError:
+        if weights is not None:
+            raise
+        try:
+            return load_squeezenet("torchvision", "cpu", verbose=False), "torchvision"
+        except FileNotFoundError:
+            pass
+        raise

@@ -1,0 +1,1 @@
+"""Yours, for no points: extensions of the questions."""

@@ -1,0 +1,1 @@
+"""Given: what the notebooks use on top of the questions."""

@@ -1,0 +1,1 @@
+"""Given: what all the rest stands on."""

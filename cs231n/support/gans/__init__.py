@@ -1,0 +1,1 @@
+"""How the GANs of Q5 are trained: steps, histories, checkpoints."""

@@ -1,0 +1,348 @@
+"""The training loop of GANs (given), with reports and checkpoints.
+
+Letters in shapes: N pictures.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cs231n.support.gans.checkpoint import load_checkpoint, save_checkpoint
+from cs231n.support.gans.step import (
+    PIXELS,
+    SHAPE,
+    DrawNoise,
+    GANStep,
+    Loss,
+    Penalty,
+    evaluating,
+)
+from cs231n.support.progress import progress_bar
+
+SHOWN = 16  # pictures in a report
+
+
+@dataclass
+class GANHistory:
+    """How a training went.
+
+    Attributes:
+        d_losses: The discriminator's loss at each iteration, before its step.
+        g_losses: The generator's.
+        samples: (iteration, (16, 784) scaled pictures) of each report, always of the
+            same noise.
+        epochs: Epochs finished.
+        seconds: Time that the iterations took, reports and checkpoints included.
+    """
+
+    d_losses: list[float] = field(default_factory=list)
+    g_losses: list[float] = field(default_factory=list)
+    samples: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
+    epochs: int = 0
+    seconds: float = 0.0
+
+
+class Batches:
+    """Minibatches of pictures that are put on the device once, not batch by batch.
+
+    Each pass has a new order, drawn from torch's random numbers, and leaves out what
+    does not fill a batch.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.float32] | torch.Tensor,
+        labels: NDArray[np.integer[Any]] | torch.Tensor,
+        batch_size: int = 128,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        """Move the pictures to the device.
+
+        Args:
+            images: (N, 1, 28, 28) pictures.
+            labels: (N,) what is on them.
+            batch_size: Pictures in a batch.
+            device: Where the networks are.
+
+        Raises:
+            ValueError: If there are not enough pictures for a batch.
+        """
+        if not 1 <= batch_size <= len(images):
+            raise ValueError(
+                f"{len(images)} pictures do not fill a batch of {batch_size}; choose a "
+                f"batch_size from 1 to {len(images)}."
+            )
+        self.images = torch.as_tensor(images).to(device)
+        self.labels = torch.as_tensor(labels).to(device)
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Return how many batches a pass has."""
+        return len(self.images) // self.batch_size
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Go through the pictures in a new order."""
+        order = torch.randperm(len(self.images)).to(self.images.device)
+        for k in range(len(self)):
+            chosen = order[k * self.batch_size : (k + 1) * self.batch_size]
+            yield self.images[chosen], self.labels[chosen]
+
+
+def train_gan(
+    D: nn.Module,
+    G: nn.Module,
+    D_solver: torch.optim.Optimizer,
+    G_solver: torch.optim.Optimizer,
+    discriminator_loss: Loss,
+    generator_loss: Loss,
+    loader: Iterable[Any],
+    *,
+    draw_noise: DrawNoise,
+    show_every: int = 250,
+    batch_size: int = 128,
+    noise_size: int = 96,
+    num_epochs: int = 10,
+    critic_steps: int = 1,
+    penalty: Penalty | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 1,
+    report: Callable[[int, NDArray[np.float32]], None] | None = None,
+    verbose: bool = True,
+) -> GANHistory:
+    """Train a GAN: the discriminator learns a little, then the generator, in turns.
+
+    With a checkpoint, everything the run depends on is saved as it goes. A run that was
+    killed continues with the very numbers of an unbroken one, on the CPU: build the
+    same networks, optimizers and loader again, and call this again.
+
+    Args:
+        D: Scaled pictures (N, 1, 28, 28) -> N scores. Its convolutions' weights are put
+            channels last, and a new Adam is fused; neither changes results.
+        G: Noise (N, noise_size) -> N * 784 scaled pixels.
+        D_solver: Changes D's weights.
+        G_solver: Changes G's weights.
+        discriminator_loss: Scores of real and drawn pictures -> loss of D.
+        generator_loss: Scores of drawn pictures -> loss of G.
+        loader: Batches of pictures from 0 to 1, with labels or without.
+        draw_noise: Draws noise, on the CPU, as sample_noise does.
+        show_every: Iterations between reports.
+        batch_size: Pictures in a batch; a shorter last one is left out.
+        noise_size: Numbers that G makes a picture of.
+        num_epochs: Passes over the pictures.
+        critic_steps: Steps of the discriminator for each of the generator.
+        penalty: Added to the discriminator's loss.
+        checkpoint: File to save to and to resume from, ``.npz``.
+        checkpoint_every: Epochs between checkpoints; the last one is always saved.
+        report: Called with the iteration and (16, 784) pictures.
+        verbose: Whether to print losses with each report, and show a progress bar.
+
+    Returns:
+        How it went; D and G are trained.
+
+    Raises:
+        ValueError: If the loader gives no full batch, or pictures of another size or
+            range; if the networks do not fit; if the checkpoint is of another run.
+        FloatingPointError: If a loss or a weight stops being finite; checkpoints stay.
+    """
+    for name, number in {
+        "show_every": show_every,
+        "batch_size": batch_size,
+        "noise_size": noise_size,
+        "critic_steps": critic_steps,
+        "checkpoint_every": checkpoint_every,
+    }.items():
+        if not number >= 1 or number != int(number):
+            raise ValueError(f"{name} is {number!r}; use a whole number from 1.")
+    if not hasattr(loader, "__iter__"):
+        raise TypeError(
+            f"loader_train came as {type(loader).__name__}, not as batches of pictures;"
+            " name the arguments that follow it, such as show_every=100."
+        )
+    step = GANStep(
+        *(D, G, D_solver, G_solver, discriminator_loss, generator_loss),
+        draw_noise=draw_noise,
+        noise_size=noise_size,
+        penalty=penalty,
+        batch_size=batch_size,
+    )
+    settings = {
+        "batch_size": batch_size,
+        "noise_size": noise_size,
+        "critic_steps": critic_steps,
+        "show_every": show_every,
+    }
+    models = {"D": D, "G": G}, {"D_solver": D_solver, "G_solver": G_solver}
+    history = GANHistory()
+    if checkpoint is not None and Path(checkpoint).exists():
+        load_checkpoint(checkpoint, *models, settings, history)
+        if verbose:
+            print(
+                f"Resuming after epoch {history.epochs} of {num_epochs} "
+                f"from {os.fspath(checkpoint)}."
+            )
+    shown = _fixed_noise(noise_size).to(step.device, step.dtype)
+    for model in (D, G):
+        model.train()
+    began = time.perf_counter() - history.seconds
+    with progress_bar(
+        num_epochs * _length(loader),
+        "training",
+        verbose,
+        initial=len(history.d_losses),
+    ) as bar:
+        while history.epochs < num_epochs:
+            try:
+                for real in _full_batches(loader, batch_size, step):
+                    t = len(history.d_losses)
+                    d_loss = step.train_discriminator(real)
+                    if t % critic_steps == 0 or not history.g_losses:
+                        g_loss = step.train_generator(batch_size)
+                    history.d_losses.append(d_loss)
+                    history.g_losses.append(g_loss)
+                    bar.update()
+                    if t % show_every == 0:
+                        history.samples.append((t, draw(G, shown, batch_size)))
+                        if verbose:
+                            bar.write(f"Iter: {t}, D: {d_loss:.4}, G:{g_loss:.4}")
+                        if report is not None:
+                            report(*history.samples[-1])
+                step.require_finite()
+            except FloatingPointError as error:
+                raise FloatingPointError(
+                    _farewell(error, len(history.d_losses), history.epochs, checkpoint)
+                ) from error
+            history.epochs += 1
+            history.seconds = time.perf_counter() - began
+            at_end = history.epochs == num_epochs
+            if checkpoint is not None and (
+                history.epochs % checkpoint_every == 0 or at_end
+            ):
+                save_checkpoint(checkpoint, *models, settings, history)
+    return history
+
+
+def draw(
+    G: nn.Module, noise: torch.Tensor, batch_size: int = 128
+) -> NDArray[np.float32]:
+    """Let a generator draw, without teaching it anything.
+
+    Args:
+        G: The generator; its layers' running averages stay as they are.
+        noise: (N, D) noise on the generator's device.
+        batch_size: Rows at a time for a generator that is made for that number alone.
+
+    Returns:
+        (N, 784) scaled pictures.
+    """
+    N = len(noise)
+    with evaluating(G), torch.no_grad():
+        try:
+            drawn = G(noise)
+        except (RuntimeError, ValueError):
+            if batch_size == N:
+                raise
+            full = noise.new_zeros(-(-N // batch_size) * batch_size, noise.shape[1])
+            full[:N] = noise
+            starts = range(0, len(full), batch_size)
+            parts = [G(full[k : k + batch_size]).flatten() for k in starts]
+            drawn = torch.cat(parts)[: N * PIXELS]
+    pictures: NDArray[np.float32] = drawn.reshape(N, PIXELS).float().cpu().numpy()
+    return pictures
+
+
+def count_params(model: nn.Module) -> int:
+    """Return how many numbers a model can learn."""
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def _fixed_noise(noise_size: int) -> torch.Tensor:
+    """Draw a report's noise, without touching torch's own random numbers."""
+    noise = np.random.default_rng(231).uniform(-1, 1, size=(SHOWN, noise_size))
+    return torch.from_numpy(noise.astype(np.float32))
+
+
+def _length(loader: Any) -> int:
+    """Return how many batches a pass has, 0 if nobody knows."""
+    try:
+        return len(loader)
+    except TypeError:
+        return 0
+
+
+def _full_batches(
+    loader: Iterable[Any], batch_size: int, step: GANStep
+) -> Iterator[torch.Tensor]:
+    """Go through an epoch's scaled pictures, and look at what comes."""
+    full = short = 0
+    for batch in loader:
+        x = batch[0] if isinstance(batch, list | tuple) else batch
+        x = torch.as_tensor(x)
+        if len(x) < batch_size:
+            short += 1
+            continue
+        require_pictures(x, batch_size)
+        full += 1
+        x = x.to(step.device, step.dtype)
+        yield 2 * x.reshape(batch_size, *SHAPE) - 1
+    if not full:
+        came = f"{short} batches, all shorter than" if short else "nothing, and not"
+        raise ValueError(
+            f"The loader gave {came} the batch_size of {batch_size}; check the data "
+            "set, or use the loader's own batch size."
+        )
+
+
+def require_pictures(x: torch.Tensor, batch_size: int) -> None:
+    """Insist that a batch holds digits as the loop scales them.
+
+    Args:
+        x: What a loader gave.
+        batch_size: How many pictures it should hold.
+
+    Raises:
+        ValueError: If their number, size or range is another one.
+        TypeError: If they are not floating point numbers.
+    """
+    if len(x) != batch_size:
+        raise ValueError(
+            f"A batch holds {len(x)} pictures, more than the batch_size of "
+            f"{batch_size}; give the loader's own batch size."
+        )
+    if x[0].numel() != PIXELS:
+        raise ValueError(
+            f"Pictures came with shape {tuple(x.shape[1:])}; (1, 28, 28) is wanted, so "
+            "scale or crop them before."
+        )
+    if not x.is_floating_point():
+        raise TypeError(
+            f"Pixels came as {x.dtype}; floating point numbers from 0 to 1 are wanted, "
+            "so convert them and divide by 255."
+        )
+    low, high = (number.item() for number in x.aminmax())
+    if not (low >= -1e-6 and high <= 1 + 1e-6):
+        raise ValueError(
+            f"Pixels lie between {low:g} and {high:g}; numbers from 0 to 1 are wanted, "
+            "which the loop itself scales to -1 to 1."
+        )
+
+
+def _farewell(
+    error: FloatingPointError,
+    t: int,
+    epochs: int,
+    checkpoint: str | os.PathLike[str] | None,
+) -> str:
+    text = f"{error} at iteration {t}, in epoch {epochs + 1}; "
+    if checkpoint is not None and Path(checkpoint).exists():
+        text += f"{os.fspath(checkpoint)} still holds the last good state, and "
+    return text + "lower the learning rate or look at the loss, then start again."

@@ -1,0 +1,1 @@
+"""Compiled convolution, pooling and layers, with NumPy beside them."""

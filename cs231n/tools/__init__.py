@@ -1,0 +1,1 @@
+"""Machinery behind the commands; nothing that an exercise needs."""

@@ -1,0 +1,1 @@
+"""Behind python -m cs231n.check: what is done, wrong, not started."""

@@ -1,0 +1,357 @@
+"""Where a student's function is tried out: inputs, stand-ins for what is missing."""
+
+import importlib
+import inspect
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from cs231n.assignment.table import Function, functions
+from cs231n.tools.check.marks import Array, Record, Records, Results, agree, mark
+
+GATES = ("the input gate", "the forget gate", "the output gate", "the block input")
+ASIDE = "aside: "  # what results begin with that are not compared
+ONE = "fails at a size of 1"  # what a remark about that begins with
+
+
+class GoneError(Exception):
+    """A function that is not there any more."""
+
+
+class UnfitError(Exception):
+    """A result that is of the wrong kind, so that its numbers cannot be looked at."""
+
+
+class NothingError(UnfitError):
+    """A result that is None: as an original hand-out leaves it, or forgotten."""
+
+
+class WaitingError(Exception):
+    """Another function has to be right first.
+
+    Attributes:
+        name: Which one.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Name it."""
+        super().__init__(f"{name} comes first")
+        self.name = name
+
+
+class Bench:
+    """One function of a student's, with all that a check of it needs.
+
+    Attributes:
+        function: Its row in the table.
+        module: The module it stands in.
+        call: The function itself.
+        record: What is stored for it.
+        remarks: What was noticed that costs nothing, in the order in which it was.
+    """
+
+    def __init__(self, function: Function, records: Records) -> None:
+        """Import the student's module, which may fail in any way.
+
+        Args:
+            function: Its row in the table.
+            records: What is stored, and the seed of the public inputs.
+        """
+        self.function, self.records = function, records
+        self.record = records.functions.get(function.key, Record({}))
+        self.remarks: list[str] = []
+        self.module: Any = importlib.import_module(function.module)
+        self.call: Any = self.module
+        for part in function.name.removeprefix(f"{function.module}.").split("."):
+            if not hasattr(self.call, part):
+                raise GoneError(
+                    f"{part} is not there any more: write it under this name again"
+                )
+            self.call = getattr(self.call, part)
+        self._seed = (records.seed + zlib.crc32(function.name.encode())) % 2**32
+
+    def other(self, name: str) -> "Bench":
+        """Return the bench of another function, by its short name."""
+        return Bench(next(f for f in functions() if f.short == name), self.records)
+
+    def agrees(self, results: Results, way: str, within: float = 1e-6) -> bool:
+        """Tell whether results are what is stored.
+
+        Args:
+            results: Of this function.
+            way: How they came to be.
+            within: Largest relative difference.
+        """
+        return all(
+            any(agree(mark(name, results[name]), m, within) for m in accepted)
+            for name, accepted in self.record.right[way].items()
+        )
+
+    def note(self, remark: str) -> None:
+        """Remember what deserves a remark, once."""
+        if remark not in self.remarks:
+            self.remarks.append(remark)
+
+    def require(self, given: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+        """Note which inputs were changed: they may be, but it surprises callers.
+
+        Args:
+            given: Input -> array or tensor that was handed over.
+            before: Input -> what it held.
+        """
+        changed = [
+            name
+            for name, value in before.items()
+            if not np.array_equal(_plain(given[name]), _plain(value), equal_nan=True)
+        ]
+        if changed:
+            self.note(
+                f"changes its input {' and '.join(changed)}: fine here, but whoever "
+                "calls it may still need what stood there; work on a copy"
+            )
+
+    def rng(self) -> np.random.RandomState:
+        """Return the generator of this function's inputs, always from its start."""
+        return np.random.RandomState((self._seed + self.record.draw) % 2**32)
+
+    def normals(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+        """Draw standard normal numbers for each named shape."""
+        rng = self.rng()
+        return {name: rng.randn(*shape) for name, shape in shapes.items()}
+
+    @contextmanager
+    def instead(self, **layers: Callable[..., Any]) -> Iterator[None]:
+        """Put other functions in the place of the student's, wherever they are known.
+
+        Args:
+            **layers: Name -> what is called instead.
+        """
+        students = [
+            m
+            for n, m in sys.modules.items()
+            if n.startswith("cs231n.") and m is not None
+        ]
+        places = [(m, name) for m in students for name in layers if name in vars(m)]
+        before = [(m, name, vars(m)[name]) for m, name in places]
+        try:
+            for m, name in places:
+                setattr(m, name, layers[name])
+            yield
+        finally:
+            for m, name, function in before:
+                setattr(m, name, function)
+
+
+class StandIn:
+    """A made-up layer with its true adjoint, for when a student's own is missing.
+
+    Every output is a fixed random linear function of every floating point input, and
+    depends on integer inputs in an arbitrary way. So it is as good as any layer to see
+    whether it is called with the right things and its gradients go to the right places.
+    """
+
+    def __init__(
+        self, like: Callable[..., Any], shapes: Callable[..., Sequence[tuple[int, ...]]]
+    ) -> None:
+        """Make up a layer.
+
+        Args:
+            like: The layer whose place it takes, for its signature.
+            shapes: Maps the inputs to the shapes of the outputs.
+        """
+        self._signature, self._shapes = inspect.signature(like), shapes
+        self._name = like.__name__
+        self._maps: dict[str, tuple[Array, Array]] = {}
+
+    def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Return the outputs and a cache."""
+        inputs = [np.asarray(v) for v in self._signature.bind(*args, **kwargs).args]
+        words = str([v.tolist() for v in inputs if v.dtype.kind in "iub"])
+        shapes = self._shapes(*inputs)
+        maps = [
+            [
+                None if v.dtype.kind in "iub" else self._map((o, k), shape, v, words)
+                for k, v in enumerate(inputs)
+            ]
+            for o, shape in enumerate(shapes)
+        ]
+        outs = [
+            np.reshape(
+                sum(
+                    narrow[0] @ (narrow[1] @ v.reshape(-1))
+                    for narrow, v in zip(row, inputs, strict=True)
+                    if narrow is not None
+                ),
+                shape,
+            )
+            for row, shape in zip(maps, shapes, strict=True)
+        ]
+        return (*outs, (maps, [v.shape for v in inputs]))
+
+    def backward(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a gradient for each floating point input; a lone one by itself."""
+        *douts, (maps, shapes) = (*args, *kwargs.values())
+        grads = [
+            np.reshape(
+                sum(
+                    row[k][1].T @ (row[k][0].T @ np.reshape(dout, -1))
+                    for row, dout in zip(maps, douts, strict=True)
+                ),
+                shape,
+            )
+            for k, shape in enumerate(shapes)
+            if maps[0][k] is not None
+        ]
+        return tuple(grads) if len(grads) > 1 else grads[0]
+
+    def _map(
+        self, which: tuple[int, int], shape: tuple[int, ...], v: Array, words: str
+    ) -> tuple[Array, Array]:
+        """Return the two factors of what maps one input to one output."""
+        key = f"{self._name} {which} {shape} {v.shape} {words}"
+        if key not in self._maps:
+            rng = np.random.RandomState(zlib.crc32(key.encode()))
+            rows, rank = int(np.prod(shape)), 16
+            wide, narrow = rng.randn(rows, rank), rng.randn(rank, v.size)
+            self._maps[key] = wide / 4, narrow / np.sqrt(v.size)
+        return self._maps[key]
+
+
+def _plain(value: Any) -> Array:
+    """Return an array's or a tensor's numbers; whatever else it is, as an object."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    return np.asarray(value)
+
+
+Run: TypeAlias = Callable[[Bench], Results]
+Care: TypeAlias = Mapping[str, Mapping[str, Run]]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """How one function is tried out.
+
+    What ``run`` returns decides whether it is done: what the text of any edition asks
+    for, at ordinary sizes. What fails of ``care`` earns a remark.
+
+    Attributes:
+        run: Calls the student's function in one of the ways, returns its results.
+        ways: "own" goes with what the student wrote before; "sample" reads a stored
+            cache instead; "stand-in" goes with made-up layers; others go with other
+            sizes. One that succeeds is enough, so that no function has to pay for
+            another one's mistakes, or for a size that the text leaves open.
+        narrow: Way -> remark for a function that works in that way alone.
+        within: Largest relative difference from what is stored, for all or by output.
+        care: Remark -> case -> run.
+        differences: Name -> (result, finite difference of the student's own forward
+            pass), or None where there is no such pair.
+        earlier: Functions that this one may call, by their short names. Where one is
+            not right, a wrong result says nothing, unless a stand-in took its place.
+        replaced: Those of them that have stand-ins.
+        conclusive: Tells whether a wrong result in a way says anything, if that hangs
+            on more than calls.
+        telling: Outputs that tell mistakes apart, where others depend on choices that
+            are free; all of them if empty.
+        mentions: What the code must hold before it is begun, as a regular expression.
+        begun: The same for code whose results are those of an original hand-out, which
+            raises nothing: None, an unchanged copy, captions of nothing.
+        blank: Tells whether results are of that kind.
+        letters: Sizes in use, for words about factors and axes.
+        parts: Output -> what lies along which axis: "sequence", "timestep", "gate".
+        inputs: Returns what the function is given, to be found again in results.
+        suits: Tells from right results whether the inputs show all they should; if they
+            do not, staff's maker of the marks draws others.
+        gpu: Whether code may name a GPU: it works on torch's tensors.
+    """
+
+    run: Callable[[Bench, str], Results]
+    ways: tuple[str, ...] = ("own",)
+    narrow: Mapping[str, str] = field(default_factory=dict)
+    within: float | Mapping[str, float] = 1e-8
+    care: Care = field(default_factory=dict)
+    differences: Callable[[Bench], dict[str, tuple[Array, Array]]] | None = None
+    earlier: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    conclusive: Callable[[Bench, str], bool] | None = None
+    telling: tuple[str, ...] = ()
+    mentions: str = ""
+    begun: str = ""
+    blank: Callable[[Results], bool] | None = None
+    letters: Mapping[str, int] = field(default_factory=dict)
+    parts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    inputs: Callable[[Bench], Results] | None = None
+    suits: Callable[[Results], bool] | None = None
+    gpu: bool = False
+
+    def limit(self, output: str) -> float:
+        """Return the largest relative difference of one output."""
+        if isinstance(self.within, Mapping):
+            return self.within.get(output, self.within[""])
+        return self.within
+
+
+def pieces(value: Array, word: str, axis: int) -> list[Array]:
+    """Part a result along an axis: in four for gates, else one by one."""
+    count = 4 if word == "gate" else value.shape[axis]
+    return np.split(value, count, axis)
+
+
+def unpack(result: Any, names: Sequence[str]) -> list[Any]:
+    """Insist on a tuple of so many results.
+
+    Args:
+        result: What a student's function returned.
+        names: What its parts are called.
+
+    Raises:
+        UnfitError: If there are more or fewer.
+    """
+    wanted = ", ".join(names)
+    if len(names) == 1:
+        return [result]
+    if result is None:
+        raise NothingError(f"returned None instead of {wanted}")
+    if not isinstance(result, tuple | list):
+        raise UnfitError(f"returned {kind(result)} instead of {wanted}")
+    if len(result) != len(names):
+        raise UnfitError(f"returned {len(result)} results instead of {wanted}")
+    return list(result)
+
+
+def as_array(name: str, value: Any) -> Array:
+    """Insist on real numbers.
+
+    Args:
+        name: What the result is called.
+        value: An array, a tensor or a number.
+
+    Raises:
+        UnfitError: If it is anything else.
+    """
+    if value is None:
+        raise NothingError(f"{name} is None: nothing was computed")
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):
+        raise UnfitError(f"{name} is {kind(value)}, no array of numbers") from None
+    if array.dtype.kind not in "fiub":
+        raise UnfitError(f"{name} is {kind(value)}, no array of real numbers")
+    return array
+
+
+def kind(value: Any) -> str:
+    """Describe a value in a few words."""
+    if value is None:
+        return "None"
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}, shape {value.shape}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

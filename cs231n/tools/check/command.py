@@ -1,0 +1,366 @@
+"""What is done, what is wrong and what is not started: ``python -m cs231n.check``.
+
+Needs no network and no answers. It tries each function out on public inputs and
+compares with stored marks of the results, or with finite differences of the student's
+own forward pass. Functions are tried out in processes of their own, so that nothing a
+half-written one does can harm more than that.
+"""
+
+from cs231n.support import commands  # first, so that no scratch file comes before it
+
+# isort: split
+import argparse
+import difflib
+import itertools
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+from cs231n.assignment.table import Function, Question, editions, questions
+from cs231n.tools.check.exercises import needs_torch
+
+ROOT = Path(__file__).resolve().parents[3]
+LIMIT = 10.0  # seconds for a function that should take a fraction of one
+# As verdict.py has them, which imports more than is needed here.
+EARNS = ("done", "done, with a remark")
+WITHIN_REACH = ("wrong", "cannot tell yet", "not started")
+
+
+class UnknownNameError(ValueError):
+    """A question or function was asked for that does not exist."""
+
+
+Chosen: TypeAlias = list[tuple[Question, list[Function]]]
+
+
+def select(names: list[str], edition: str | None = None) -> tuple[str, Chosen]:
+    """Find what is asked for.
+
+    Args:
+        names: Questions such as ``Q1``, functions by their short or dotted names; all
+            of the edition if empty.
+        edition: Name of a set of questions; the first that has all names if None.
+
+    Returns:
+        edition: The set that was picked.
+        chosen: Questions with functions of theirs, in the order of the table.
+
+    Raises:
+        UnknownNameError: If no set has them all, naming what is alike.
+    """
+    wanted = {name.lower() for name in names}
+    for candidate in [edition] if edition else editions():
+        chosen, called = [], set[str]()
+        for question in questions():
+            if candidate not in question.points:
+                continue
+            known = {f: {question.id.lower(), *_names(f)} for f in question.functions}
+            called |= set().union(*known.values())
+            functions = [f for f in known if not wanted or known[f] & wanted]
+            if functions:
+                chosen.append((question, functions))
+        missing = [name for name in names if name.lower() not in called]
+        if not missing:
+            return candidate, chosen
+    every = [q.id for q in questions()]
+    every += [f.short for q in questions() for f in q.functions]
+    alike = difflib.get_close_matches(missing[0], dict.fromkeys(every), cutoff=0.4)
+    raise UnknownNameError(
+        f"There is no question or function {missing[0]!r}"
+        + (f" in the set of {edition}" if edition else "")
+        + (f"; did you mean {' or '.join(alike)}?" if alike else ".")
+    )
+
+
+def _names(function: Function) -> set[str]:
+    plain = function.short.partition(":")[0]
+    last = plain.rpartition(".")[2]
+    names = {function.key, function.name, function.short, plain, last}
+    return {name.lower() for name in names}
+
+
+def is_there(function: Function) -> bool:
+    """Tell whether the file that a function belongs in is part of this package."""
+    return ROOT.joinpath(*function.module.split(".")).with_suffix(".py").is_file()
+
+
+def run(
+    functions: list[Function], limit: float = LIMIT
+) -> Iterator[tuple[Function, dict[str, Any]]]:
+    """Try functions out in a process of their own.
+
+    Args:
+        functions: What to try, in this order.
+        limit: Seconds after which a function counts as endless.
+
+    Yields:
+        The function, and its verdict as a dictionary: see ``verdict.Verdict``.
+    """
+    waiting = {f.key: f for f in functions}
+    broken: list[str] = []
+    while waiting:
+        stuck = ""
+        for line in _lines(list(waiting), broken, limit):
+            if "end" in line:
+                yield waiting.pop(line["end"]), line
+                stuck = ""
+            elif "begin" in line:
+                stuck = line["begin"]
+            elif stuck:
+                function = waiting.pop(stuck)
+                verdict = _alone(function, limit)
+                if verdict is None:  # it is the function itself
+                    broken.append(function.name)
+                    verdict = _wrong(line["stopped"], line["seconds"])
+                yield function, verdict
+            else:  # not even imports came to an end
+                for function in waiting.values():
+                    yield function, _wrong(f"Importing it: {line['stopped']}")
+                return
+
+
+def _alone(function: Function, limit: float) -> dict[str, Any] | None:
+    """Try a function without those that it may call; None if it gets stuck again."""
+    others = [f.name for q in questions() for f in q.functions]
+    without = sorted({name for name in others if name != function.name})
+    for line in _lines([function.key], without, limit):
+        if "end" in line:
+            return line
+    return None
+
+
+def _wrong(message: str, seconds: float = 0.0) -> dict[str, Any]:
+    return {
+        "state": "wrong",
+        "message": message,
+        "remarks": [],
+        "seconds": seconds,
+        "named": [],
+        "broken": "",
+    }
+
+
+def _lines(
+    keys: list[str], without: list[str], limit: float
+) -> Iterator[dict[str, Any]]:
+    """Start a worker and pass on what it says; a last line tells why it stopped."""
+    with tempfile.TemporaryFile() as errors, _worker(keys, without, errors) as process:
+        lines: queue.Queue[bytes] = queue.Queue()
+        listener = threading.Thread(target=_listen, args=(process.stdout, lines))
+        listener.start()
+        left, begun = len(keys), False
+        try:
+            while left:
+                patience = limit if begun else 6 * limit + 30 * (limit >= LIMIT)
+                line = lines.get(timeout=patience)
+                if not line:
+                    yield {"stopped": _last_words(process, errors, begun), "seconds": 0}
+                    return
+                message = json.loads(line)
+                begun, left = True, left - ("end" in message)
+                yield message
+        except queue.Empty:
+            yield {
+                "stopped": f"Not finished after {patience:g} seconds: is there a loop "
+                "that never ends?",
+                "seconds": patience,
+            }
+        finally:
+            process.kill()
+            listener.join()
+
+
+def _worker(
+    keys: list[str], without: list[str], errors: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+    return subprocess.Popen(
+        [
+            *commands.words(ROOT, "cs231n.tools.check.worker"),
+            *(f"--without={name}" for name in without),
+            *keys,
+        ],
+        cwd=ROOT,
+        env={
+            **threads,
+            **os.environ,
+            "MPLBACKEND": "Agg",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+    )
+
+
+def _listen(stream: Iterable[bytes], lines: "queue.Queue[bytes]") -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put(b"")
+
+
+def _last_words(
+    process: subprocess.Popen[bytes], errors: IO[bytes], begun: bool
+) -> str:
+    """Say why a worker ended before it was done."""
+    status = process.wait()
+    errors.seek(0)
+    said = errors.read().decode(errors="replace").strip().splitlines()
+    if said and not begun:  # a given file is damaged
+        return said[-1]
+    return f"It ended the Python process it ran in (exit status {status})."
+
+
+def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, Any]:
+    """Try everything out that is chosen.
+
+    Args:
+        edition: Name of the set that decides the points.
+        chosen: Questions, with functions of theirs.
+        limit: Seconds for each function.
+        show: Whether to print a table as it grows.
+
+    Returns:
+        "functions": dotted name -> state, points, earned, seconds, message; "score",
+        "possible", "edition", and "absent", the questions that are not here.
+    """
+    found: dict[str, Any] = {}
+    absent, score, possible = [], 0.0, 0.0
+    here = [f for _, functions in chosen for f in functions if is_there(f)]
+    verdicts = _run_in_groups(here, limit)
+    told = set[str]()  # modules that cannot be imported: said once
+    for question, functions in chosen:
+        if show:
+            print(f"\n{question.id}  {question.title}")
+        if not any(f in here for f in functions):
+            absent.append(question.id)
+            if show:
+                print("  not in this package")
+            continue
+        for function in functions:
+            verdict = next(verdicts)
+            points = question.worth(function, edition)
+            earned = points if verdict["state"] in EARNS else 0.0
+            row = {
+                "state": verdict["state"],
+                "points": round(points, 2),
+                "earned": round(earned, 2),
+                "seconds": round(verdict["seconds"], 3),
+                "message": verdict["message"],
+                "remarks": verdict["remarks"],
+            }
+            found[function.key] = row
+            possible += points
+            score += earned
+            if show:
+                _print_row(function, row, verdict["broken"] in told)
+            told |= {verdict["broken"]} - {""}
+    return {
+        "functions": found,
+        "score": round(score, 2),
+        "possible": round(possible, 2),
+        "edition": edition,
+        "absent": absent,
+    }
+
+
+def _run_in_groups(functions: list[Function], limit: float) -> Iterator[dict[str, Any]]:
+    """Try functions out, with one process for those that need torch and one without."""
+    for _, group in itertools.groupby(functions, lambda f: needs_torch(f.key)):
+        wanted = list(group)
+        tried, found = run(wanted, limit), dict[str, dict[str, Any]]()
+        for function in wanted:
+            while function.key not in found:  # one that got stuck is judged later
+                other, verdict = next(tried)
+                found[other.key] = verdict
+            yield found[function.key]
+
+
+def _print_row(function: Function, row: dict[str, Any], told: bool) -> None:
+    time = "" if row["state"] == "not started" else f"{row['seconds']:6.2f} s"
+    points = f"{row['earned']:g} / {row['points']:g}"
+    print(f"  {row['state']:<19}  {function.short:<31}  {points:>10}  {time}".rstrip())
+    message = "As above." if told else row["message"]
+    for text in [message, *(f"A remark: it {r}" for r in row["remarks"])]:
+        if text:
+            print(
+                textwrap.fill(
+                    text,
+                    86,
+                    initial_indent=" " * 23,
+                    subsequent_indent=" " * 23,
+                    break_on_hyphens=False,
+                )
+            )
+    sys.stdout.flush()
+
+
+def _print_summary(result: dict[str, Any]) -> None:
+    rows = result["functions"]
+    print(f"\n{result['score']:g} of {result['possible']:g} points.", end="")
+    reach = {
+        state: sum(r["points"] for r in rows.values() if r["state"] == state)
+        for state in WITHIN_REACH
+    }
+    parts = [
+        f"{reach['wrong']:g} in what is wrong" * bool(reach["wrong"]),
+        f"{reach['cannot tell yet']:g} in what cannot be told yet"
+        * bool(reach["cannot tell yet"]),
+        f"{reach['not started']:g} in what is not started" * bool(reach["not started"]),
+    ]
+    words = " and ".join(part for part in parts if part)
+    print(f" Within reach: {words}." if words else " All done.")
+    remarked = sum(bool(r["remarks"]) for r in rows.values())
+    if remarked:
+        print(
+            f"{remarked} of what is done {'have' if remarked > 1 else 'has'} a remark, "
+            "which costs no points."
+        )
+    begun = [key for key, r in rows.items() if r["state"] == "wrong"]
+    if begun:
+        (function,) = [f for q in questions() for f in q.functions if f.key == begun[0]]
+        print(f"A hint: python -m cs231n.hint {function.short}")
+    print("Graders try other inputs too, and read your notebooks: this is a forecast.")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``python -m cs231n.check``.
+
+    Returns:
+        0 if all is done, 1 if something is not, 2 if nothing of that name exists.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m cs231n.check",
+        description="Say which functions are done, wrong or not started, and why.",
+        epilog="Exit status: 0 if all that was asked for is done, 1 if not.",
+    )
+    parser.add_argument(
+        "names", nargs="*", help="questions (Q1) or functions (rnn_step_forward)"
+    )
+    parser.add_argument("--edition", choices=editions(), help="which set of questions")
+    parser.add_argument("--json", action="store_true", help="print JSON, no table")
+    parser.add_argument(
+        "--limit", type=float, default=LIMIT, help="seconds for each function"
+    )
+    args = parser.parse_args(argv)
+    try:
+        edition, chosen = select(args.names, args.edition)
+    except UnknownNameError as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        result = report(edition, chosen, args.limit, show=not args.json)
+    except KeyboardInterrupt:
+        return 130
+    if args.json:
+        print(json.dumps(result, indent=1))
+    else:
+        _print_summary(result)
+    return 0 if result["score"] == result["possible"] else 1

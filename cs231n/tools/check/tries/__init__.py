@@ -1,0 +1,1 @@
+"""How each function is tried out."""

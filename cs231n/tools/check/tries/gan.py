@@ -1,0 +1,228 @@
+"""Q5: how the pieces of a generative adversarial network are tried out.
+
+A network is told by what it makes of fixed inputs once its weights are set to fixed
+numbers, layer by layer in the order in which it runs.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from cs231n.assignment.accuracy import LIMITS
+from cs231n.tools.check.bench import (
+    ONE,
+    Bench,
+    Exercise,
+    NothingError,
+    UnfitError,
+    as_array,
+    kind,
+)
+from cs231n.tools.check.marks import Array, Results
+from cs231n.tools.check.tries.pictures import (
+    WITHIN,
+    gradient,
+    inner,
+    one_number,
+    require_tensor,
+    tensor,
+)
+
+# The first optimizer makes torch import its compiler, which takes seconds: here they
+# count for no function.
+torch.optim.Adam([torch.zeros(1)])
+
+GAN = "cs231n.gan_pytorch."
+NOISE_DIM = 4  # the number of parameters is known for this one
+BATCH = 128  # what notebooks have
+NOTEBOOKS_SIZE = "the notebook's batch"
+
+
+def _noise(bench: Bench, way: str) -> Results:
+    del way
+    noise = require_tensor("the noise", bench.call(8, 4000))
+    values = as_array("the noise", noise)
+    if values.shape != (8, 4000):
+        raise UnfitError(f"the noise has shape {values.shape} instead of (8, 4000)")
+    rows = len(np.unique(values, axis=0)) / len(values)
+    if values.dtype != np.float32:
+        bench.note(
+            f"returns numbers of another dtype, {values.dtype}, than networks have"
+        )
+
+    def rounded(number: float) -> Array:
+        # Rounded so far that chance has no part in it.
+        return np.array([np.clip(np.round(number, 1), -2, 2)]) + 0.0
+
+    return {
+        "the smallest number": rounded(values.min()),
+        "the largest number": rounded(values.max()),
+        "the mean": rounded(values.mean()),
+        "the standard deviation": rounded(values.std()),
+        "the part of rows that differ": rounded(rows),
+    }
+
+
+def _network(
+    inputs: Callable[[np.random.RandomState, int], torch.Tensor],
+    *args: int,
+    named: bool = False,
+) -> Exercise:
+    """Try out a function that builds a network.
+
+    Args:
+        inputs: Draws so many inputs.
+        *args: What the function is called with.
+        named: Whether the number of inputs comes before that, as a batch size.
+    """
+
+    def run(bench: Bench, way: str) -> Results:
+        return of(bench, BATCH if way == NOTEBOOKS_SIZE else 8)
+
+    def flat(bench: Bench) -> Results:
+        return of(bench, 8, flat=True)
+
+    def of(bench: Bench, size: int, flat: bool = False) -> Results:
+        model = bench.call(*_as_many(bench.call, [size] * named + [*args]))
+        if model is None:
+            raise NothingError("the network is None: nothing was built")
+        if not isinstance(model, nn.Module):
+            raise UnfitError(f"returned {kind(model)}, where a network is wanted")
+        parameters = sum(p.numel() for p in model.parameters())
+        x = inputs(bench.rng(), size)
+        if flat:
+            x = x.flatten(1)
+        with torch.no_grad():
+            _set_weights(model, x)
+            out = require_tensor("the output", model(x.clone()))
+        return {
+            "the number of parameters": np.array([float(parameters)]),
+            "the output": as_array("the output", out),
+        }
+
+    return Exercise(
+        run,
+        ways=("own", NOTEBOOKS_SIZE),
+        narrow={NOTEBOOKS_SIZE: f"fails for other sizes than batches of {BATCH}"},
+        within=WITHIN,
+        care={"fails for pictures that are flat": {"(N, 784)": flat}} if named else {},
+        begun=r"nn\.|append|add_module",
+        gpu=True,
+    )
+
+
+def _as_many(call: Callable[..., Any], args: list[int]) -> list[int]:
+    """Leave out arguments that an older edition's function does not take."""
+    try:
+        inspect.signature(call).bind(*args)
+    except TypeError:
+        return args[1:]
+    return args
+
+
+def _set_weights(model: nn.Module, x: torch.Tensor) -> None:
+    """Give every layer fixed weights, in the order in which layers run."""
+    order: list[nn.Module] = []
+    hooks = [
+        m.register_forward_pre_hook(lambda m, _: order.append(m))
+        for m in model.modules()
+        if next(m.parameters(recurse=False), None) is not None
+    ]
+    model(x.clone())
+    for hook in hooks:
+        hook.remove()
+    number = 0
+    for layer in dict.fromkeys(order):
+        for p in layer.parameters(recurse=False):
+            number += 1
+            # Repeats itself, at a distance that no size of a layer divides.
+            table = np.random.RandomState(number).randn(8191)
+            fan_in = p[0].numel() if p.ndim > 1 else 4
+            values = np.resize(table * (1.5 / fan_in**0.5), p.numel())
+            p.copy_(tensor(values).reshape(p.shape))
+
+
+def _images(rng: np.random.RandomState, size: int) -> torch.Tensor:
+    return tensor(rng.uniform(-1, 1, size=(size, 1, 28, 28)))
+
+
+def _seeds(rng: np.random.RandomState, size: int) -> torch.Tensor:
+    return tensor(rng.uniform(-1, 1, size=(size, NOISE_DIM)))
+
+
+# Scores of real and of drawn pictures for which the course's answers are stored.
+REAL = [0.93487311, -1.01698916, -0.57304769, -0.88162704, -1.40129389]
+REAL += [-1.45395693, -1.54239755, -0.57273325, 0.98584429, 0.13312152]
+FAKE = [-1.80865868, 0.09030055, -0.44289020, -0.07879368, -0.37655044]
+FAKE += [0.32084742, -0.28590837, 1.01376281, 0.99241439, 0.39394346]
+
+
+def _loss(names: Sequence[str]) -> Exercise:
+    def of(bench: Bench, shape: tuple[int, ...], scale: float = 1.0) -> Results:
+        rng = bench.rng()
+        drawn = [tensor(scale * rng.randn(*shape)).requires_grad_() for _ in names]
+        given = {f"{n} scores": inner(d) for n, d in zip(names, drawn, strict=True)}
+        before = {name: scores.detach().clone() for name, scores in given.items()}
+        loss = bench.call(*given.values())
+        bench.require(given, before)
+        results: Results = {"the loss": one_number("the loss", loss)}
+        for name, scores in zip(names, drawn, strict=True):
+            grad = gradient(loss, scores)
+            results[f"the gradient at the {name} scores"] = as_array("it", grad)
+        return results
+
+    def run(bench: Bench, way: str) -> Results:
+        del way
+        stored = [tensor({"real": REAL, "fake": FAKE}[n])[:, None] for n in names]
+        loss = bench.call(*(scores.clone() for scores in stored))
+        return of(bench, (6, 1)) | {
+            "the loss of the course's scores": one_number("the loss", loss)
+        }
+
+    return Exercise(
+        run,
+        within=LIMITS["GAN losses"],
+        care={
+            ONE: {"N = 1": lambda bench: of(bench, (1, 1))},
+            "fails for scores of extreme size": {"": lambda b: of(b, (6, 1), 500)},
+        },
+        letters={"N": 6},
+        gpu=True,
+    )
+
+
+def _optimizer(bench: Bench, way: str) -> Results:
+    del way
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    optimizer = bench.call(model)
+    if optimizer is None:
+        raise NothingError("the optimizer is None: nothing was built")
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise UnfitError(f"returned {kind(optimizer)}, where an optimizer is wanted")
+    group = optimizer.param_groups[0]
+    size = sum(p.numel() for g in optimizer.param_groups for p in g["params"])
+    return {
+        "the kind (1 is Adam)": np.array([float(type(optimizer) is torch.optim.Adam)]),
+        "the learning rate": np.array([float(group["lr"])]),
+        "the betas": np.array(group.get("betas", (0.0, 0.0)), dtype=float),
+        "the weight decay": np.array([float(group.get("weight_decay", 0))]) + 1,
+        "the number of weights it changes": np.array([float(size)]),
+    }
+
+
+EXERCISES = {
+    f"{GAN}sample_noise": Exercise(_noise, within=1e-6, gpu=True),
+    f"{GAN}discriminator": _network(_images),
+    f"{GAN}generator": _network(_seeds, NOISE_DIM),
+    f"{GAN}discriminator_loss": _loss(["real", "fake"]),
+    f"{GAN}generator_loss": _loss(["fake"]),
+    f"{GAN}get_optimizer": Exercise(_optimizer, gpu=True),
+    f"{GAN}ls_discriminator_loss": _loss(["real", "fake"]),
+    f"{GAN}ls_generator_loss": _loss(["fake"]),
+    f"{GAN}build_dc_classifier": _network(_images, named=True),
+    f"{GAN}build_dc_generator": _network(_seeds, NOISE_DIM),
+}

@@ -1,0 +1,373 @@
+"""Q3 and Q4: how gradients at the pixels and style transfer's losses are tried out.
+
+A made-up network of two small layers takes SqueezeNet's place: the functions work with
+any, and this one needs no weights and no time.
+
+Letters in shapes: N pictures, C channels of a feature map, H rows, W columns.
+"""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from cs231n.assignment.accuracy import LIMITS
+from cs231n.tools.check.bench import (
+    ASIDE,
+    ONE,
+    Bench,
+    Care,
+    Exercise,
+    NothingError,
+    UnfitError,
+    as_array,
+    kind,
+)
+from cs231n.tools.check.marks import Array, Results
+
+PIXELS, STYLE = "cs231n.net_visualization_pytorch.", "cs231n.style_transfer_pytorch."
+FIVE, SINGLE = "five pictures", "one picture"  # sizes that notebooks have
+WITHIN = 1e-4  # relative, in float32
+CLASSES = 7
+PLACES = [(6, 7), (5, 3), (3, 4), (2, 6)]  # rows and columns of four layers' features
+_CALLS_MODEL = r"\bmodel\s*\(|\bmodel\.(forward|features)\b"
+
+
+class Watched(nn.Module):
+    """A small classifier that remembers the pictures it was shown.
+
+    Attributes:
+        seen: (N, 3, H, W) pictures, in order, without repetitions.
+    """
+
+    def __init__(self, rng: np.random.RandomState) -> None:
+        """Draw the weights.
+
+        Args:
+            rng: Draws them.
+        """
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2),
+            nn.ReLU(),
+            nn.Conv2d(8, 6, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(24, CLASSES),
+        )
+        for p in self.layers.parameters():
+            fan_in = p[0].numel()
+            p.data.copy_(tensor(rng.randn(*p.shape) / np.sqrt(fan_in)))
+        self.requires_grad_(False)
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Return the scores of all classes, (N, CLASSES)."""
+        if not self.seen or not torch.equal(self.seen[-1], X):
+            self.seen.append(X.detach().clone())
+        scores: torch.Tensor = self.layers(X)
+        return scores
+
+
+def tensor(values: Any) -> torch.Tensor:
+    """Turn numbers into a float32 tensor."""
+    return torch.tensor(np.asarray(values), dtype=torch.float32)
+
+
+def require_tensor(name: str, value: Any) -> torch.Tensor:
+    """Insist on a tensor.
+
+    Args:
+        name: What the result is called.
+        value: What a student's function returned.
+
+    Raises:
+        UnfitError: If it is anything else.
+    """
+    if value is None:
+        raise NothingError(f"{name} is None: nothing was computed")
+    if not isinstance(value, torch.Tensor):
+        raise UnfitError(f"{name} is {kind(value)}, where a tensor is wanted")
+    return value
+
+
+def _saliency_of(
+    bench: Bench, labels: list[int], dtype: torch.dtype = torch.float32
+) -> Results:
+    rng = bench.rng()
+    model = Watched(rng).to(dtype)
+    X = tensor(rng.randn(len(labels), 3, 9, 12)).to(dtype)
+    y = torch.tensor(labels)
+    given = {"X": X.clone(), "y": y.clone()}
+    maps = require_tensor("saliency", bench.call(*given.values(), model))
+    if maps.requires_grad:
+        raise UnfitError("saliency still requires its gradient; detach it")
+    bench.require(given, {"X": X, "y": y})
+    return {"saliency": as_array("saliency", maps)}
+
+
+def _saliency(bench: Bench, way: str) -> Results:
+    return _saliency_of(bench, [4, 0, 5, 2, 2] if way == FIVE else [4, 0, 5])
+
+
+def _in_double(run: Callable[[Bench, torch.dtype], Results]) -> Care:
+    return {
+        "fails for float64": {"": lambda bench: run(bench, torch.float64)},
+    }
+
+
+def _fooling(bench: Bench, way: str) -> Results:
+    del way
+    rng = bench.rng()
+    model = Watched(rng)
+    X = tensor(rng.randn(1, 3, 9, 12) / 4)
+    order = model(X)[0].argsort(descending=True)
+    model.seen.clear()
+    given = X.clone()
+    target = int(order[1])
+    fooling = require_tensor("the picture", bench.call(given, target, model)).detach()
+    bench.require({"X": given}, {"X": X})
+    path = [*model.seen, fooling]
+    # Each place on the way once, however often it was looked at.
+    path = [path[0], *(b for a, b in pairwise(path) if not torch.equal(a, b))]
+    steps = [b - a for a, b in pairwise([X, *path[1:]])] or [torch.zeros_like(X)]
+    if not torch.equal(path[0], X):
+        steps = [path[0] - X, *steps]
+    reached = [int(model.layers(b).argmax()) == target for b in path[1:]]
+    # It may look after it has stepped, and so go one step too far.
+    on = max(0, sum(reached) - 2)
+    scores = model.layers(fooling)[0]
+    return {
+        "the first step": as_array("the first step", steps[0]),
+        "the second step": as_array(
+            "the second step", steps[1] if len(steps) > 1 else 0 * X
+        ),
+        "the class it ends with": np.array([float(scores.argmax() == target)]),
+        "the number of steps behind the goal, and 1": np.array([1.0 + on]),
+        f"{ASIDE}steps": np.array([float(len(steps))]),
+    }
+
+
+def _takes_some_steps(results: Results) -> bool:
+    """Tell whether it shows when steps stop too early, and when they go on."""
+    return 3 <= float(results[f"{ASIDE}steps"][0]) <= 40
+
+
+def _update(bench: Bench, way: str) -> Results:
+    del way
+    rng = bench.rng()
+    model = Watched(rng)
+    img = tensor(rng.randn(1, 3, 9, 12)).requires_grad_()
+    before = img.detach().clone()
+    target = int(model.layers(before)[0].argsort()[-3])  # not the highest score
+    results = {}
+    # The second step tells whether gradients of the first one were kept.
+    for name in ("the first step", "the second step"):
+        bench.call(img, model, target, 0.01, 2.5)
+        results[name] = as_array(name, img.detach() - before)
+        before = img.detach().clone()
+    return results
+
+
+def inner(leaf: torch.Tensor) -> torch.Tensor:
+    """Return the same numbers as no leaf, so that they may be changed in place."""
+    return leaf * 1
+
+
+def with_gradient(name: str, loss: Any, at: torch.Tensor, results: Results) -> None:
+    """Keep a loss, and its gradient at something; zero if there is none.
+
+    Args:
+        name: What the loss is called.
+        loss: A tensor or a number, with or without dimensions of one.
+        at: What it may depend on.
+        results: Where both are kept.
+
+    Raises:
+        UnfitError: If it is not one number.
+    """
+    results[name] = one_number(name, loss)
+    results[f"the gradient of {name}"] = as_array(name, gradient(loss, at))
+
+
+def one_number(name: str, loss: Any) -> Array:
+    """Insist on a single number, in whatever form.
+
+    Args:
+        name: What it is called.
+        loss: A tensor, an array or a number.
+
+    Returns:
+        () the number.
+
+    Raises:
+        UnfitError: If it is anything else.
+    """
+    value = as_array(name, loss)
+    if value.size != 1:
+        raise UnfitError(f"{name} has shape {value.shape}; one number is wanted")
+    return value.reshape(())
+
+
+def gradient(loss: Any, at: torch.Tensor) -> torch.Tensor:
+    """Differentiate a number at a tensor; zeros if it does not depend on it."""
+    if not isinstance(loss, torch.Tensor) or not loss.requires_grad:
+        return torch.zeros_like(at)
+    grads: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
+        loss.sum(), at, retain_graph=True, allow_unused=True
+    )
+    return torch.zeros_like(at) if grads[0] is None else grads[0]
+
+
+def _content_of(bench: Bench, dtype: torch.dtype = torch.float32) -> Results:
+    rng = bench.rng()
+    current = tensor(rng.randn(1, 4, 5, 6)).to(dtype)
+    original = tensor(rng.randn(1, 4, 5, 6)).to(dtype)
+    at = current.clone().requires_grad_()
+    given = {"content_original": original.clone()}
+    results: Results = {}
+    loss = bench.call(0.35, inner(at), given["content_original"])
+    with_gradient("the loss", loss, at, results)
+    bench.require(given, {"content_original": original})
+    return results
+
+
+def _gram_of(
+    bench: Bench, N: int, turned: bool = False, dtype: torch.dtype = torch.float32
+) -> Results:
+    rng = bench.rng()
+    features = tensor(rng.randn(N, 4, 5, 6)).to(dtype)
+    if turned:  # the same numbers, lying in memory with the channels last
+        features = features.to(memory_format=torch.channels_last)
+    at = features.clone().requires_grad_()
+    gram = require_tensor("the matrix", bench.call(inner(at)))
+    results = {"the matrix": as_array("the matrix", gram)}
+    weights = tensor(np.resize(rng.randn(64), tuple(gram.shape))).to(dtype)
+    grad = gradient((gram * weights).sum(), at)
+    results["its gradient"] = as_array("its gradient", grad)
+    given = features.clone()
+    plain = bench.call(given, False)
+    results["the matrix without normalizing"] = as_array("the matrix", plain)
+    bench.require({"features": given}, {"features": features})
+    return results
+
+
+def _gram(bench: Bench, way: str) -> Results:
+    return _gram_of(bench, 1 if way == SINGLE else 3)
+
+
+def _made_up_gram(features: torch.Tensor, normalize: bool = True) -> torch.Tensor:
+    """Stand in for a Gram matrix: as large, as smooth, and nothing like one."""
+    m = features.cos().mean(dim=(2, 3))
+    return (m[:, :, None] - 2 * m[:, None, :]) * (1 if normalize else 3)
+
+
+def _style(bench: Bench, way: str) -> Results:
+    rng = bench.rng()
+    # As many channels everywhere, so that a layer mixed up gives numbers all the same.
+    feats = [tensor(rng.randn(1, 4, *s)).requires_grad_() for s in PLACES]
+    layers = [2, 0, 1]
+    targets = [tensor(rng.randn(1, 4, 4)) for _ in layers]
+    weights = [0.5, 20.0, 3.0]
+    results: Results = {}
+    made_up = bench.instead(gram_matrix=_made_up_gram)
+    with made_up if way == "stand-in" else nullcontext():
+        inside = [inner(feat) for feat in feats]
+        loss = bench.call(inside, layers, targets, weights)
+        results["the loss"] = one_number("the loss", loss)
+        for layer in layers:
+            name = f"the gradient at layer {layer}"
+            results[name] = as_array(name, gradient(loss, feats[layer]))
+    return results
+
+
+def _style_of_nothing(bench: Bench) -> Results:
+    """No layers cost nothing; in which form that is said is free."""
+    feats = [tensor(bench.rng().randn(1, 3, 4, 5))]
+    return {"the loss": one_number("the loss", bench.call(feats, [], [], []))}
+
+
+def _tv_of(bench: Bench, dtype: torch.dtype = torch.float32) -> Results:
+    img = tensor(bench.rng().randn(1, 3, 6, 9)).to(dtype).requires_grad_()
+    results: Results = {}
+    with_gradient("the loss", bench.call(inner(img), 0.35), img, results)
+    return results
+
+
+def _in_one_way(run: Callable[[Bench], Results]) -> Callable[[Bench, str], Results]:
+    def run_in(bench: Bench, way: str) -> Results:
+        del way
+        return run(bench)
+
+    return run_in
+
+
+def _exercise(run: Callable[[Bench, str], Results], **more: Any) -> Exercise:
+    return Exercise(run, **{"within": WITHIN, "gpu": True} | more)
+
+
+EXERCISES = {
+    f"{PIXELS}compute_saliency_maps": _exercise(
+        _saliency,
+        ways=("own", FIVE),
+        narrow={FIVE: "fails for other sizes than five pictures"},
+        care={
+            ONE: {"N = 1": lambda bench: _saliency_of(bench, [2])},
+            **_in_double(lambda bench, dtype: _saliency_of(bench, [4, 0, 5], dtype)),
+        },
+        begun=_CALLS_MODEL,
+        letters={"N": 3, "C": CLASSES},
+    ),
+    f"{PIXELS}make_fooling_image": _exercise(
+        _fooling,
+        suits=_takes_some_steps,
+        begun=_CALLS_MODEL,
+        blank=lambda results: not results["the first step"].any(),
+        letters={"C": CLASSES},
+    ),
+    f"{PIXELS}class_visualization_update_step": _exercise(
+        _update,
+        begun=_CALLS_MODEL,
+        blank=lambda results: not results["the first step"].any(),
+        letters={"C": CLASSES},
+    ),
+    f"{STYLE}content_loss": _exercise(
+        _in_one_way(_content_of),
+        care=_in_double(_content_of),
+        letters={"C": 4, "H": 5, "W": 6},
+        within=LIMITS["content_loss"],
+    ),
+    f"{STYLE}gram_matrix": _exercise(
+        _gram,
+        ways=("own", SINGLE),
+        narrow={SINGLE: "fails for other sizes than one picture"},
+        care={
+            ONE: {"N = 1": lambda bench: _gram_of(bench, 1)},
+            "fails for features that lie in another order in memory": {
+                "": lambda bench: _gram_of(bench, 2, turned=True)
+            },
+            **_in_double(lambda bench, dtype: _gram_of(bench, 2, dtype=dtype)),
+        },
+        letters={"N": 3, "C": 4, "H": 5, "W": 6},
+        within=LIMITS["gram_matrix"],
+    ),
+    f"{STYLE}style_loss": _exercise(
+        _style,
+        ways=("own", "stand-in"),
+        care={"fails for no layers": {"": _style_of_nothing}},
+        earlier=("gram_matrix",),
+        replaced=("gram_matrix",),
+        within=LIMITS["style_loss"],
+    ),
+    f"{STYLE}tv_loss": _exercise(
+        _in_one_way(_tv_of),
+        care=_in_double(_tv_of),
+        letters={"H": 6, "W": 9},
+        within=LIMITS["tv_loss"],
+    ),
+}

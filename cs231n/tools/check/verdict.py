@@ -1,0 +1,488 @@
+"""Whether a student's function is done, and if it is not, what is wrong with it."""
+
+import ast
+import contextlib
+import functools
+import inspect
+import re
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cs231n.assignment.table import Function, functions
+from cs231n.tools.check import marks as check_marks
+from cs231n.tools.check.bench import (
+    ASIDE,
+    Bench,
+    Exercise,
+    GoneError,
+    NothingError,
+    UnfitError,
+    WaitingError,
+)
+from cs231n.tools.check.exercises import exercise as find_exercise
+from cs231n.tools.check.marks import (
+    Accepted,
+    Array,
+    Mark,
+    Record,
+    Records,
+    Results,
+    mark,
+)
+from cs231n.tools.check.naming import recognise, recognise_in_part, seen, seen_in_parts
+from cs231n.tools.check.words import broken_module, describe, unwritten
+
+DONE, REMARKED = "done", "done, with a remark"
+WRONG, WAITING, UNBEGUN = "wrong", "cannot tell yet", "not started"
+STATES = (DONE, REMARKED, WRONG, WAITING, UNBEGUN)
+EARNS = (DONE, REMARKED)  # states that are worth a function's points
+_CLOSE = 1e-6  # of marks that name a mistake
+_PACKAGE = Path(__file__).resolve().parents[2]
+# Calls that original hand-outs make around what is to be written.
+_HARMLESS = {"manual_seed", "eval", "clone", "copy", "requires_grad_", "detach"}
+
+
+@dataclass
+class Verdict:
+    """What a check says.
+
+    Attributes:
+        state: One of ``STATES``.
+        message: Why it is wrong or cannot be told, in a sentence or two.
+        remarks: What costs nothing and should be known all the same.
+        seconds: How long it took.
+        named: The known mistakes that were recognised.
+        broken: The module that cannot be imported, if that is why.
+    """
+
+    state: str
+    message: str = ""
+    remarks: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    named: list[str] = field(default_factory=list)
+    broken: str = ""
+
+
+@dataclass
+class _Look:
+    """What one way of looking at a function found."""
+
+    way: str
+    error: BaseException | None = None
+    results: Results = field(default_factory=dict)
+    marks: dict[str, Mark] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.error is None and not self.problems
+
+
+def judge(function: Function, records: Records, exercise: Exercise) -> Verdict:
+    """Try a function out and say how it is.
+
+    Args:
+        function: Its row in the table.
+        records: What is stored.
+        exercise: How it is tried out.
+    """
+    start = time.perf_counter()
+    on_gpu: list[str] = []
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        with _any_device(exercise, on_gpu):
+            try:
+                bench = Bench(function, records)
+            except GoneError as error:
+                verdict = Verdict(WRONG, f"{error}.")
+            except BaseException as error:  # a student's module may even call exit
+                said = broken_module(error, _PACKAGE)
+                verdict = Verdict(WRONG, said, broken=function.module)
+            else:
+                verdict = _judge(bench, exercise)
+    if verdict.state in EARNS:
+        verdict.remarks += on_gpu
+        verdict.state = REMARKED if verdict.remarks else DONE
+    verdict.seconds = time.perf_counter() - start
+    return verdict
+
+
+def is_done(function: Function, records: Records) -> bool:
+    """Tell whether a function is done, without saying why.
+
+    Args:
+        function: Its row in the table.
+        records: What is stored.
+    """
+    exercise = find_exercise(function.key)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        with _any_device(exercise, []):
+            return _is_done(Bench(function, records), exercise)
+
+
+def _is_done(bench: Bench, exercise: Exercise) -> bool:
+    first = _look(bench, exercise, exercise.ways[0])
+    if first.is_right:
+        return True
+    others = exercise.ways[1:]
+    if not any(_look(bench, exercise, way).is_right for way in others):
+        return False
+    return bool(exercise.narrow) or bool(_blamed(first, bench, exercise))
+
+
+def _any_device(exercise: Exercise, remarks: list[str]) -> AbstractContextManager[None]:
+    if not exercise.gpu:
+        return nullcontext()
+    from cs231n.tools.check.gpu import REMARK, cpu_for_gpu
+
+    def noticed() -> None:
+        if not remarks:
+            remarks.append(REMARK)
+
+    return cpu_for_gpu(noticed)
+
+
+def _judge(bench: Bench, exercise: Exercise) -> Verdict:
+    code = _code(bench)
+    looks: list[_Look] = []
+    for way in exercise.ways:
+        bench.remarks.clear()
+        look = _look(bench, exercise, way)
+        if look.is_right and way in exercise.narrow:
+            return _narrow(looks[0], bench, exercise, way)
+        # Another way tells only where this one's own ground is not firm.
+        if look.is_right and (not looks or _blamed(looks[0], bench, exercise)):
+            return Verdict(DONE, remarks=_remarks(bench, exercise, way))
+        if _is_unbegun(look, bench, exercise, code):
+            return Verdict(UNBEGUN)
+        looks.append(look)
+    if exercise.mentions and not re.search(exercise.mentions, code.lower()):
+        return Verdict(UNBEGUN)
+    blamed = {look.way: _blamed(look, bench, exercise) for look in looks}
+    differences = exercise.differences
+    if blamed["own"] and differences and _confirmed(differences, bench):
+        return Verdict(DONE, remarks=[_agrees_with_a_wrong_forward_pass(bench)])
+    if telling := [look for look in looks if not blamed[look.way]]:
+        return _explain(telling, bench, exercise)
+    # A stored cache that was read as a known mistake reads it tells enough.
+    for look in looks:
+        if look.error is None and _known(look, bench, exercise):
+            return _explain([look], bench, exercise)
+    names = " and ".join(dict.fromkeys(blamed.values()))
+    return Verdict(
+        WAITING,
+        f"{names} comes first: as long as that is not right, nothing can be said of "
+        "this one.",
+    )
+
+
+def _look(bench: Bench, exercise: Exercise, way: str) -> _Look:
+    look = _Look(way)
+    right = bench.record.right[_stored(way)]
+    try:
+        look.results = exercise.run(bench, way)
+    except BaseException as error:  # as may a function
+        look.error = error
+        return look
+    blank = exercise.blank and exercise.blank(look.results)
+    if blank and not re.search(exercise.begun, _code(bench)):
+        look.error = NothingError("nothing was computed: what came in comes out again")
+        return look
+    if missing := [name for name in right if name not in look.results]:
+        look.error = UnfitError(f"gives nothing for {', '.join(missing)}")
+        return look
+    look.marks = {name: mark(name, value) for name, value in look.results.items()}
+    look.problems = _problems(look.results, right, exercise.limit)
+    return look
+
+
+def _stored(way: str) -> str:
+    """Return the way whose results are stored for this one."""
+    return "own" if way == "sample" else way
+
+
+def _problems(
+    results: Results, right: Accepted, limit: Callable[[str], float]
+) -> dict[str, str]:
+    """Return what is wrong with each result that is not right."""
+    found = {}
+    for name, wanted in right.items():
+        seen_so = mark(name, results[name])
+        if not any(check_marks.agree(seen_so, m, limit(name)) for m in wanted):
+            found[name] = _problem(results[name], seen_so, wanted[0])
+    return found
+
+
+def _problem(value: Array, found: Mark, wanted: Mark) -> str:
+    """Say in a few words what is wrong with a result."""
+    if found.shape != wanted.shape:
+        return f"has shape {found.shape} instead of {wanted.shape}" + _which_axis(
+            found.shape, wanted.shape
+        )
+    if np.isnan(value).any():
+        return "holds NaN"
+    if np.isinf(value).any():
+        return "holds infinity"
+    if wanted.words:
+        return _words(value, np.reshape(wanted.words, wanted.shape))
+    if not value.any():
+        return "is zero everywhere"
+    if check_marks.agree(found, wanted, 1e-6) and value.dtype == np.float32:
+        return "is float32, which is too coarse here"
+    factor = check_marks.ratio(found, wanted, 1e-6)
+    if factor is not None and value.size == 1:
+        number = float(value.reshape(()))
+        return f"is {number:.7g} instead of {number / factor:.7g}"
+    if factor is not None:
+        return f"is {factor:.4g} times what it should be"
+    gap = np.linalg.norm(np.subtract(found.along, wanted.along)) / max(
+        wanted.size, 1e-12
+    )
+    return f"is off by {gap:.2g} of its size" if gap < 1 else "is far off"
+
+
+def _which_axis(found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """Say what two shapes differ in."""
+    if len(found) != len(wanted):
+        return f": {len(found)} axes, where {len(wanted)} are wanted"
+    axes = [k for k, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b]
+    if sorted(found) == sorted(wanted):
+        return f": axes {' and '.join(map(str, axes))} are in another order"
+    return f": look at axis {' and '.join(map(str, axes))}"
+
+
+def _words(value: Array, wanted: Array) -> str:
+    """Say where rows of words differ, and from which column on."""
+    other = value != wanted
+    rows = int(other.any(axis=1).sum())
+    first = int(other.any(axis=0).argmax())
+    return f"differs in {rows} of {len(other)} rows, from column {first} on"
+
+
+def _is_unbegun(look: _Look, bench: Bench, exercise: Exercise, code: str) -> bool:
+    """Tell whether a function is as a hand-out left it, ours or an original one."""
+    if isinstance(look.error, NotImplementedError):
+        frames = list(traceback.walk_tb(look.error.__traceback__))
+        own = getattr(inspect.unwrap(bench.call), "__code__", None)
+        return frames[-1][0].f_code is own
+    if not isinstance(look.error, NothingError):
+        return False
+    return not re.search(exercise.begun or _WORK, code)
+
+
+# What code has that computes anything: an operator, a loop, a call.
+_WORK = r"[-+*/@]|\b(for|while)\b|\w\("
+
+
+def _code(bench: Bench) -> str:
+    """Return a function's code without comments, docstring and harmless calls."""
+    try:
+        function = inspect.unwrap(bench.call)
+        tree = ast.parse("".join(inspect.findsource(function)[0]))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return ""
+    line = function.__code__.co_firstlineno
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and line in {
+            node.lineno,
+            *(d.lineno for d in node.decorator_list),
+        }:
+            return "\n".join(ast.unparse(s) for s in node.body if not _is_idle(s))
+    return ""
+
+
+def _is_idle(statement: ast.stmt) -> bool:
+    """Tell whether a statement is a docstring or a call that hand-outs make."""
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return True
+    calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    names = {ast.unparse(call.func).rpartition(".")[2] for call in calls}
+    return bool(calls) and names <= _HARMLESS
+
+
+def _remarks(bench: Bench, exercise: Exercise, way: str) -> list[str]:
+    """Say what a function that is done does with less care than it could."""
+    noted = list(bench.remarks)
+    if way != "own":
+        return noted
+    said = []
+    for title, cases in exercise.care.items():
+        failed = {}
+        for case, run in cases.items():
+            if fact := _lacks_care(bench, run, bench.record.care[title][case]):
+                failed[case] = fact
+        if failed:
+            where = f" ({_listed(list(failed))})" if any(failed) else ""
+            said.append(f"{title}{where}: {next(iter(failed.values()))}")
+    if "another dtype" in "".join(noted):  # said once is enough
+        said = [remark for remark in said if "another dtype" not in remark]
+    return [*noted, *said]
+
+
+def _narrow(failed: _Look, bench: Bench, exercise: Exercise, way: str) -> Verdict:
+    """Say of a function that it is done for the size that notebooks have alone."""
+    why = _explain([failed], bench, exercise)
+    remark = f"{exercise.narrow[way]}: {why.message}"
+    return Verdict(DONE, remarks=[remark, *bench.remarks], named=why.named)
+
+
+def _lacks_care(bench: Bench, run: Callable[[Bench], Results], right: Accepted) -> str:
+    """Try a function out where care is needed; say what is wrong, or nothing."""
+    try:
+        results = run(bench)
+    except BaseException as error:  # as may a function
+        return describe(error, bench.module)
+    problems = _problems(results, right, lambda _: _CARE)
+    return _facts(results, problems) if problems else ""
+
+
+_CARE = 1e-4  # relative: float32 is among the inputs
+
+
+def _confirmed(
+    differences: Callable[[Bench], dict[str, tuple[Array, Array]]], bench: Bench
+) -> bool:
+    """Tell whether gradients are those of the student's own forward pass.
+
+    A gradient that is zero everywhere confirms nothing.
+    """
+    try:
+        pairs = differences(bench)
+    except BaseException:  # a forward pass that raises confirms nothing
+        return False
+    return all(
+        result.shape == numeric.shape
+        and np.linalg.norm(numeric) > 1e-6
+        and np.linalg.norm(result - numeric) < 1e-6 * np.linalg.norm(numeric)
+        for result, numeric in pairs.values()
+    )
+
+
+def _agrees_with_a_wrong_forward_pass(bench: Bench) -> str:
+    name = bench.function.short.replace("backward", "forward")
+    return (
+        f"agrees with finite differences of your {name}, which is itself still wrong: "
+        "try this one again when that is mended"
+    )
+
+
+def _blamed(look: _Look, bench: Bench, exercise: Exercise) -> str:
+    """Return the earlier function for whose sake a look says nothing, or ""."""
+    if isinstance(look.error, WaitingError):
+        return look.error.name
+    called = unwritten(look.error)
+    if called and called in {f.short.rpartition(".")[2] for f in functions()}:
+        return called
+    if exercise.conclusive:
+        try:
+            conclusive = exercise.conclusive(bench, look.way)
+        except BaseException:  # whatever the earlier one raises
+            conclusive = False
+        if not conclusive:
+            return exercise.earlier[0]
+    replaced = exercise.replaced if look.way == "stand-in" else ()
+    names = [name for name in exercise.earlier if name not in replaced]
+    for name in _called(names, look.way, bench, exercise):
+        function = next(f for f in functions() if f.short == name)
+        if function.key not in bench.records.functions:
+            continue  # nothing is stored that would tell
+        if not is_done(function, bench.records):
+            return name
+    return ""
+
+
+def _called(names: list[str], way: str, bench: Bench, exercise: Exercise) -> list[str]:
+    """Return which of some functions are called on the way to a result."""
+    calls = dict.fromkeys(names, False)
+
+    def recorder(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            calls[name] = True
+            return function(*args, **kwargs)
+
+        return call
+
+    known = vars(bench.module)
+    layers = {n: recorder(n, known[n]) for n in names if callable(known.get(n))}
+    with bench.instead(**layers), contextlib.suppress(BaseException):
+        exercise.run(bench, way)
+    return [name for name in names if calls[name]]
+
+
+def _known(look: _Look, bench: Bench, exercise: Exercise) -> list[str]:
+    """Name the mistakes of the bank that explain a look."""
+    found = recognise(*_evidence(look, bench, exercise))
+    return [mistake.says for mistake in found]
+
+
+def _evidence(
+    look: _Look, bench: Bench, exercise: Exercise
+) -> tuple[Mapping[str, Mark], Mapping[str, str], Record, str, float]:
+    within = max(_CLOSE, *(exercise.limit(name) for name in look.problems))
+    return look.marks, look.problems, bench.record, look.way, within
+
+
+def _explain(looks: list[_Look], bench: Bench, exercise: Exercise) -> Verdict:
+    whole = [look for look in looks if look.error is None]
+    for look in whole:
+        facts = _facts(look.results, look.problems)
+        says = _known(look, bench, exercise)
+        says = says or seen(look.results, look.problems, bench, exercise, look.way)
+        if says:
+            return Verdict(WRONG, f"{facts} {' '.join(says)}", named=says)
+        if found := recognise_in_part(*_evidence(look, bench, exercise)):
+            mistake, outputs = found
+            where = f"In {_listed([n for n in look.problems if n in outputs])}: "
+            return Verdict(
+                WRONG, f"{facts} {where}{mistake.says}", named=[mistake.says]
+            )
+    for look in (k for k in whole if k.way == "own"):
+        if parts := seen_in_parts(look.results, look.problems, bench, exercise):
+            facts = _facts(look.results, look.problems)
+            return Verdict(WRONG, f"{facts} {' '.join(parts)}", named=parts)
+    if whole:
+        return Verdict(WRONG, _facts(whole[0].results, whole[0].problems))
+    error = looks[0].error
+    assert error is not None
+    return Verdict(WRONG, describe(error, bench.module))
+
+
+def _facts(results: Results, problems: Mapping[str, str]) -> str:
+    """Say which results are wrong, how, and which are right."""
+    wrong = list(problems)
+    groups: dict[str, list[str]] = {}
+    for name in wrong:
+        groups.setdefault(problems[name], []).append(name)
+    if len(groups) > 3:  # too many to tell each: name them, and how the first is wrong
+        text = f"{_listed(wrong)} are wrong ({wrong[0]} {problems[wrong[0]]})"
+    else:
+        text = "; ".join(
+            f"{_listed(names)} {_plural(problem) if len(names) > 1 else problem}"
+            for problem, names in groups.items()
+        )
+    aside = (name for name in results if not name.startswith(ASIDE))
+    right = [name for name in aside if name not in problems]
+    if not right:
+        return f"{text}."
+    return f"{text}; {_listed(right)} {'are' if len(right) > 1 else 'is'} right."
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _plural(problem: str) -> str:
+    verb, _, rest = problem.partition(" ")
+    verbs = {"is": "are", "has": "have", "holds": "hold", "differs": "differ"}
+    return f"{verbs.get(verb, verb)} {rest.replace('it should', 'they should')}"

@@ -1,0 +1,158 @@
+"""What an exception means to the one whose code raised it, in a sentence or two."""
+
+import re
+import traceback
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from cs231n.assignment import regions
+from cs231n.assignment.table import given
+from cs231n.tools.check.bench import UnfitError, WaitingError
+
+# What code of older years meets today: the exception, what it says, what to change.
+_AGES = (
+    ("SyntaxError", r"parentheses in call to 'print'", "Python 2", "print(x)"),
+    ("SyntaxError", r"Did you mean print", "Python 2", "print(x)"),
+    ("SyntaxError", r"multiple exception types", "Python 2", "except Error as error:"),
+    ("TabError", r"", "Python 2", "spaces alone to indent, or tabs alone"),
+    ("NameError", r"'xrange'", "Python 2", "range in place of xrange"),
+    ("NameError", r"'unicode'", "Python 2", "str in place of unicode"),
+    ("NameError", r"'raw_input'", "Python 2", "no raw_input"),
+    ("NameError", r"'reduce'", "Python 2", "functools.reduce"),
+    ("AttributeError", r"'iter(items|keys|values)'", "Python 2", "items(), keys() …"),
+    ("AttributeError", r"'has_key'", "Python 2", "`key in d`"),
+    ("AttributeError", r"no attribute 'next'", "Python 2", "next(it)"),
+    (
+        "ModuleNotFoundError",
+        r"'(past|future|six|cPickle|urllib2)\b",
+        "Python 2",
+        "what Python 3 has itself, without this import",
+    ),
+    (
+        "TypeError",
+        r"'float' object cannot be interpreted as an integer",
+        "Python 2",
+        "// where a size is divided",
+    ),
+    ("TypeError", r"slice indices must be integers", "Python 2", "// for sizes"),
+    ("TypeError", r"'numpy.float64' object cannot be", "Python 2", "// for sizes"),
+    (
+        "IndexError",
+        r"only integers, slices",
+        "NumPy before 1.12",
+        "whole numbers to index with: // or int()",
+    ),
+    (
+        "AttributeError",
+        r"'numpy' has no attribute '(float|int|bool|object|long|str|complex)'",
+        "NumPy before 1.24",
+        "float, int … or np.float64, np.int64 …",
+    ),
+    ("ImportError", r"(imread|imresize|imsave)", "SciPy before 1.2", "imageio"),
+    ("AttributeError", r"(imread|imresize|imsave)", "SciPy before 1.2", "imageio"),
+    ("TypeError", r"'volatile'", "torch before 0.4", "torch.no_grad()"),
+    ("TypeError", r"'retain_variables'", "torch before 0.4", "retain_graph"),
+    ("IndexError", r"invalid index of a 0-dim tensor", "torch before 0.4", "item()"),
+    ("SyntaxError", r"invalid syntax.*async", "torch before 0.4", "non_blocking"),
+    (
+        "ImportError",
+        r"attempted relative import",
+        "another edition, or run as a script",
+        "`from cs231n.layers import *` at the top",
+    ),
+)
+
+
+def age(error: BaseException) -> str:
+    """Say which age a piece of code is of, and what to change; "" if it is of today.
+
+    Args:
+        error: What it raised.
+    """
+    said = " ".join(str(error).split())
+    line = error.text or "" if isinstance(error, SyntaxError) else ""
+    for kind, pattern, years, change in _AGES:
+        names = {c.__name__ for c in type(error).__mro__}
+        if kind in names and re.search(pattern, f"{said} {line}"):
+            return f" This is code for {years}; write {change}."
+    return ""
+
+
+def describe(error: BaseException, module: ModuleType) -> str:
+    """Say what an exception means to the one whose code raised it.
+
+    Args:
+        error: The exception.
+        module: The student's module.
+    """
+    if isinstance(error, UnfitError | WaitingError):
+        return f"{error}."
+    return f"{_where(error, module)}{_what(error)}.{age(error)}"
+
+
+def unwritten(error: BaseException | None) -> str:
+    """Return the function that is yet to be written and was called, if that is so."""
+    if not isinstance(error, NotImplementedError) or error.__traceback__ is None:
+        return ""
+    return list(traceback.walk_tb(error.__traceback__))[-1][0].f_code.co_name
+
+
+def _where(error: BaseException, module: ModuleType) -> str:
+    """Return the last line of what a student wrote, on an exception's way.
+
+    Given code below it is not to blame: what it was called with is.
+    """
+    file = module.__file__
+    lines = [
+        (frame.f_code, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename == file
+    ]
+    own = [pair for pair in lines if not _is_given(pair[0], module)]
+    if not file or not (own or lines):
+        return ""
+    return f"Line {(own or lines)[-1][1]} of {Path(file).name}: "
+
+
+def _is_given(code: CodeType, module: ModuleType) -> bool:
+    outer = code.co_qualname.partition(".<locals>")[0]
+    return outer in given(module.__name__)
+
+
+def _what(error: BaseException | None) -> str:
+    text = " ".join(str(error).split())
+    text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text[:200].rstrip(".")
+
+
+def broken_module(error: BaseException, package: Path) -> str:
+    """Say why a student's file cannot be imported.
+
+    Args:
+        error: What importing it raised.
+        package: The folder of ``cs231n``.
+    """
+    if isinstance(error, SyntaxError) and error.filename:
+        name = Path(error.filename).name
+        if line := _conflict(Path(error.filename)):
+            return f"{name}:{line}: {regions.SETTLE}"
+        return (
+            f"{name} cannot be read: line {error.lineno}: {error.msg}.{age(error)} "
+            "None of its functions can be tried before."
+        )
+    own = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if package in Path(f.filename).parents
+        and package / "tools" not in Path(f.filename).parents
+    ]
+    place = f" at line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""
+    return f"The file cannot be imported: {_what(error)}{place}.{age(error)}"
+
+
+def _conflict(file: Path) -> int:
+    """Return the line of a file in which a git conflict begins, 0 if there is none."""
+    try:
+        return regions.conflict(file.read_text("utf-8", errors="replace"))
+    except OSError:
+        return 0

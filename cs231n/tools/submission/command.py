@@ -1,0 +1,301 @@
+"""Make assignment3.zip, ready to hand in, and say what a grader will see in it.
+
+``python -m cs231n.submission``, which is all that ``collectSubmission.sh`` calls. A zip
+is only made when nothing is missing, and an older one stays when none is. A list with a
+hash of each file lies in it. Only the standard library is needed.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import stat
+import sys
+import textwrap
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from cs231n.assignment import answers, table
+from cs231n.assignment import stamp as handout
+from cs231n.support.files import replacing
+from cs231n.tools.submission import preview
+from cs231n.tools.submission.collecting import (
+    MANIFEST,
+    Gathered,
+    gather,
+    names_for,
+    problems,
+    required,
+    size,
+)
+
+ROOT = Path(__file__).resolve().parents[3]
+NAME = "assignment3.zip"
+CHECK_SECONDS = 300
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # equal files make equal zips
+
+
+class SubmissionError(Exception):
+    """There is something that cannot be handed in; one message for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Keep the problems; together they are the message."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def manifest(found: Gathered, edition: str, version: str, missing: list[str]) -> bytes:
+    """Return the list of what is in a hand-in: JSON, the same for the same files."""
+    facts = {
+        "format": 1,
+        "assignment": "assignment3",
+        "handout": version,
+        "set": edition,
+        "files": {
+            path: {
+                "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
+            for path, content in found.files.items()
+        },
+        "left_out": found.left_out,
+        "problems": missing,
+    }
+    return (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def pack(files: Mapping[str, bytes], target: Path) -> None:
+    """Write files to a zip and read it back before it takes its place.
+
+    Raises:
+        OSError: If it cannot be written, or does not hold what was written.
+    """
+    with replacing(target) as draft:
+        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path, content in files.items():
+                entry = zipfile.ZipInfo(path, _FIXED_TIME)
+                entry.create_system = 3  # Unix, whose modes the next line speaks of
+                mode = 0o755 if path.endswith(".sh") else 0o644
+                entry.external_attr = (stat.S_IFREG | mode) << 16
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, content)
+        with zipfile.ZipFile(draft) as archive:
+            if any(archive.read(path) != content for path, content in files.items()):
+                raise OSError("the disk does not hold what was written to it")
+
+
+def remarks(
+    root: Path, found: Gathered, questions: list[table.Question]
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield file by file what a grader will stumble over, without running anything."""
+    stamp = None
+    if content := found.files.get(handout.STAMP):
+        try:
+            stamp = handout.read(content)
+        except handout.StampError as error:
+            yield handout.STAMP, [str(error)]
+    now = answers.digests(root)
+    for question in questions:
+        for notebook in question.notebooks:
+            for name in names_for(f"{notebook}.ipynb"):
+                if name in found.files:
+                    yield (
+                        name,
+                        preview.notebook_remarks(
+                            found.files[name],
+                            name,
+                            question,
+                            stamp,
+                            now.get(question.id, {}),
+                        ),
+                    )
+    if stamp:
+        yield "What you wrote outside the boxes", [*preview.module_remarks(root, stamp)]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``python -m cs231n.submission``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cs231n.submission",
+        description="Make assignment3.zip, ready to hand in, and say what a grader "
+        "will see in it.",
+    )
+    editions = table.editions()
+    parser.add_argument(
+        "--set",
+        "--edition",
+        dest="edition",
+        choices=editions,
+        default=editions[0],
+        help="the questions your course has picked (%(default)s if it said nothing)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help=f"the zip to write, instead of {NAME}"
+    )
+    parser.add_argument(
+        "--anyway",
+        action="store_true",
+        help="make the zip though something is missing or broken",
+    )
+    parser.add_argument(
+        "--no-checks", action="store_true", help="do not run the public checks"
+    )
+    parser.add_argument(
+        "--preview", action="store_true", help="say what a grader will see; no zip"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=CHECK_SECONDS,
+        help="how long the checks may take (%(default)g)",
+    )
+    parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+
+    root = args.root.resolve()
+    target = args.out or root / NAME
+    questions = [q for q in table.questions() if args.edition in q.points]
+    try:
+        found = gather(root)
+        complaints = problems(found, required(questions))
+        for path, reason in found.left_out.items():
+            _say(f"{path} is left out: {reason}.")
+        if complaints and not (args.anyway or args.preview):
+            raise SubmissionError(complaints)
+        if args.preview:
+            for complaint in complaints:
+                _say(complaint)
+        else:
+            _write(found, target, args.edition, complaints)
+    except SubmissionError as error:
+        _refuse(error.problems, target, incomplete=True)
+        return 1
+    except OSError as error:
+        _refuse(
+            [
+                f"{target} cannot be written ({error.strerror or error}); make room, "
+                "or name another place: --out FILE."
+            ],
+            target,
+            incomplete=False,
+        )
+        return 1
+    said, whole = len(complaints), False
+    try:
+        said += _show_notebooks(root, found, questions, complaints)
+        whole = said == 0
+        if not args.no_checks:
+            missing = _show_checks(root, args.edition, questions, args.seconds)
+            said += missing
+            whole = whole and missing == 0
+    except KeyboardInterrupt:
+        print("\nThe preview was interrupted.")
+        whole = False
+    print(_last_line(target, said, whole, args.preview, args.no_checks))
+    return 0
+
+
+def _last_line(
+    target: Path, said: int, whole: bool, preview_only: bool, no_checks: bool
+) -> str:
+    """Say whether graded work is whole, and count what was said against it."""
+    remarks_made = "one remark" if said == 1 else f"{said} remarks"
+    if preview_only:
+        made = f" with {remarks_made}" if said else ""
+        return f"This was a preview{made}; no zip was made."
+    if whole:
+        unseen = ", though the public checks were not run" if no_checks else ""
+        return f"### Done! {target.name} is ready to be handed in{unseen}."
+    if not said:
+        return f"{target.name} was made; what a grader will see was not all looked at."
+    return (
+        f"{target.name} was made, but is not whole: {remarks_made} above. It can be "
+        "handed in as it is, or made again."
+    )
+
+
+def _write(found: Gathered, target: Path, edition: str, complaints: list[str]) -> None:
+    version = ""
+    with contextlib.suppress(handout.StampError):  # the preview speaks of it
+        version = handout.read(found.files.get(handout.STAMP, b"")).version
+    listing = manifest(found, edition, version, complaints)
+    pack({MANIFEST: listing, **found.files}, target)
+    for complaint in complaints:
+        _say(complaint)
+    digest = hashlib.sha256(target.read_bytes()).hexdigest()
+    weight = size(target.stat().st_size)
+    _say(f"{target}: {len(found.files)} files, {weight}, sha256 {digest}")
+
+
+def _refuse(complaints: list[str], target: Path, *, incomplete: bool) -> None:
+    for complaint in complaints:
+        _say(complaint, sys.stderr)
+    said = f"No {target.name} was made."
+    if target.exists():
+        made = time.strftime("%Y-%m-%d %H:%M", time.localtime(target.stat().st_mtime))
+        said += f" The one that is there is as it was, of {made}: it is an older one."
+    if incomplete:
+        said += " To hand in what there is all the same, say --anyway."
+    _say(said, sys.stderr)
+
+
+def _show_notebooks(
+    root: Path,
+    found: Gathered,
+    questions: list[table.Question],
+    complaints: list[str],
+) -> int:
+    """Print the remarks that were not made yet, and return how many they are."""
+    print("\nWhat a grader will see")
+    count = 0
+    for name, told in remarks(root, found, questions):
+        new = [remark for remark in told if remark not in complaints]
+        if new:
+            count += len(new)
+            print(f"\n{name}")
+            for remark in new:
+                _say(remark, indent="  ")
+    if not count and not complaints:
+        print("\nNotebooks: all cells were run, in order and without an error.")
+    print(flush=True)
+    return count
+
+
+def _show_checks(
+    root: Path,
+    edition: str,
+    questions: list[table.Question],
+    seconds: float,
+) -> int:
+    """Print what the public checks say; return for how many questions it is not all."""
+    print("Public checks, which may take a minute", flush=True)
+    try:
+        facts = preview.run_checks(root, edition, seconds)
+    except ValueError as error:
+        _say(f"They say nothing: {error}.", indent="  ")
+        return 1
+    for line in preview.check_remarks(facts, questions):
+        _say(line, indent="  ")
+    _say(
+        "The grader calls your functions with other inputs too, and reads your answers "
+        "in words.",
+        indent="  ",
+    )
+    return preview.lacking(facts, questions)
+
+
+def _say(text: str, stream: TextIO | None = None, indent: str = "") -> None:
+    print(
+        textwrap.fill(
+            text,
+            88,
+            initial_indent=indent,
+            subsequent_indent=f"{indent}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        ),
+        file=stream or sys.stdout,
+    )

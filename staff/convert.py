@@ -1,0 +1,158 @@
+"""Write each notebook from its text source, the same bytes every time."""
+
+import argparse
+import hashlib
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
+
+from cs231n.support.files import replacing
+from staff.questions import ROOT, notebook_names
+
+# What a cell may carry besides its text; anything else is taken for a slip.
+_KEPT = {"tags", "editable", "deletable"}
+_DROPPED = {"id", "title", "lines_to_next_cell", "cell_marker"}
+_NOTEBOOK_METADATA = {
+    "kernelspec": {
+        "display_name": "Python 3",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {"name": "python"},
+}
+
+
+class SourceError(ValueError):
+    """A notebook's text source cannot be turned into a notebook."""
+
+
+def convert(source: str, name: str) -> bytes:
+    """Return the notebook that a source in jupytext's percent format stands for.
+
+    A cell keeps the id that its source gives it (``# %% id="greet"``); the others get
+    one that depends on nothing but the notebook's name and the cell's own text.
+
+    Args:
+        source: The text.
+        name: The notebook's name, without the extension.
+
+    Returns:
+        Notebook format 4.5 without outputs, ending in a newline.
+
+    Raises:
+        SourceError: If a cell has an id twice, a bad one, or unknown metadata.
+    """
+    parsed = jupytext.reads(source, fmt="py:percent")
+    occurrences: Counter[tuple[str, str]] = Counter()
+    taken: set[str] = set()
+    cells = []
+    for number, cell in enumerate(parsed.cells, start=1):
+        kind, text = cell.cell_type, cell.source
+        occurrences[kind, text] += 1
+        cell_id = cell.metadata.get("id")
+        if cell_id is None:
+            origin = "\0".join([name, kind, text, str(occurrences[kind, text])])
+            cell_id = hashlib.sha256(origin.encode()).hexdigest()[:12]
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(cell_id)):
+            raise SourceError(
+                f"{name}: cell {number} has the id {cell_id!r}; an id is 1 to 64 "
+                "letters, digits, - or _."
+            )
+        if cell_id in taken:
+            raise SourceError(
+                f"{name}: cell {number} has the id {cell_id!r}, which an earlier cell "
+                "has; give it another one."
+            )
+        taken.add(cell_id)
+        if unknown := cell.metadata.keys() - _KEPT - _DROPPED:
+            strange = ", ".join(sorted(unknown))
+            raise SourceError(
+                f"{name}: cell {number} has {strange} in its header, "
+                f"where only id, {', '.join(sorted(_KEPT))} mean something."
+            )
+        made: dict[str, Any] = {
+            "cell_type": kind,
+            "id": cell_id,
+            "metadata": {k: v for k, v in cell.metadata.items() if k in _KEPT},
+            "source": text,
+        }
+        if kind == "code":
+            made |= {"execution_count": None, "outputs": []}
+        cells.append(made)
+    notebook = nbformat.from_dict(
+        {
+            "cells": cells,
+            "metadata": _NOTEBOOK_METADATA,
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+    )
+    nbformat.validate(notebook)
+    written: str = nbformat.writes(notebook)
+    return (written.rstrip("\n") + "\n").encode()
+
+
+def plain_python(source: str) -> str:
+    """Return a cell as Python: IPython's own commands become calls."""
+    code: str = TransformerManager().transform_cell(source)
+    return code
+
+
+def build(root: Path) -> dict[Path, bytes]:
+    """Return what every notebook of the project at ``root`` should hold."""
+    return {
+        root / f"{source.stem}.ipynb": convert(source.read_text("utf-8"), source.stem)
+        for source in sorted((root / "staff" / "notebooks").glob("*.py"))
+    }
+
+
+def out_of_step(root: Path) -> list[str]:
+    """Name each notebook at ``root`` that is not what its source says."""
+    wanted = build(root)
+    found = {
+        path: path.read_bytes()
+        for name in notebook_names()
+        if (path := root / f"{name}.ipynb").exists()
+    }
+    found |= {path: path.read_bytes() for path in wanted if path.exists()}
+    return sorted(
+        path.name
+        for path in wanted.keys() | found.keys()
+        if wanted.get(path) != found.get(path)
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``python -m staff notebooks``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m staff notebooks", description=__doc__
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, name those that differ"
+    )
+    parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+
+    try:
+        stale = out_of_step(args.root)
+        if args.check:
+            for name in stale:
+                print(
+                    f"{name} differs from its source staff/notebooks/"
+                    f"{Path(name).stem}.py; run: python -m staff notebooks"
+                )
+            return 1 if stale else 0
+        for path, content in build(args.root).items():
+            if path.name in stale:
+                with replacing(path) as draft:
+                    draft.write_bytes(content)
+            print(f"{path.name}: {'written' if path.name in stale else 'up to date'}")
+    except SourceError as error:
+        print(error)
+        return 1
+    return 0

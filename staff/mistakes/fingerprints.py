@@ -1,0 +1,410 @@
+"""Make the fingerprints of right results and of typical mistakes that students get."""
+
+import argparse
+import sys
+import tomllib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from cs231n.assignment.table import Function
+from cs231n.support.files import replacing
+from cs231n.support.progress import progress_bar
+from cs231n.tools.check import marks as check_marks
+from cs231n.tools.check.bench import ASIDE, Bench, Exercise, pieces
+from cs231n.tools.check.exercises import exercise
+from cs231n.tools.check.marks import (
+    Mark,
+    Mistake,
+    Record,
+    Records,
+    Results,
+    mark,
+)
+from cs231n.tools.check.naming import part_name
+from cs231n.tools.check.tries.layers import PAIRS, call_forward
+from staff.mistakes.writings import (
+    WritingError,
+    answer,
+    edited,
+    rewritten,
+    solved,
+    split,
+)
+from staff.questions import ROOT, questions
+
+SEED = 231
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Correct answers that go together.
+
+    Attributes:
+        bodies: Function's dotted name -> answer.
+        helpers: Function's dotted name -> what else stands in its module, below.
+        remarks: Function's dotted name -> part of the remark that the check makes.
+        accepted: Functions whose results differ from the solution's and are right too.
+    """
+
+    bodies: dict[str, str] = field(default_factory=dict)
+    helpers: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
+    accepted: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A mistake of the bank, in all writings it is known in.
+
+    Attributes:
+        key: The function's key.
+        says: The sentence that names it.
+        edits: "edit" or the name of a writing -> pairs of old and new text.
+        tier: "asked" if it costs points, "care" if it earns a remark.
+        implied: Whether it was written for another variant of the function: then it
+            need not spoil anything here.
+    """
+
+    key: str
+    says: str
+    edits: Mapping[str, list[list[str]]]
+    tier: str = "asked"
+    implied: bool = False
+
+
+Answers: TypeAlias = tuple[dict[str, str], dict[str, str]]
+
+
+@cache
+def bank() -> tuple[dict[str, Writing], tuple[Slip, ...]]:
+    """Read the bank.
+
+    Returns:
+        Writings by name; and the mistakes.
+    """
+    known = {f.short: f for q in questions() for f in q.functions if "2016" not in q.id}
+    known |= {f"{q.id}/{f.short}": f for q in questions() for f in q.functions}
+    writings: dict[str, Writing] = {}
+    slips = []
+    for file in sorted((ROOT / "staff" / "mistakes").glob("q*.toml")):
+        stored: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+        for row in stored["writings"]:
+            writing = writings.setdefault(row["name"], Writing())
+            for part in ("bodies", "helpers", "remarks"):
+                texts = {known[k].name: text for k, text in row.get(part, {}).items()}
+                getattr(writing, part).update(texts)
+            writing.accepted.update(known[k].name for k in row.get("accepted", ()))
+        for row in stored["mistakes"]:
+            about = {"function", "says", "tier"}
+            edits = {k: v for k, v in row.items() if k not in about}
+            key, tier = known[row["function"]].key, row.get("tier", "asked")
+            slips.append(Slip(key, row["says"], edits, tier))
+    return writings, (*slips, *_implied(slips))
+
+
+def _implied(slips: Sequence[Slip]) -> Iterator[Slip]:
+    """Yield mistakes of one variant of a function for its others as well."""
+    said = {(slip.key, slip.says) for slip in slips}
+    for slip in slips:
+        for function in (f for q in questions() for f in q.functions):
+            other = function.name == slip.key and function.key != slip.key
+            if other and (function.key, slip.says) not in said:
+                yield replace(slip, key=function.key, implied=True)
+
+
+def answers_with(slip: Slip, writing: str) -> Answers:
+    """Return the answers that make a mistake, and those that go with them.
+
+    Args:
+        slip: The mistake.
+        writing: "edit" for the one made in the solution, else a writing's name.
+    """
+    name = slip.key.partition(":")[0]
+    if writing == "edit":
+        module, inner = split(name)
+        return {name: edited(answer(solved(module), inner), slip.edits["edit"])}, {}
+    answers, helpers = answers_of(name, writing)
+    try:
+        return answers | {name: edited(answers[name], slip.edits[writing])}, helpers
+    except WritingError as error:
+        raise WritingError(f"{slip.key}, {writing}: {error}") from None
+
+
+def answers_of(name: str, writing: str) -> Answers:
+    """Return one writing of a function, with its partner's if they go together.
+
+    Args:
+        name: The function's dotted name.
+        writing: The writing's name.
+
+    Returns:
+        Function's dotted name -> answer; and what else stands in their modules.
+    """
+    chosen = bank()[0][writing]
+    stem, _, part = name.rpartition("_")
+    partner = f"{stem}_{'backward' if part == 'forward' else 'forward'}"
+    names = [n for n in (name, partner) if n in chosen.bodies]
+    if part not in {"forward", "backward"}:
+        names = [name]
+    return (
+        {n: chosen.bodies[n] for n in names},
+        {n: chosen.helpers[n] for n in names if n in chosen.helpers},
+    )
+
+
+def observe(function: Function, seed: int, way: str, draw: int = 0) -> dict[str, Mark]:
+    """Return the marks of what a function gives, as the modules stand now.
+
+    Args:
+        function: Its row in the table.
+        seed: Draws the public inputs.
+        way: How it is looked at.
+        draw: Which draw of inputs it is.
+    """
+    with _quiet():
+        bench = _bench(function, seed, draw)
+        results = exercise(function.key).run(bench, way)
+    return {name: mark(name, value) for name, value in results.items()}
+
+
+def _bench(function: Function, seed: int, draw: int = 0) -> Bench:
+    return Bench(function, Records(seed, {function.key: Record({}, draw=draw)}))
+
+
+def make(seed: int = SEED, only: str = "", watched: bool = True) -> Records:
+    """Compute all fingerprints from the solved tree and the bank.
+
+    Args:
+        seed: Draws the public inputs.
+        only: What a function's key must begin with.
+        watched: Whether to show a progress bar.
+    """
+    made = Records(seed)
+    functions = [f for q in questions() for f in q.functions if f.key.startswith(only)]
+    with progress_bar(len(functions), "fingerprints", watched) as bar:
+        for function in functions:
+            made.functions[function.key] = _record(function, seed)
+            bar.update()
+    return made
+
+
+def _record(function: Function, seed: int) -> Record:
+    bare = right(function, seed)
+    how = exercise(function.key)
+    mistakes = []
+    for slip in (s for s in bank()[1] if s.key == function.key):
+        if spoilt := _spoilt(slip, function, how, seed, bare):
+            mistakes.append(Mistake(slip.says, spoilt))
+        elif not slip.implied:
+            raise WritingError(f"{slip.key}: nothing is wrong with: {slip.says}")
+    return replace(bare, mistakes=tuple(mistakes))
+
+
+def right(function: Function, seed: int) -> Record:
+    """Return what is stored for a function, without mistakes.
+
+    Args:
+        function: Its row in the table.
+        seed: Draws the public inputs.
+    """
+    suits = exercise(function.key).suits
+    for draw in range(1000):
+        found = _results(function, seed, draw)
+        if suits is None or all(suits(results[0]) for results in found.values()):
+            break
+    else:
+        raise WritingError(f"{function.key}: no draw of a thousand shows all it should")
+    return _recorded(function, seed, draw, found)
+
+
+def _results(function: Function, seed: int, draw: int) -> dict[str, list[Results]]:
+    """Return right results by the way of looking, several where there is a choice."""
+    how = exercise(function.key)
+    others = [w for w, k in bank()[0].items() if function.name in k.accepted]
+    found: dict[str, list[Results]] = {}
+    for way in (w for w in how.ways if w != "sample"):
+        plain = _made_of_steps(function) if way == "stand-in" else ({}, {})
+        for answers in (plain, *(answers_of(function.name, w) for w in others)):
+            with rewritten(*answers), _quiet():
+                results = how.run(_bench(function, seed, draw=draw), way)
+                found.setdefault(way, []).append(results)
+    return found
+
+
+def _recorded(
+    function: Function, seed: int, draw: int, found: Mapping[str, list[Results]]
+) -> Record:
+    how = exercise(function.key)
+    ways = {
+        way: {
+            name: tuple(dict.fromkeys(mark(name, r[name]) for r in results))
+            for name in results[0]
+            if not name.startswith(ASIDE)
+        }
+        for way, results in found.items()
+    }
+    whole = found["own"][0]
+    parts = {
+        output: {
+            word: tuple(
+                replace(mark(part_name(output, word), piece), words=())
+                for piece in pieces(whole[output], word, axis)
+            )
+            for word, axis in axes.items()
+        }
+        for output, axes in how.parts.items()
+        if axes and output in whole
+    }
+    with _quiet():
+        bench = _bench(function, seed, draw=draw)
+        care = {
+            title: {
+                case: {n: (mark(n, value),) for n, value in run(bench).items()}
+                for case, run in cases.items()
+            }
+            for title, cases in how.care.items()
+        }
+        sample = _sample_cache(function, seed) if "sample" in how.ways else None
+    return Record(ways, care, parts, cache=sample, draw=draw)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _made_of_steps(function: Function) -> Answers:
+    """Sequences are made of steps here, as the stand-ins take the steps' place."""
+    by_steps = function.name in bank()[0]["step by step"].bodies
+    if by_steps and "rnn_layers" in function.name:
+        return answers_of(function.name, "step by step")
+    return {}, {}
+
+
+def _sample_cache(function: Function, seed: int) -> Any:
+    """What the solved forward pass leaves."""
+    pair = next(p for p in PAIRS if function.name.endswith(f".{p.name}_backward"))
+    bench = _bench(function, seed)
+    forward = getattr(bench.module, f"{pair.name}_forward")
+    return tuple(
+        call_forward(pair, bench, forward, inputs)[1]
+        for inputs, _ in pair.cases(bench).values()
+    )
+
+
+def _spoilt(
+    slip: Slip,
+    function: Function,
+    how: Exercise,
+    seed: int,
+    bare: Record,
+) -> dict[str, dict[str, Mark]]:
+    """Return the marks of what a mistake spoils, by the way of looking."""
+    right = bare.right
+    ways = [way for way in how.ways if way in right and way not in how.narrow]
+    if "rnn_layers" in function.name:
+        ways = ["own"]  # stand-ins take the place of steps, which the solution has not
+    spoilt: dict[str, dict[str, Mark]] = {}
+    with rewritten(*answers_with(slip, "edit")):
+        for way in ways:
+            try:
+                found = observe(function, seed, way, bare.draw)
+            except Exception as error:  # of whatever kind the mistake leads to
+                if slip.implied:
+                    return {}
+                raise WritingError(f"{slip.key}: {slip.says} {error}") from error
+            spoilt[way] = {
+                name: replace(found[name], words=())
+                for name, accepted in right[way].items()
+                if not any(
+                    check_marks.agree(found[name], m, how.limit(name)) for m in accepted
+                )
+            }
+            if telling := {n: m for n, m in spoilt[way].items() if n in how.telling}:
+                spoilt[way] = telling
+    return spoilt if spoilt["own"] else {}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``python -m staff fingerprints``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m staff fingerprints",
+        description="Write what check knows results by, from the solved tree and "
+        "the bank of mistakes.",
+    )
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    args = parser.parse_args(argv)
+
+    made = make()
+    file = check_marks.FILE
+    if args.check:
+        if file.is_file() and same(check_marks.loads(file.read_text("utf-8")), made):
+            return 0
+        print(
+            f"{file} is out of date; run: python -m staff fingerprints", file=sys.stderr
+        )
+        return 1
+    with replacing(file) as draft:
+        draft.write_text(check_marks.dumps(made), "utf-8", newline="\n")
+    print(file)
+    return 0
+
+
+def same(one: Records, other: Records, within: float = 1e-6) -> bool:
+    """Tell whether two sets of records agree, but for rounding.
+
+    Args:
+        one: Records.
+        other: Records.
+        within: Largest relative difference of a mark.
+    """
+    return (
+        one.seed == other.seed
+        and _shape(one) == _shape(other)
+        and all(
+            check_marks.agree(a, b, within)
+            for a, b in zip(_marks(one), _marks(other), strict=True)
+        )
+    )
+
+
+def _shape(made: Records) -> list[Any]:
+    """Everything but numbers."""
+    return [
+        (
+            key,
+            r.cache is None,
+            [
+                (way, {n: len(m) for n, m in rows.items()})
+                for way, rows in r.right.items()
+            ],
+            [(m.says, [(w, list(o)) for w, o in m.marks.items()]) for m in r.mistakes],
+        )
+        for key, r in made.functions.items()
+    ]
+
+
+def _marks(made: Records) -> list[Mark]:
+    accepted = [
+        rows
+        for r in made.functions.values()
+        for rows in (
+            *r.right.values(),
+            *(c for t in r.care.values() for c in t.values()),
+        )
+    ]
+    return [one for rows in accepted for marks in rows.values() for one in marks] + [
+        one
+        for r in made.functions.values()
+        for m in r.mistakes
+        for outputs in m.marks.values()
+        for one in outputs.values()
+    ]
