@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from cs231n import optim
-from cs231n.assignment.accuracy import as_number
 from cs231n.coco_utils import sample_coco_minibatch
+from cs231n.support.accuracy import as_number
 from cs231n.support.file_kinds import because
 from cs231n.support.files import replacing
 from cs231n.support.progress import progress_bar

@@ -1,4 +1,4 @@
-"""Numerical gradients, and the checks that notebooks and tests make with them.
+"""Numerical gradients, and how to compare others with them.
 
 The numerical gradient of f at x is the centred difference (f(x + h) - f(x - h)) / 2h,
 one element at a time. The array is perturbed in place and restored, because notebook
@@ -13,14 +13,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-# What cells ask for comes from here, as ever.
-from cs231n.assignment.accuracy import LIMITS as LIMITS  # noqa: PLC0414
-from cs231n.assignment.accuracy import as_array, as_number
-from cs231n.assignment.accuracy import rel_error as rel_error  # noqa: PLC0414
-from cs231n.lab.checks import check as check  # noqa: PLC0414
-from cs231n.lab.checks import check_at_least as check_at_least  # noqa: PLC0414
-from cs231n.lab.checks import check_below as check_below  # noqa: PLC0414
-from cs231n.lab.checks import check_captions as check_captions  # noqa: PLC0414
+
+from cs231n.support.accuracy import LIMITS as LIMITS  # noqa: PLC0414
+from cs231n.support.accuracy import as_array, as_number
+from cs231n.support.accuracy import rel_error as rel_error  # noqa: PLC0414
 
 Array: TypeAlias = NDArray[Any]
 

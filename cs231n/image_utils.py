@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n.datasets.pictures import image_from_url as image_from_url  # noqa: PLC0414 (a re-export)
+from cs231n.support.imagenet import SQUEEZENET_MEAN as SQUEEZENET_MEAN  # noqa: PLC0414
+from cs231n.support.imagenet import SQUEEZENET_STD as SQUEEZENET_STD  # noqa: PLC0414
 from cs231n.support.picture_files import Picture, TooLargeError, decode
 
 Mean: TypeAlias = Literal["image", "pixel", "none"]
-
-# Mean and deviation of ImageNet's red, green and blue, with pixels in 0..1.
-SQUEEZENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
-SQUEEZENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
 
 def blur_image(X: NDArray[Any]) -> NDArray[np.floating]:

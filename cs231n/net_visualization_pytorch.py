@@ -11,9 +11,6 @@ from __future__ import annotations
 import torch
 
 # What notebooks of every edition ask for comes from here, too.
-from cs231n.lab.class_visualization import (
-    create_class_visualization as create_class_visualization,  # noqa: PLC0414
-)
 from cs231n.support.pixels import blur_image as blur_image  # noqa: PLC0414
 from cs231n.support.pixels import deprocess as deprocess  # noqa: PLC0414
 from cs231n.support.pixels import jitter as jitter  # noqa: PLC0414

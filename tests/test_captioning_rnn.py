@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cs231n.assignment.accuracy import as_number
 from cs231n.captioning_solver import CaptioningSolver
 from cs231n.classifiers import rnn
 from cs231n.coco_utils import decode_captions
 from cs231n.gradient_check import LIMITS, eval_numerical_gradient, rel_error
+from cs231n.support.accuracy import as_number
 from tests.on_copies import assert_close
 from tests.strategies import LAYOUTS, laid_out, ramp, seeds
 

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from cs231n import gan_pytorch
-from cs231n.assignment.accuracy import LIMITS, as_number
 from cs231n.gan_pytorch import (
     NOISE_DIM,
     ChunkSampler,
@@ -28,6 +27,7 @@ from cs231n.gan_pytorch import (
     rel_error,
     sample_noise,
 )
+from cs231n.support.accuracy import LIMITS, as_number
 from tests.on_copies import on_copies
 
 q5, care = pytest.mark.q5, pytest.mark.care

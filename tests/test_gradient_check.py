@@ -10,15 +10,10 @@ import numpy as np
 import pytest
 
 from cs231n import gradient_check, rnn_layers
-from cs231n.assignment.accuracy import as_number
 from cs231n.assignment.answers import CHECKS_MIME
 from cs231n.gradient_check import (
     LIMITS,
     assert_gradients_match,
-    check,
-    check_at_least,
-    check_below,
-    check_captions,
     copies,
     eval_numerical_gradient,
     eval_numerical_gradient_array,
@@ -28,7 +23,9 @@ from cs231n.gradient_check import (
     rel_error,
 )
 from cs231n.lab import saved_code
+from cs231n.lab.checks import check, check_at_least, check_below, check_captions
 from cs231n.layers import affine_backward, affine_forward, relu_backward, relu_forward
+from cs231n.support.accuracy import as_number
 from tests.strategies import LAYOUTS, laid_out
 
 INPUTS = {"x": (4, 3), "w": (3, 5), "b": (5,)}

@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 
 from cs231n import net_visualization_pytorch as student
-from cs231n.assignment.accuracy import as_array
 from cs231n.gradient_check import eval_numerical_gradient
 from cs231n.image_utils import SQUEEZENET_MEAN, SQUEEZENET_STD
 from cs231n.lab.class_visualization import create_class_visualization
 from cs231n.net_visualization_pytorch import class_visualization_update_step
+from cs231n.support.accuracy import as_array
 from cs231n.support.pixels import blur_image, deprocess, jitter, preprocess, rescale
 from tests.on_copies import assert_close, on_copies
 from tests.pixel_networks import pretrained_network, square_photos, tiny_network

@@ -11,7 +11,6 @@ from torch import nn
 
 from cs231n import datasets
 from cs231n import style_transfer_pytorch as student
-from cs231n.assignment.accuracy import as_array, as_number
 from cs231n.classifiers import squeezenet
 from cs231n.embedded import style_pictures
 from cs231n.lab import style_checks
@@ -30,6 +29,7 @@ from cs231n.style_transfer_pytorch import (
     rel_error,
     rescale,
 )
+from cs231n.support.accuracy import as_array, as_number
 from tests.on_copies import assert_close, on_copies
 
 q4, care = pytest.mark.q4, pytest.mark.care

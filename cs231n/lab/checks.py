@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from cs231n.assignment import table
-from cs231n.assignment.accuracy import as_array, as_number, rel_error
 from cs231n.assignment.answers import CHECKS_MIME, digests
 from cs231n.lab import saved_code
+from cs231n.support.accuracy import as_array, as_number, rel_error
 
 
 def check(

@@ -80,33 +80,6 @@ def show_pictures(
     show(figure, alt)
 
 
-def show_samples(model: Any, data: Mapping[str, Any], split: str) -> None:
-    """Show two pictures, each with a model's caption and a true one.
-
-    Args:
-        model: A CaptioningRNN.
-        data: What load_coco_data returns.
-        split: "train" or "val"; the pictures are drawn from NumPy's legacy stream.
-    """
-    from cs231n.coco_utils import decode_captions, sample_coco_minibatch
-    from cs231n.image_utils import image_from_url
-
-    captions, features, urls = sample_coco_minibatch(data, 2, split)
-    truths = decode_captions(captions, data["idx_to_word"])
-    samples = decode_captions(model.sample(features), data["idx_to_word"])
-    kind = {"train": "training", "val": "validation"}[split]
-    show_pictures(
-        [image_from_url(url) for url in urls],
-        [
-            f"model: {sample}\ntruth: {truth}"
-            for sample, truth in zip(samples, truths, strict=True)
-        ],
-        alt=f"Two {kind} pictures, each with the model's caption and a true one.",
-        columns=2,
-        width=4.6,
-    )
-
-
 def plot_losses(
     curves: Mapping[str, Sequence[float] | Sequence[tuple[int, float]]],
     title: str,
@@ -133,85 +106,4 @@ def plot_losses(
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)
-    show(figure, alt)
-
-
-def measure_gates(
-    model: Any, features: Array, words: Sequence[int]
-) -> dict[str, Array]:
-    """Measure an LSTM's gates while it reads a caption, from outside.
-
-    What the gates do shows in how the next states answer to the cell state fed in: with
-    an empty cell the next one holds just what is written; one unit more in the cell
-    raises it by what is kept; and a very full cell lets all that passes out be seen.
-
-    Args:
-        model: A CaptioningRNN with LSTM cells.
-        features: (D,) features of one image.
-        words: T word indices, as read one after another.
-
-    Returns:
-        'kept', 'written' and 'shown', each (T, H): the share of each cell that is kept,
-        the number written to it, the share of it that is shown.
-    """
-    from cs231n.gradient_check import copies
-    from cs231n.layers import affine_forward
-    from cs231n.rnn_layers import (
-        lstm_forward,
-        lstm_step_forward,
-        word_embedding_forward,
-    )
-
-    p = {name: w.astype(np.float64) for name, w in model.params.items()}
-    weights = p["Wx"], p["Wh"], p["b"]
-    start, _ = affine_forward(features[None].astype(float), p["W_proj"], p["b_proj"])
-    x, _ = word_embedding_forward(*copies(np.array([words]), p["W_embed"]))
-    # Student functions get copies: they may change what they are given.
-    h, _ = lstm_forward(*copies(x, start, *weights))
-    # What is measured does not depend on the cell, so all timesteps are one batch.
-    x, before = x[0], np.concatenate([start, h[0, :-1]])
-    fill = {"written": 0.0, "raised": 1.0, "shown": 1e9}
-    found = {
-        name: lstm_step_forward(
-            *copies(x, before, np.full_like(before, cell), *weights)
-        )
-        for name, cell in fill.items()
-    }
-    written = found["written"][1]
-    kept, shown = found["raised"][1] - written, found["shown"][0]
-    return {"kept": kept, "written": written, "shown": shown}
-
-
-def plot_gates(gates: Mapping[str, Array], words: Sequence[str], alt: str) -> None:
-    """Draw what measure_gates found: a row for each of the liveliest units.
-
-    Args:
-        gates: Result of measure_gates.
-        words: The T words that were read.
-        alt: What the picture shows.
-    """
-    from matplotlib.figure import Figure
-
-    lively = np.argsort(-gates["kept"].std(axis=0))[:40]
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    panels = [
-        ("kept", "share of the cell kept", "viridis", 0, 1),
-        ("written", "written to the cell", "RdBu_r", -1, 1),
-        ("shown", "share of the cell shown", "viridis", 0, 1),
-    ]
-    for axis, (name, title, colours, low, high) in zip(
-        figure.subplots(1, 3, sharey=True), panels, strict=True
-    ):
-        # Units that act alike stand together: sorted by when they are most active.
-        order = lively[
-            np.argsort(gates["kept"][:, lively].argmin(axis=0), kind="stable")
-        ]
-        drawn = axis.imshow(
-            gates[name][:, order].T, aspect="auto", cmap=colours, vmin=low, vmax=high
-        )
-        axis.set_title(title, fontsize=10)
-        axis.set_xticks(range(len(words)), words, rotation=60, ha="right", fontsize=9)
-        axis.set_yticks([])
-        figure.colorbar(drawn, ax=axis, shrink=0.8)
-    figure.supylabel("40 liveliest units", fontsize=10)
     show(figure, alt)

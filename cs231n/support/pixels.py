@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from cs231n.image_utils import SQUEEZENET_MEAN, SQUEEZENET_STD
+from cs231n.support.imagenet import SQUEEZENET_MEAN, SQUEEZENET_STD
 
 if TYPE_CHECKING:
     from PIL import Image

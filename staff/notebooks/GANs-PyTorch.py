@@ -36,10 +36,7 @@ import os
 
 import numpy as np
 
-from cs231n.gradient_check import (
-    check,
-    check_below,
-)
+from cs231n.lab.checks import check, check_below
 
 # %% tags=["parameters"]
 # "full" trains to the end; "quick" shortens training and nothing else.
@@ -68,8 +65,9 @@ from cs231n.extras.semi_supervised import (
     run_study,
 )
 from cs231n.gan_pytorch import *
-from cs231n.gradient_check import LIMITS, check_at_least, copies
+from cs231n.gradient_check import LIMITS, copies
 from cs231n.lab.attempts import attempt
+from cs231n.lab.checks import check_at_least
 from cs231n.lab.gan_figures import (
     plot_orbit,
     plot_quality,

@@ -32,12 +32,8 @@ import os
 
 import numpy as np
 
-from cs231n.gradient_check import (
-    check,
-    check_below,
-    eval_numerical_gradient,
-    eval_numerical_gradient_array,
-)
+from cs231n.gradient_check import eval_numerical_gradient, eval_numerical_gradient_array
+from cs231n.lab.checks import check, check_below
 
 # %% tags=["parameters"]
 # "full" does everything; "quick" takes few iterations and an untrained network.
@@ -49,7 +45,6 @@ from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.data_utils import load_tiny_imagenet
 from cs231n.datasets.readers.tiny_imagenet import find_tiny_imagenet
 from cs231n.embedded.sample_pictures import read_image
-from cs231n.gradient_check import check_at_least
 from cs231n.image_generation import (
     class_visualization_step,
     create_class_visualization,
@@ -59,6 +54,7 @@ from cs231n.image_generation import (
 )
 from cs231n.image_utils import deprocess_image, preprocess_image
 from cs231n.lab.attempts import attempt
+from cs231n.lab.checks import check_at_least
 from cs231n.support.figures import plot_losses, show_pictures
 
 rng = np.random.default_rng(SEED)

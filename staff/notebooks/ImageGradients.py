@@ -34,7 +34,8 @@ import os
 
 import numpy as np
 
-from cs231n.gradient_check import check, check_below, eval_numerical_gradient
+from cs231n.gradient_check import eval_numerical_gradient
+from cs231n.lab.checks import check, check_below
 
 # %% tags=["parameters"]
 # "full" does everything; "quick" takes fewer pictures and an untrained network.
@@ -45,9 +46,10 @@ SEED = 231
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.data_utils import load_tiny_imagenet
 from cs231n.datasets.readers.tiny_imagenet import find_tiny_imagenet
-from cs231n.gradient_check import check_at_least, copies
+from cs231n.gradient_check import copies
 from cs231n.image_gradients import compute_saliency_maps, make_fooling_image
 from cs231n.image_utils import blur_image, deprocess_image
+from cs231n.lab.checks import check_at_least
 from cs231n.lab.pixel_figures import show_maps
 from cs231n.support.figures import show_pictures
 

@@ -32,12 +32,8 @@ import os
 
 import numpy as np
 
-from cs231n.gradient_check import (
-    check,
-    check_below,
-    eval_numerical_gradient,
-    eval_numerical_gradient_array,
-)
+from cs231n.gradient_check import eval_numerical_gradient, eval_numerical_gradient_array
+from cs231n.lab.checks import check, check_below
 
 # %% tags=["parameters"]
 # "full" trains to the end; "quick" shortens training and nothing else.
@@ -49,18 +45,14 @@ from cs231n.captioning_solver import CaptioningSolver
 from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
 from cs231n.extras.fast_rnn import FastCaptioningRNN
-from cs231n.gradient_check import LIMITS, check_at_least, check_captions, copies
+from cs231n.gradient_check import LIMITS, copies
 from cs231n.image_utils import image_from_url
 from cs231n.lab.attempts import attempt
 from cs231n.lab.caption_metrics import bleu, cider
+from cs231n.lab.captions import measure_gates, plot_gates, show_samples
+from cs231n.lab.checks import check_at_least, check_captions
 from cs231n.rnn_layers import *
-from cs231n.support.figures import (
-    measure_gates,
-    plot_gates,
-    plot_losses,
-    show_pictures,
-    show_samples,
-)
+from cs231n.support.figures import plot_losses, show_pictures
 
 # %% [markdown]
 # ## The data
@@ -462,7 +454,7 @@ BestModel = CaptioningRNN  # until there is a faster one
 # %% tags=["extra"]
 import time
 
-from cs231n.assignment.accuracy import as_number
+from cs231n.support.accuracy import as_number
 
 
 def measured(Model, features, captions):

@@ -33,12 +33,8 @@ import os
 
 import numpy as np
 
-from cs231n.gradient_check import (
-    check,
-    check_below,
-    eval_numerical_gradient,
-    eval_numerical_gradient_array,
-)
+from cs231n.gradient_check import eval_numerical_gradient, eval_numerical_gradient_array
+from cs231n.lab.checks import check, check_below
 
 # %% tags=["parameters"]
 # "full" does everything; "quick" takes fewer pictures, classes and iterations.
@@ -51,12 +47,12 @@ import random
 import torch
 from PIL import Image
 
-from cs231n.assignment.accuracy import as_array
 from cs231n.classifiers.squeezenet import load_squeezenet
 from cs231n.data_utils import load_imagenet_val
 from cs231n.extras import adversarial, attribution
-from cs231n.gradient_check import check_at_least, copies
+from cs231n.gradient_check import copies
 from cs231n.lab.attempts import attempt
+from cs231n.lab.checks import check_at_least
 from cs231n.lab.class_visualization import create_class_visualization
 from cs231n.lab.pixel_figures import plot_faithfulness, show_animation, show_maps
 from cs231n.net_visualization_pytorch import (
@@ -68,6 +64,7 @@ from cs231n.net_visualization_pytorch import (
     make_fooling_image,
     preprocess,
 )
+from cs231n.support.accuracy import as_array
 from cs231n.support.device import get_device
 from cs231n.support.figures import show_pictures
 

@@ -33,12 +33,8 @@ import os
 
 import numpy as np
 
-from cs231n.gradient_check import (
-    check,
-    check_below,
-    eval_numerical_gradient,
-    eval_numerical_gradient_array,
-)
+from cs231n.gradient_check import eval_numerical_gradient, eval_numerical_gradient_array
+from cs231n.lab.checks import check, check_below
 
 # %% tags=["parameters"]
 # "full" trains to the end; "quick" shortens training and nothing else.
@@ -49,10 +45,12 @@ SEED = 231
 from cs231n.captioning_solver import CaptioningSolver
 from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
-from cs231n.gradient_check import LIMITS, check_captions, copies
+from cs231n.gradient_check import LIMITS, copies
 from cs231n.image_utils import image_from_url
+from cs231n.lab.captions import show_samples
+from cs231n.lab.checks import check_captions
 from cs231n.rnn_layers import *
-from cs231n.support.figures import plot_losses, show_pictures, show_samples
+from cs231n.support.figures import plot_losses, show_pictures
 
 # %% [markdown]
 # ## Look at the data

@@ -34,10 +34,7 @@ import os
 
 import numpy as np
 
-from cs231n.gradient_check import (
-    check,
-    check_below,
-)
+from cs231n.lab.checks import check, check_below
 
 # %% tags=["parameters"]
 # "full" trains to the end; "quick" shortens training and nothing else.
@@ -53,7 +50,6 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cs231n.assignment.accuracy import as_number
 from cs231n.classifiers.squeezenet import load_squeezenet
 from cs231n.embedded.style_pictures import find_picture
 from cs231n.extras.style_extras import (
@@ -74,6 +70,7 @@ from cs231n.lab.painting import (
 from cs231n.lab.pixel_figures import show_animation
 from cs231n.lab.style_checks import load_checks, summarize
 from cs231n.style_transfer_pytorch import *
+from cs231n.support.accuracy import as_number
 from cs231n.support.figures import PALETTE, show, show_pictures
 
 ITERATIONS = 200 if PROFILE == "full" else 8

@@ -3,8 +3,8 @@
 import numpy as np
 
 from cs231n.classifiers.rnn import CaptioningRNN
+from cs231n.lab.captions import measure_gates
 from cs231n.rnn_layers import sigmoid
-from cs231n.support.figures import measure_gates
 
 
 def test_measured_gates_are_those_of_the_equations(rng):

@@ -486,4 +486,4 @@ def test_every_limit_is_used_somewhere():
         if path.name != "accuracy.py"
     )
     assert [key for key in LIMITS if f'"{key}"' not in sources] == []
-    assert "cs231n.assignment.accuracy" in sys.modules
+    assert "cs231n.support.accuracy" in sys.modules

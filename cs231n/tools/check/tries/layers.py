@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from cs231n.assignment.accuracy import LIMITS
 from cs231n.gradient_check import eval_numerical_gradient_array
+from cs231n.support.accuracy import LIMITS
 from cs231n.tools.check.bench import (
     ONE,
     Bench,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.assignment.accuracy import LIMITS
+from cs231n.support.accuracy import LIMITS
 from cs231n.tools.check.bench import (
     ONE,
     Bench,

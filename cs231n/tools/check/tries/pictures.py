@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cs231n.assignment.accuracy import LIMITS
+from cs231n.support.accuracy import LIMITS
 from cs231n.tools.check.bench import (
     ASIDE,
     ONE,
