@@ -35,7 +35,8 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX files")
 
 def stamped(files, version):
     files = {path: text for path, text in files.items() if path != stamp.STAMP}
-    return files | {stamp.STAMP: stamp.write(stamp.take(version, files))}
+    moved = stamp.read(handout_files()[stamp.STAMP]).moved
+    return files | {stamp.STAMP: stamp.write(stamp.take(version, files, moved))}
 
 
 @pytest.fixture
@@ -544,7 +545,7 @@ def test_nothing_is_written_through_a_link_out_of_the_folder(
     outside = tree(elsewhere)
 
     assert run(student, release({RNN: reworded})) == 0  # nothing to write there
-    change = {"cs231n/embedded/photos.py": lambda text: text + "# new\n"}
+    change = {"cs231n/datasets/pictures.py": lambda text: text + "# new\n"}
     assert run(student, release(change, "2026.3")) == 1
     assert "cs231n/datasets is a link out of this folder" in capsys.readouterr().err
     assert tree(elsewhere) == outside
@@ -1096,3 +1097,52 @@ def test_the_tag_of_extra_exercises_is_kept_and_comes_back(student, release):
     assert cells[mine]["source"] == "x = 'mine'"
     for cell_id, cell in given.items():
         assert stamp.is_extra(cells[cell_id]) is stamp.is_extra(cell)
+
+
+EXTRA = "cs231n/extras/adversarial.py"
+FORMER = "cs231n/adversarial.py"
+
+
+@pytest.fixture
+def former(student):
+    """Put the file of an extra where an earlier hand-out had it."""
+    (student / EXTRA).rename(student / FORMER)
+    files = {
+        {EXTRA: FORMER}.get(path, path): content
+        for path, content in handout_files().items()
+    }
+    (student / stamp.STAMP).write_bytes(stamped(files, "2026.0")[stamp.STAMP])
+    return student
+
+
+def test_answers_of_a_file_that_moved_are_carried_to_its_new_place(former, release):
+    mine = solved_module(EXTRA)
+    (former / FORMER).write_text(mine, "utf-8")
+
+    assert run(former, release({EXTRA: lambda t: t.replace('"""', '"""New. ', 1)})) == 0
+
+    assert not (former / FORMER).exists()
+    text = (former / EXTRA).read_text("utf-8")
+    assert text == mine.replace('"""', '"""New. ', 1)
+    said = report(former)
+    for region in regions.find(text, EXTRA):
+        assert region.name in said.partition("Look at this")[0]
+    with zipfile.ZipFile(former / "update-1" / update.BACKUP) as archive:
+        assert archive.read(FORMER).decode() == mine
+
+
+def test_a_file_that_moved_and_was_not_touched_moves_along(former, release):
+    assert run(former, release()) == 0
+    assert not (former / FORMER).exists()
+    assert (former / EXTRA).read_bytes() == handout_files()[EXTRA]
+
+
+def test_a_file_of_ones_own_at_the_new_place_of_another_is_never_lost(
+    former, release, capsys
+):
+    (former / FORMER).write_text(solved_module(EXTRA), "utf-8")
+    (former / EXTRA).write_text("mine = 1\n", "utf-8")
+    before = tree(former)
+    assert run(former, release()) == 1
+    assert "has no place in the new version" in capsys.readouterr().err
+    assert tree(former) == before
