@@ -430,9 +430,10 @@ def checks(folder, source):
 
 @pytest.fixture
 def package(tmp_path):
-    (tmp_path / "cs231n").mkdir()
-    (tmp_path / "cs231n" / "__init__.py").touch()
-    shutil.copy(ROOT / "cs231n" / "commands.py", tmp_path / "cs231n")
+    for name in ("__init__.py", "support/__init__.py", "support/commands.py"):
+        target = tmp_path / "cs231n" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "cs231n" / name, target)
     return tmp_path
 
 
@@ -510,8 +511,9 @@ def test_checks_in_a_notebook_store_the_answers_they_were_made_on():
         "shell = types.SimpleNamespace(kernel=None, events=events)\n"
         "getipython.get_ipython = lambda: shell\n"
         "display.display = lambda data, raw: print(data)\n"
-        "from cs231n import answers, gradient_check\n"
-        "gradient_check.check('t', {'a': (1.0, 1.0)}, 1e-8)\n"
+        "from cs231n.lab import checks\n"
+        "from cs231n.assignment import answers\n"
+        "checks.check('t', {'a': (1.0, 1.0)}, 1e-8)\n"
         "print(answers.digests())\n"
     )
     done = subprocess.run(
