@@ -396,5 +396,5 @@ def test_the_classic_command_builds_in_place(folder, tmp_path, monkeypatch):
     )
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     assert (tmp_path / "cs231n" / f"im2col_cython{suffix}").exists() == compiler
-    code = "from cs231n.support.kernels import compiled; print(compiled.kernels() is not None)"
+    code = "import cs231n.support.kernels.compiled as c; print(c.kernels() is not None)"
     assert run(code, tmp_path).stdout == f"{compiler}\n"
