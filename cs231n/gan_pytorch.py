@@ -1,4 +1,4 @@
-"""Q5: two networks that train one another: one makes digits, one tells fake from real.
+"""Q5, yours: two networks, one makes digits, one tells fake from real.
 
 Letters in shapes: N pictures, C channels, H rows, W columns. Pictures have one channel
 of 28 rows and 28 columns; a scaled picture goes from -1 (paper) to 1 (ink).

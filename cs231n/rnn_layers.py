@@ -1,4 +1,4 @@
-"""Recurrent layers: each is a ``*_forward`` with its ``*_backward`` right below it.
+"""Q1, Q2, yours: recurrent layers, each ``*_forward`` with its ``*_backward`` below it.
 
 Letters in shapes: N sequences, T timesteps, D input size, H hidden size, V words,
 M outputs.

@@ -12,7 +12,7 @@ def main(argv: list[str] | None = None) -> int:
         "setup": "make the environment and install what is missing",
         "notebooks": "write the notebooks from their text sources",
         "run": "execute the notebooks and write the report",
-        "table": "write what students' tools need of the question table",
+        "table": "write what is made from the question table",
         "handout": "make what students get, and check it",
         "fingerprints": "write what check knows results and mistakes by",
         "calibrate": "measure how often checks of training fail by chance",
@@ -34,9 +34,9 @@ def main(argv: list[str] | None = None) -> int:
 
         return convert.main(args.arguments)
     if args.verb == "table":
-        from staff import questions
+        from staff import pages
 
-        return questions.main(args.arguments)
+        return pages.main(args.arguments)
     if args.verb == "handout":
         from staff.handout import build
 

@@ -1,4 +1,4 @@
-"""The captioning model: image features in, a sentence out.
+"""Q1, Q2, yours: the captioning model, image features in, a sentence out.
 
 Letters in shapes: N captions, T words, D image features, W word vector size, H hidden
 size, V words in the vocabulary.

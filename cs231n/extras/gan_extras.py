@@ -1,4 +1,4 @@
-"""Extra exercises of Q5: discriminators that cannot change too fast.
+"""Extra, yours: discriminators that cannot change too fast.
 
 A discriminator that is much too good teaches nothing: its scores are flat wherever the
 generator draws. Here are two ways to bound their slope, by its weights (spectral

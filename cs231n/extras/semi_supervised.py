@@ -1,4 +1,4 @@
-"""A GAN that makes a classifier better: few labels, and many digits without any.
+"""Extra, yours: a GAN that makes a classifier better, of few labels and many digits.
 
 A discriminator with K scores tells K classes apart and, at once, real from drawn: a
 drawn picture is a class of its own, K + 1, whose score is always zero (Salimans et al.,

@@ -454,7 +454,9 @@ def test_given_modules_need_nothing_else_of_a_file_of_2020(replaced, tmp_path):
 
 
 def test_other_questions_do_not_need_a_file_that_is_broken(tmp_path):
-    needs_nothing = "from cs231n.extras import adversarial; from cs231n.lab import painting; print('well')"
+    needs_nothing = (
+        "import cs231n.extras.adversarial, cs231n.lab.painting; print('well')"
+    )
     broken = {"net_visualization_pytorch.py": "def compute_saliency_maps(:\n"}
     done = run_the_notebook(tmp_path, broken, needs_nothing)
     assert (done.stderr, done.stdout) == ("", "well\n")
