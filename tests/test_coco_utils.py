@@ -1,7 +1,5 @@
 """Loading captioned pictures, drawing minibatches, decoding captions."""
 
-import sys
-import types
 from pathlib import Path
 
 import h5py
@@ -165,10 +163,7 @@ def test_the_default_is_found_on_the_search_path(tmp_path, monkeypatch, capsys, 
 @pytest.mark.usefixtures("no_data_on_disk")
 @pytest.mark.parametrize("args", [(), ("cs231n/datasets/coco_captioning",)])
 def test_without_data_the_drawn_scenes_are_used(folder, monkeypatch, capsys, args):
-    scenes = types.ModuleType("cs231n.embedded.captions")
-    scenes.ensure = lambda: folder
-    monkeypatch.setitem(sys.modules, scenes.__name__, scenes)
-    monkeypatch.setattr(datasets, "scene_captions", scenes, raising=False)
+    monkeypatch.setattr("cs231n.embedded.captions.ensure", lambda: folder)
     assert load_coco_data(*args)["train_captions"].shape == (12, 17)
     said = capsys.readouterr().out
     assert said.count("\n") == 1
