@@ -190,15 +190,7 @@ def states(
 
 def keys_of(table: Sequence[Question], files: Mapping[str, bytes]) -> dict[str, str]:
     """Return key -> question's id of every function that a tree has the file of."""
-    found = {}
-    for question in table:
-        for function in question.functions:
-            parts = function.name.split(".")
-            while parts and "/".join(parts) + ".py" not in files:
-                parts.pop()
-            if parts:
-                found[function.key] = question.id
-    return found
+    return {f.key: q.id for q in table for f in q.functions if f.file in files}
 
 
 def score_problems(

@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from cs231n.assignment.table import Function
+from cs231n.assignment import table
+from cs231n.assignment.table import Function, functions
 from cs231n.support.files import replacing
 from cs231n.support.progress import progress_bar
 from cs231n.tools.check import marks as check_marks
@@ -27,14 +28,12 @@ from cs231n.tools.check.marks import (
     mark,
 )
 from cs231n.tools.check.naming import part_name
-from cs231n.tools.check.tries.layers import PAIRS, call_forward
 from staff.mistakes.writings import (
     WritingError,
     answer,
     edited,
     rewritten,
     solved,
-    split,
 )
 from staff.questions import ROOT, questions
 
@@ -112,7 +111,7 @@ def _implied(slips: Sequence[Slip]) -> Iterator[Slip]:
     """Yield mistakes of one variant of a function for its others as well."""
     said = {(slip.key, slip.says) for slip in slips}
     for slip in slips:
-        for function in (f for q in questions() for f in q.functions):
+        for function in functions():
             other = function.name == slip.key and function.key != slip.key
             if other and (function.key, slip.says) not in said:
                 yield replace(slip, key=function.key, implied=True)
@@ -125,10 +124,11 @@ def answers_with(slip: Slip, writing: str) -> Answers:
         slip: The mistake.
         writing: "edit" for the one made in the solution, else a writing's name.
     """
-    name = slip.key.partition(":")[0]
+    function = table.function(slip.key)
+    name = function.name
     if writing == "edit":
-        module, inner = split(name)
-        return {name: edited(answer(solved(module), inner), slip.edits["edit"])}, {}
+        right = answer(solved(function.module), function.qualname)
+        return {name: edited(right, slip.edits["edit"])}, {}
     answers, helpers = answers_of(name, writing)
     try:
         return answers | {name: edited(answers[name], slip.edits[writing])}, helpers
@@ -186,9 +186,9 @@ def make(seed: int = SEED, only: str = "", watched: bool = True) -> Records:
         watched: Whether to show a progress bar.
     """
     made = Records(seed)
-    functions = [f for q in questions() for f in q.functions if f.key.startswith(only)]
-    with progress_bar(len(functions), "fingerprints", watched) as bar:
-        for function in functions:
+    asked = [f for f in functions() if f.key.startswith(only)]
+    with progress_bar(len(asked), "fingerprints", watched) as bar:
+        for function in asked:
             made.functions[function.key] = _record(function, seed)
             bar.update()
     return made
@@ -229,7 +229,9 @@ def _results(function: Function, seed: int, draw: int) -> dict[str, list[Results
     others = [w for w, k in bank()[0].items() if function.name in k.accepted]
     found: dict[str, list[Results]] = {}
     for way in (w for w in how.ways if w != "sample"):
-        plain = _made_of_steps(function) if way == "stand-in" else ({}, {})
+        # Stand-ins take the place of steps: the solution may do without them.
+        by_steps = way == "stand-in" and how.inlined
+        plain = answers_of(function.name, "step by step") if by_steps else ({}, {})
         for answers in (plain, *(answers_of(function.name, w) for w in others)):
             with rewritten(*answers), _quiet():
                 results = how.run(_bench(function, seed, draw=draw), way)
@@ -270,7 +272,7 @@ def _recorded(
             }
             for title, cases in how.care.items()
         }
-        sample = _sample_cache(function, seed) if "sample" in how.ways else None
+        sample = how.caches(_bench(function, seed)) if how.caches else None
     return Record(ways, care, parts, cache=sample, draw=draw)
 
 
@@ -279,25 +281,6 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
-
-
-def _made_of_steps(function: Function) -> Answers:
-    """Sequences are made of steps here, as the stand-ins take the steps' place."""
-    by_steps = function.name in bank()[0]["step by step"].bodies
-    if by_steps and "rnn_layers" in function.name:
-        return answers_of(function.name, "step by step")
-    return {}, {}
-
-
-def _sample_cache(function: Function, seed: int) -> Any:
-    """What the solved forward pass leaves."""
-    pair = next(p for p in PAIRS if function.name.endswith(f".{p.name}_backward"))
-    bench = _bench(function, seed)
-    forward = getattr(bench.module, f"{pair.name}_forward")
-    return tuple(
-        call_forward(pair, bench, forward, inputs)[1]
-        for inputs, _ in pair.cases(bench).values()
-    )
 
 
 def _spoilt(
@@ -310,8 +293,8 @@ def _spoilt(
     """Return the marks of what a mistake spoils, by the way of looking."""
     right = bare.right
     ways = [way for way in how.ways if way in right and way not in how.narrow]
-    if "rnn_layers" in function.name:
-        ways = ["own"]  # stand-ins take the place of steps, which the solution has not
+    if how.inlined:
+        ways = ["own"]
     spoilt: dict[str, dict[str, Mark]] = {}
     with rewritten(*answers_with(slip, "edit")):
         for way in ways:

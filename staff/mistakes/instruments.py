@@ -184,7 +184,7 @@ def _code_cells(notebook: str) -> tuple[str, ...]:
 
 def _judges(cell: str, function: Function) -> bool:
     """Tell whether a cell checks a function: by name, or by an assertion."""
-    plain = function.short.partition(":")[0]
+    plain = function.qualname
     last = plain.rpartition(".")[2]
     calls = [node for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Call)]
     checks = [c for c in calls if ast.unparse(c.func).startswith("check")]

@@ -52,13 +52,12 @@ def forked(judge: Callable[[Any], Any], job: Any) -> Any:
 
 def check(key: str) -> str:
     """Return the state that the student's check gives a function."""
-    from cs231n.assignment.table import functions
+    from cs231n.assignment.table import function
     from cs231n.tools.check import marks
     from cs231n.tools.check.exercises import exercise
     from cs231n.tools.check.verdict import judge
 
-    function = next(f for f in functions() if f.key == key)
-    return judge(function, marks.records(), exercise(key)).state
+    return judge(function(key), marks.records(), exercise(key)).state
 
 
 def tests(arguments: list[str]) -> tuple[bool, str]:

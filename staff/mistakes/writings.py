@@ -9,12 +9,12 @@ import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from graphlib import TopologicalSorter
 
+from cs231n.assignment.table import function, functions
 from staff.questions import ROOT
 
 BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
-# A module is run again when one that it takes names from is.
-_TAKEN_FROM = {"cs231n.classifiers.rnn": ["cs231n.rnn_layers"]}
 
 
 class WritingError(ValueError):
@@ -118,11 +118,11 @@ def sources(
     """
     found: dict[str, str] = {}
     for name, body in answers.items():
-        module, inner = split(name)
-        source = found.get(module) or solved(module)
-        found[module] = with_answer(source, inner, body)
+        written = function(name)
+        source = found.get(written.module) or solved(written.module)
+        found[written.module] = with_answer(source, written.qualname, body)
     for name, text in (helpers or {}).items():
-        module, _ = split(name)
+        module = function(name).module
         found[module] = f"{found.get(module) or solved(module)}\n\n{text}"
     return found
 
@@ -141,11 +141,24 @@ def rewritten(
         yield
 
 
-def split(name: str) -> tuple[str, str]:
-    """Part a dotted name into its module and what lies in it."""
-    parts = name.split(".")
-    depth = next((i for i, p in enumerate(parts) if p[:1].isupper()), len(parts) - 1)
-    return ".".join(parts[:depth]), ".".join(parts[depth:])
+@cache
+def takers() -> dict[str, set[str]]:
+    """Return each module that takes names from others of the students', and those.
+
+    Givers come before takers.
+    """
+    modules = dict.fromkeys(f.module for f in functions())
+    givers = {
+        module: {
+            node.module
+            for node in ast.walk(ast.parse(solved(module)))
+            if isinstance(node, ast.ImportFrom) and node.module in modules
+        }
+        for module in modules
+    }
+    return {
+        module: givers[module] for module in TopologicalSorter(givers).static_order()
+    }
 
 
 @contextmanager
@@ -156,10 +169,11 @@ def loaded(modules: Mapping[str, str]) -> Iterator[None]:
         modules: Module's dotted name -> its text.
     """
     texts = dict(modules)
-    for taker, givers in _TAKEN_FROM.items():
-        if taker not in texts and any(giver in texts for giver in givers):
+    # A module is run again when one that it takes names from is.
+    for taker, givers in takers().items():
+        if taker not in texts and givers & texts.keys():
             texts[taker] = solved(taker)
-    order = sorted(texts, key=lambda name: name in _TAKEN_FROM)
+    order = [name for name in takers() if name in texts]
     # All of them before the first is replaced, or they would take names from it.
     before = {name: importlib.import_module(name) for name in order}
     try:

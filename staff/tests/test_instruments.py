@@ -14,7 +14,7 @@ from cs231n.tools.check.verdict import is_done
 from staff.mistakes import fingerprints
 from staff.mistakes.fingerprints import answers_of, answers_with, bank
 from staff.mistakes.instruments import Job, cells, opinions, question_of
-from staff.mistakes.writings import rewritten, sources
+from staff.mistakes.writings import rewritten, sources, takers
 from staff.questions import ROOT
 
 DATA = ROOT / "cs231n" / "datasets"
@@ -184,9 +184,8 @@ def test_right_and_wrong_ways_lie_far_apart(tell):
 @pytest.mark.parametrize("key", FUNCTIONS)
 def test_no_seed_rejects_what_is_right_or_passes_what_is_wrong(key):
     function = FUNCTIONS[key]
-    needed = [f for f in functions() if f.module == function.module]
-    if "classifiers" in function.module:
-        needed += [f for f in functions() if "rnn_layers" in f.module]
+    near = {function.module, *takers()[function.module]}
+    needed = [f for f in functions() if f.module in near]
     records = [
         marks.Records(seed, {f.key: fingerprints.right(f, seed) for f in needed})
         for seed in range(SEEDS)

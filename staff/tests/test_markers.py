@@ -239,14 +239,14 @@ def test_every_graded_function_of_the_table_has_one_answer_under_its_question(pa
         pytest.skip("that question is yet to come")
     ids = [question.id for question in questions()]
     found = markers.regions((ROOT / path).read_text("utf-8"), path, ids)
-    module = path.removesuffix(".py").replace("/", ".")
     graded = {r.function: r.question for r in found if r.question != markers.EXTRA}
 
-    wanted = {}
-    for question in questions():
-        for function in question.functions:
-            if function.name.startswith(f"{module}.") and not function.variant:
-                wanted[function.name.removeprefix(f"{module}.")] = question.id
+    wanted = {
+        f.qualname: question.id
+        for question in questions()
+        for f in question.functions
+        if f.file == path and not f.variant
+    }
     assert graded == wanted
 
 

@@ -21,12 +21,11 @@ from staff.mistakes.writings import (
     edited,
     rewritten,
     solved,
-    split,
 )
 from staff.questions import ROOT
 
 FUNCTIONS = {f.key: f for q in questions() for f in q.functions}
-MODULES = sorted({split(f.name)[0] for f in FUNCTIONS.values()})
+MODULES = sorted({f.module for f in FUNCTIONS.values()})
 NEEDED = 0.95
 # Of the shipped fingerprints, and one that nobody chose them for.
 OTHER_SEED = 20_260_117

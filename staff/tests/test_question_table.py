@@ -62,11 +62,5 @@ def test_every_function_has_its_todo_and_every_todo_its_function(question):
     for path in question.modules:
         if not (ROOT / path).is_file():
             continue
-        module = path.removesuffix(".py").replace("/", ".") + "."
-        named = {
-            f.name.removeprefix(module)
-            for q in questions()
-            for f in q.functions
-            if f.name.startswith(module)
-        }
+        named = {f.qualname for q in questions() for f in q.functions if f.file == path}
         assert named == marked((ROOT / path).read_text("utf-8"))

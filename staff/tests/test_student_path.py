@@ -82,9 +82,7 @@ class Student:
 
 def place(function):
     """Return a function's file and its qualified name."""
-    parts = function.name.split(".")
-    at = next((n for n, p in enumerate(parts) if p[:1].isupper()), len(parts) - 1)
-    return "/".join(parts[:at]) + ".py", ".".join(parts[at:])
+    return function.file, function.qualname
 
 
 def written_so_far(functions, key_of=place):

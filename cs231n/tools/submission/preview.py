@@ -253,8 +253,8 @@ def _named(source: str, question: Question) -> list[str]:
     """Return the functions of a question that a cell calls by name."""
     found = []
     for function in question.functions:
-        *_, owner, name = function.name.split(".")
-        before = r"\." if owner[:1].isupper() else r"(?<![\w.])"
+        owner, _, name = function.qualname.rpartition(".")
+        before = r"\." if owner else r"(?<![\w.])"
         if re.search(rf"{before}{name}\b", source):
             found.append(function.short)
     return found
