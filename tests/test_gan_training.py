@@ -8,8 +8,9 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from cs231n import gan_pytorch
 from cs231n.support.gans import training
+from cs231n.support.gans.history import GANHistory
 from cs231n.support.gans.step import GANStep, evaluating, frozen
-from cs231n.support.gans.training import Batches, GANHistory, draw, train_gan
+from cs231n.support.gans.training import Batches, draw, train_gan
 
 NOISE = 6
 
@@ -534,13 +535,13 @@ def test_with_a_loader_it_returns_pictures(rng, capsys):
 @pytest.mark.q5
 def test_without_a_loader_it_takes_the_digits_and_shows_pictures(rng, monkeypatch):
     from cs231n.embedded import digits
-    from cs231n.lab import gan_figures
+    from cs231n.support import figures
 
     x = pictures(rng, 9).numpy()
     few = digits.Digits(x, np.zeros(9, dtype=np.int64))
     shown = []
     monkeypatch.setattr(digits, "load_digits", lambda **_: (few, few))
-    monkeypatch.setattr(gan_figures, "show_digits", lambda t, _: shown.append(t))
+    monkeypatch.setattr(figures, "show_digits", lambda t, _: shown.append(t))
     assert run(show_every=2, batch_size=3, num_epochs=1) is None
     assert shown == [0, 2]
 

@@ -15,7 +15,6 @@ from cs231n.extras.semi_supervised import (
     Discriminators,
     Noise,
     Pictures,
-    Study,
     feature_matching_loss,
     make_generators,
     real_or_drawn_loss,
@@ -171,23 +170,6 @@ def test_what_can_be_learned_is_learned(toy):
     study = study_of(toy, steps=150)
     for method in METHODS:
         assert study.mean(method).min() > 0.8, method
-
-
-def test_error_bars_and_gaps():
-    study = Study(
-        (20, 50),
-        {
-            ALONE: np.array([[0.4, 0.6], [0.5, 0.5]]),
-            GENERATOR_TOO: np.array([[0.7, 0.7], [0.6, 0.8]]),
-        },
-    )
-    np.testing.assert_allclose(study.mean(ALONE), [0.5, 0.5])
-    np.testing.assert_allclose(study.error(ALONE), [0.1, 0])
-    np.testing.assert_allclose(study.gap(GENERATOR_TOO, ALONE), [0.1, 0.1], atol=1e-12)
-    assert study.gap(ALONE, GENERATOR_TOO).max() < 0
-    lines = study.table().splitlines()
-    assert lines[0].split() == ["labels", "20", "50"]
-    assert lines[1].split()[2:] == ["50.0", "±", "10.0", "%", "50.0", "±", "0.0", "%"]
 
 
 def test_studies_that_make_no_sense_are_refused(toy):

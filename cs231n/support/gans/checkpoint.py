@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +14,7 @@ from torch import nn
 
 from cs231n.support.file_kinds import because
 from cs231n.support.files import replacing
-
-if TYPE_CHECKING:
-    from cs231n.support.gans.training import GANHistory
+from cs231n.support.gans.history import GANHistory
 
 _FORMAT = 1
 # How Adam computes, not what.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cs231n.support.gans.checkpoint import load_checkpoint, save_checkpoint
+from cs231n.support.gans.history import GANHistory
 from cs231n.support.gans.step import (
     PIXELS,
     SHAPE,
@@ -30,26 +30,6 @@ from cs231n.support.gans.step import (
 from cs231n.support.progress import progress_bar
 
 SHOWN = 16  # pictures in a report
-
-
-@dataclass
-class GANHistory:
-    """How a training went.
-
-    Attributes:
-        d_losses: The discriminator's loss at each iteration, before its step.
-        g_losses: The generator's.
-        samples: (iteration, (16, 784) scaled pictures) of each report, always of the
-            same noise.
-        epochs: Epochs finished.
-        seconds: Time that the iterations took, reports and checkpoints included.
-    """
-
-    d_losses: list[float] = field(default_factory=list)
-    g_losses: list[float] = field(default_factory=list)
-    samples: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
-    epochs: int = 0
-    seconds: float = 0.0
 
 
 class Batches:
