@@ -293,7 +293,9 @@ def module_remarks(root: Path, stamp: handout.Stamp) -> Iterator[str]:
         except UnicodeDecodeError:
             yield f"{path} is not UTF-8; save it as UTF-8."
         except regions.RegionError as error:
-            yield f"{error} Until then a grader cannot find your answers in this file."
+            *others, last = error.problems
+            yield from others
+            yield f"{last} Until then a grader cannot find your answers in this file."
 
 
 def _module_remarks(source: str, path: str, stamp: handout.Stamp) -> Iterator[str]:
