@@ -14,7 +14,7 @@ from cs231n.coco_utils import (
     load_coco_data,
     sample_coco_minibatch,
 )
-from cs231n.datasets import folders
+from cs231n.support import folders
 from tests import coco_files
 
 KEYS = {

@@ -199,7 +199,7 @@ def _judges(cell: str, function: Function) -> bool:
 
 def _last_name(function: Function) -> str:
     """Return a function's name without its class and its variant."""
-    return function.short.partition(":")[0].rpartition(".")[2]
+    return function.qualname.rpartition(".")[2]
 
 
 def _read(cell: str) -> set[str]:
