@@ -7,12 +7,14 @@ own library and the tree, so nothing of staff's is in reach of what is run.
 Reads lines of JSON, each with "files" (path -> text), and answers each with a line.
 Asked for ``states``, it reads "keys" as well and answers with key -> state, from the
 worker that the student's check starts; a function of which nothing is heard is "wrong".
-Asked for ``opinions``, it reads "key", "tests" (arguments of pytest) and "cells"
-(Python), and answers with "check" (a state), "tests" and "cells" (whether they passed)
-and "said".
+Asked for ``opinions``, it reads "key", "tests" (arguments of pytest), "first" (a name:
+tests that use it come before others) and "cells" (Python), and answers with "check" (a
+state), "tests" and "cells" (whether they passed) and "said".
 """
 
+import compileall
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -98,7 +100,7 @@ def _worker(keys: list[str]) -> bytes:
 
 def opinions(job: dict[str, Any]) -> dict[str, Any]:
     """Return what check, tests and notebook say of a function."""
-    tested, why = found_out(tests, job["tests"]) or (False, "died")
+    tested, why = found_out(tests, (job["tests"], job["first"])) or (False, "died")
     ran, where = found_out(cells, job["cells"]) or (False, "died")
     return {
         "check": found_out(check, job["key"]) or "wrong",
@@ -118,16 +120,39 @@ def check(key: str) -> str:
     return judge(function(key), marks.records(), exercise(key)).state
 
 
-def tests(arguments: list[str]) -> tuple[bool, str]:
-    """Tell whether public tests pass, and what they said."""
+class First:
+    """Plugin of pytest: tests that use a name come first, so that -x stops early."""
+
+    def __init__(self, name: str) -> None:
+        """Keep the name, the last part of it alone."""
+        self.name = name
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        """Move tests of the name to the front; otherwise the order stays."""
+        items.sort(key=lambda item: not self._is_used_by(item))
+
+    def _is_used_by(self, item: Any) -> bool:
+        test = getattr(item.function, "hypothesis", None)
+        code = (test.inner_test if test else item.function).__code__
+        return self.name in {*code.co_names, *code.co_freevars}
+
+
+def tests(job: tuple[list[str], str]) -> tuple[bool, str]:
+    """Tell whether public tests pass, and what they said.
+
+    Args:
+        job: Arguments of pytest, and the name whose tests come first.
+    """
     import pytest
 
+    arguments, first = job
     said = io.StringIO()
     plain = ["-q", "-x", "--no-header", "-p", "no:cacheprovider", "--tb=line"]
-    # Hypothesis is here already, to save time.
-    plain += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    # No other plugin, no assertions written anew: either takes long to begin with.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    plain += ["--assert=plain", "-p", "_hypothesis_pytestplugin"]
     with contextlib.redirect_stdout(said):
-        code = pytest.main([*plain, *arguments])
+        code = pytest.main([*plain, *arguments], plugins=[First(first)])
     return code == 0, said.getvalue()[-1500:]
 
 
@@ -155,6 +180,9 @@ def main(what: str) -> None:
     for name in heavy if hasattr(os, "fork") else ():
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    if what == "opinions":
+        compileall.compile_dir("tests", quiet=2)  # no job changes them
+    gc.freeze()  # else each fork looks through all that is imported
     for line in sys.stdin:
         job = json.loads(line)
         before = {name: Path(name).read_bytes() for name in job["files"]}

@@ -98,6 +98,7 @@ def _asked(job: Job) -> dict[str, Any]:
         "files": dict(job.files),
         "key": job.function.key,
         "tests": ["-m", f"{marker} and not care and not data", *_test_files(marker)],
+        "first": _last_name(job.function),
         "cells": list(cells(job.function)),
     }
 
@@ -158,8 +159,7 @@ def _code_cells(notebook: str) -> tuple[str, ...]:
 
 def _judges(cell: str, function: Function) -> bool:
     """Tell whether a cell checks a function: by name, or by an assertion."""
-    plain = function.qualname
-    last = plain.rpartition(".")[2]
+    plain, last = function.qualname, _last_name(function)
     calls = [node for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Call)]
     checks = [c for c in calls if ast.unparse(c.func).startswith("check")]
     if any("overfits" in ast.unparse(check) for check in checks):
@@ -169,6 +169,11 @@ def _judges(cell: str, function: Function) -> bool:
         return True
     called = {ast.unparse(call.func).rpartition(".")[2] for call in calls}
     return "assert " in cell and last in called
+
+
+def _last_name(function: Function) -> str:
+    """Return a function's name without its class and its variant."""
+    return function.qualname.rpartition(".")[2]
 
 
 def _read(cell: str) -> set[str]:

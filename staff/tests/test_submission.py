@@ -401,16 +401,20 @@ def test_names_that_do_not_travel_are_left_out_and_shown_on_one_line(folder, cap
         ("CON.txt", "the name of a device"),
         ("nul", "the name of a device"),
         ("lpt1 .log.txt", "the name of a device"),
+        ("COM¹.txt", "the name of a device"),
         ("draft.", "drops the end of such a name"),
         ("plots /x.png", "drops the end of such a name"),
         ("Notes.txt", "takes its name for that of notes.txt"),
         ("u\u0308bung.txt", "take its name for that of \xfcbung.txt"),
+        ("Notes.txt/more.txt", "takes its name for that of notes.txt"),
+        ("A.B.C", "takes its name for that of a.b.C/"),
     ],
 )
 def test_names_that_other_systems_refuse_are_left_out_with_the_reason(
     folder, name, reason, capsys
 ):
-    for other in ("notes.txt", "\xfcbung.txt", "console.txt", "a.b.c", "nullable.py"):
+    for other in ("notes.txt", "\xfcbung.txt", "console.txt", "a.b.C/x", "nullable.py"):
+        (folder / other).parent.mkdir(exist_ok=True)
         (folder / other).write_text("x")
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("longer than the other, so it comes second")
@@ -421,9 +425,13 @@ def test_names_that_other_systems_refuse_are_left_out_with_the_reason(
     assert "rename" in said
     files = zip_of(folder)
     assert name not in files
-    assert {"notes.txt", "\xfcbung.txt", "console.txt", "a.b.c", "nullable.py"} <= set(
-        files
-    )
+    assert {
+        "notes.txt",
+        "\xfcbung.txt",
+        "console.txt",
+        "a.b.C/x",
+        "nullable.py",
+    } <= set(files)
 
 
 @POSIX

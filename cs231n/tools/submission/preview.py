@@ -23,10 +23,21 @@ from cs231n.tools.update.merge import ANSWER, MergeError, parse_notebook
 
 # Text that begins like a place on somebody's own computer.
 _OWN_PLACE = re.compile(
-    r"/(?:home|Users|root|content|kaggle|mnt|media|Volumes|private|tmp)/[^\n]*"
+    r"(?:file://)?/(?:home|Users|root|content|kaggle|mnt|media|Volumes|private|tmp)/[^\n]*"
     r"|~[/\\][^\n]*|[A-Za-z]:[\\/][^\n]*"
 )
-_WAITING = {"input", "breakpoint", "set_trace"}  # for somebody to type
+# For somebody to type; IPython's commands begin with %.
+_WAITING = {"input", "breakpoint", "getpass", "set_trace", "post_mortem"}
+_WAITING_LINE = re.compile(r"\s*(%(?:debug|pdb))\b(?!\s+off)")
+# Their texts are for people to read, and open nothing.
+_SHOWING = {
+    *("print", "display", "Markdown", "HTML", "debug", "info", "warning", "error"),
+    *("title", "suptitle", "xlabel", "ylabel", "zlabel", "text", "annotate", "legend"),
+    *("set_title", "set_xlabel", "set_ylabel", "set_zlabel"),
+}
+_SHELL_CELL = re.compile(r"%%(?:bash|sh|script|!|sx|system)\b|%%!")
+_COMMAND = re.compile(r"\s*(?:[%!?]|[\w.]+\?{1,2}\s*$)")  # a line that is IPython's
+_CAPTURE = re.compile(r"^(\s*[\w.,\[\] ]+=\s*)[%!].*")
 _PLACES_NAMED = 3
 Code: TypeAlias = list[tuple[int, dict[str, Any]]]
 
@@ -131,69 +142,100 @@ def _own_places(code: Code) -> Iterator[str]:
 
 
 def _own_texts(source: str) -> Iterator[str]:
-    """Yield each text of a cell that is such a place, save what is only printed."""
+    """Yield each text of a cell that is such a place, save what is only shown."""
+    shell = _SHELL_CELL.match(source)
     for line in source.splitlines():
-        if line.lstrip().startswith(("%", "!")):
-            for word in line.split()[1:]:
+        if shell or line.lstrip().startswith(("%", "!")) or _CAPTURE.match(line):
+            for word in line.split():
                 if _OWN_PLACE.fullmatch(plain := word.strip("\"'")):
                     yield plain
     if (tree := _parsed(source)) is None:
         return
-    printed = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and _name(node.func) == "print"
-        for inner in ast.walk(node)
-    }
+    shown = {id(text) for node in ast.walk(tree) for text in _shown(node)}
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
-            and id(node) not in printed
+            and id(node) not in shown
             and _OWN_PLACE.fullmatch(node.value)
         ):
             yield node.value
+
+
+def _shown(node: ast.AST) -> Iterator[ast.Constant]:
+    """Yield the texts that a call shows as they are; another call may open them."""
+    if not isinstance(node, ast.Call):
+        return
+    called_name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    if (called_name or _name(node.func)) not in _SHOWING:
+        return
+    waiting: list[ast.AST] = [*node.args, *(word.value for word in node.keywords)]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, ast.Constant):
+            yield part
+        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
+            waiting.append(part.func.value)  # such as "{}".format(x)
+        elif not isinstance(part, ast.Call):
+            waiting += ast.iter_child_nodes(part)
 
 
 def _waiting(code: Code) -> Iterator[str]:
     for number, cell in code:
         for call, _ in waiting_calls(cell_text(cell)):
             yield (
-                f"{called(number, cell)} calls {call}(), which waits for somebody to "
+                f"{called(number, cell)} calls {call}, which waits for somebody to "
                 "type; take it out."
             )
 
 
 def waiting_calls(source: str) -> list[tuple[str, int]]:
     """Return names and lines of calls that wait for somebody to type."""
+    found = [
+        (match[1], number)
+        for number, line in enumerate(source.splitlines(), start=1)
+        if (match := _WAITING_LINE.match(line))
+    ]
     if (tree := _parsed(source)) is None:
-        return []
-    return [
-        (_name(node.func), node.lineno)
+        return found
+    own = {arg.arg for arg in ast.walk(tree) if isinstance(arg, ast.arg)}
+    own |= {
+        name.id
+        for name in ast.walk(tree)
+        if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+    }
+    return found + [
+        (f"{_name(node.func)}()", node.lineno)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and _name(node.func) in _WAITING
+        if isinstance(node, ast.Call) and _name(node.func) in _WAITING - own
     ]
 
 
 def _name(node: ast.expr) -> str:
+    """Return the name of what is called; of what an object offers only debuggers'."""
     if isinstance(node, ast.Name):
         return node.id
-    debuggers = isinstance(node, ast.Attribute) and node.attr == "set_trace"
-    return "set_trace" if debuggers else ""
+    if isinstance(node, ast.Attribute) and node.attr not in {"input", "breakpoint"}:
+        return node.attr if node.attr in _WAITING else ""
+    return ""
 
 
 def _parsed(source: str) -> ast.Module | None:
     """Return a cell's syntax tree without IPython's commands; None if it has none."""
     lines = [
-        re.sub(r"[%!].*", "pass", line) if re.match(r"\s*[%!]", line) else line
+        re.sub(r"\S.*", "pass", line)
+        if _COMMAND.match(line)
+        else _CAPTURE.sub(r"\1None", line)
         for line in source.splitlines()
     ]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of escapes that are none
-            return ast.parse("\n".join(lines))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    for text in (source, "\n".join(lines)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of escapes that are none
+                return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    return None
 
 
 def _tables(cell: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -295,12 +337,14 @@ def module_remarks(root: Path, stamp: handout.Stamp) -> Iterator[str]:
         except UnicodeDecodeError:
             yield f"{path} is not UTF-8; save it as UTF-8."
         except regions.RegionError as error:
-            yield f"{error} Until then a grader cannot find your answers in this file."
+            *others, last = error.problems
+            yield from others
+            yield f"{last} Until then a grader cannot find your answers in this file."
 
 
 def _module_remarks(source: str, path: str, stamp: handout.Stamp) -> Iterator[str]:
     for call, line in waiting_calls(source):
-        yield f"{path}:{line}: {call}() waits for somebody to type; take it out."
+        yield f"{path}:{line}: {call} waits for somebody to type; take it out."
     if path in stamp.given:
         found = {region.key for region in regions.find(source, path)}
         for place in stamp.places.get(path, ()):
