@@ -11,9 +11,9 @@ from cs231n.tools.check import marks
 from cs231n.tools.check.bench import Bench
 from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.verdict import is_done
+from staff.judging.instruments import Job, cells, opinions, question_of
 from staff.mistakes import fingerprints
-from staff.mistakes.fingerprints import answers_of, answers_with, bank
-from staff.mistakes.instruments import Job, cells, opinions, question_of
+from staff.mistakes.bank import answers_of, answers_with, bank
 from staff.mistakes.writings import rewritten, sources, takers
 from staff.questions import ROOT
 

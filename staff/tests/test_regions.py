@@ -22,7 +22,7 @@ MODULES = list(handout.take("", handout_files()).given)
 def test_every_box_that_the_builder_draws_is_found(path):
     source = handout_files()[path].decode()
     ids = [question.id for question in questions()]
-    drawn = markers.regions((ROOT / path).read_text("utf-8"), path, ids)
+    drawn = markers.answers((ROOT / path).read_text("utf-8"), path, ids)
 
     found = regions.find(source, path)
 

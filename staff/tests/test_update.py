@@ -18,7 +18,7 @@ from cs231n.assignment import regions, stamp
 from cs231n.support import files
 from cs231n.tools.update import command as update
 from cs231n.tools.update import merge
-from staff.handout import build
+from staff.handout import archive as packing
 from staff.tests.student_folder import (
     code,
     handout_files,
@@ -45,7 +45,7 @@ def student(tmp_path):
     """Return an unpacked hand-out."""
     folder = tmp_path / "my assignment – größe"
     folder.mkdir()
-    build.write(handout_files(), folder)
+    packing.write(handout_files(), folder)
     return folder
 
 
@@ -64,7 +64,7 @@ def release(tmp_path):
                 assert new != old
                 files[path] = new.encode()
         path = tmp_path / "new hand-out.zip"
-        build.pack(stamped(files, version), path)
+        packing.pack(stamped(files, version), path)
         return path
 
     return make
@@ -710,7 +710,7 @@ def test_without_its_stamp_a_folder_needs_the_old_hand_out(
     assert tree(student) == before
 
     old = tmp_path / "old.zip"
-    build.pack(handout_files(), old)
+    packing.pack(handout_files(), old)
     assert run(student, new, "--old", str(old)) == 0
     assert "np.tanh" in (student / RNN).read_text("utf-8")
     assert (student / stamp.STAMP).exists()
@@ -751,14 +751,14 @@ def worked(student):
 def test_being_killed_anywhere_loses_nothing_and_starting_again_does_the_rest(tmp_path):
     few = {path: handout_files()[path] for path in CHANGES if path in handout_files()}
     worked, whole, new = tmp_path / "old", tmp_path / "whole", tmp_path / "new.zip"
-    build.write(stamped(few, "2026.1"), worked)
+    packing.write(stamped(few, "2026.1"), worked)
     (worked / RNN).write_text(solved_module(RNN), "utf-8")
     changed = {
         path: change(few.get(path, b"").decode()).encode()
         for path, change in CHANGES.items()
         if change is not None
     }
-    build.pack(stamped(changed, "2026.2"), new)
+    packing.pack(stamped(changed, "2026.2"), new)
     shutil.copytree(worked, whole)
     old = outcome(worked)
     assert run(whole, new) == 0

@@ -9,17 +9,16 @@ import argparse
 import contextlib
 import hashlib
 import json
-import stat
 import sys
 import textwrap
 import time
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
 from cs231n.assignment import answers, table
 from cs231n.assignment import stamp as handout
+from cs231n.support import archive
 from cs231n.support.files import replacing
 from cs231n.tools.submission import preview, public_checks
 from cs231n.tools.submission.collecting import (
@@ -35,7 +34,6 @@ from cs231n.tools.submission.collecting import (
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "assignment3.zip"
 CHECK_SECONDS = 300
-_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # equal files make equal zips
 
 
 class SubmissionError(Exception):
@@ -74,17 +72,9 @@ def pack(files: Mapping[str, bytes], target: Path) -> None:
         OSError: If it cannot be written, or does not hold what was written.
     """
     with replacing(target) as draft:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path, content in files.items():
-                entry = zipfile.ZipInfo(path, _FIXED_TIME)
-                entry.create_system = 3  # Unix, whose modes the next line speaks of
-                mode = 0o755 if path.endswith(".sh") else 0o644
-                entry.external_attr = (stat.S_IFREG | mode) << 16
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(entry, content)
-        with zipfile.ZipFile(draft) as archive:
-            if any(archive.read(path) != content for path, content in files.items()):
-                raise OSError("the disk does not hold what was written to it")
+        archive.pack(files, draft)
+        if not archive.holds(draft, files):
+            raise OSError("the disk does not hold what was written to it")
 
 
 def remarks(
