@@ -18,8 +18,8 @@ from torch.nn import functional as F  # noqa: N812 (the name that everybody know
 from torch.utils.data import Sampler
 
 from cs231n.gradient_check import rel_error as rel_error  # noqa: PLC0414
-from cs231n.support.gans.training import count_params as count_params  # noqa: PLC0414 (a re-export)
 from cs231n.support.gans.training import Batches, train_gan
+from cs231n.support.gans.training import count_params as count_params  # noqa: PLC0414 (a re-export)
 
 NOISE_DIM = 96
 
