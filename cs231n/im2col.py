@@ -80,14 +80,14 @@ def places(
         out_h and out_w.
 
     Raises:
-        ValueError: If the field or the stride is empty, the padding negative, or the
-            field larger than the padded image.
+        ValueError: If the image, the field or the stride is empty, the padding
+            negative, or the field larger than the padded image.
     """
-    if stride < 1 or padding < 0 or min(field) < 1:
+    if stride < 1 or padding < 0 or min(*field, *shape[2:]) < 1:
         raise ValueError(
-            f"The field is {field[0]} x {field[1]}, the stride {stride} and the "
-            f"padding {padding}; use 1 or more for the first two, and 0 or more for "
-            "the last."
+            f"The image is {shape[2]} x {shape[3]}, the field {field[0]} x {field[1]}, "
+            f"the stride {stride} and the padding {padding}; use 1 or more for all but "
+            "the last, and 0 or more for that."
         )
     room = [size + 2 * padding - f for size, f in zip(shape[2:], field, strict=True)]
     if min(room) < 0:
