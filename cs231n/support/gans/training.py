@@ -111,8 +111,8 @@ def train_gan(
         G: Noise (N, noise_size) -> N * 784 scaled pixels.
         D_solver: Changes D's weights.
         G_solver: Changes G's weights.
-        discriminator_loss: Scores of real and drawn pictures -> loss of D.
-        generator_loss: Scores of drawn pictures -> loss of G.
+        discriminator_loss: Scores of real pictures and of fakes -> loss of D.
+        generator_loss: Scores of fakes -> loss of G.
         loader: Batches of pictures from 0 to 1, with labels or without.
         draw_noise: Draws noise, on the CPU, as sample_noise does.
         show_every: Iterations between reports.
@@ -230,7 +230,7 @@ def draw(
     N = len(noise)
     with evaluating(G), torch.no_grad():
         try:
-            drawn = G(noise)
+            fakes = G(noise)
         except (RuntimeError, ValueError):
             if batch_size == N:
                 raise
@@ -238,8 +238,8 @@ def draw(
             full[:N] = noise
             starts = range(0, len(full), batch_size)
             parts = [G(full[k : k + batch_size]).flatten() for k in starts]
-            drawn = torch.cat(parts)[: N * PIXELS]
-    pictures: NDArray[np.float32] = drawn.reshape(N, PIXELS).float().cpu().numpy()
+            fakes = torch.cat(parts)[: N * PIXELS]
+    pictures: NDArray[np.float32] = fakes.reshape(N, PIXELS).float().cpu().numpy()
     return pictures
 
 
