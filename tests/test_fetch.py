@@ -372,7 +372,7 @@ def test_another_archive_of_the_right_format(start, name):
     other = "tiny" if name == "coco" else "coco"
     good = case.server.files[case.file]
     case.server.files[case.file] = case.server.files[start(other).file]
-    case.require_error("There is no folder coco|wnids.txt cannot be read")
+    case.require_error("There is no folder coco|wnids.txt is missing")
     case.count("ended in a clear error")
     case.server.files[case.file] = good
     case.mend()
