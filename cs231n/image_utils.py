@@ -5,13 +5,16 @@ Letters in shapes: N pictures, C channels, H rows, W columns.
 
 import operator
 import os
+import sys
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n.datasets.pictures import image_from_url as image_from_url  # noqa: PLC0414 (a re-export)
+from cs231n.datasets import pictures
+from cs231n.datasets.fetching.http import HttpError
+from cs231n.drawing.placeholder import placeholder_image
 from cs231n.support.imagenet import SQUEEZENET_MEAN as SQUEEZENET_MEAN  # noqa: PLC0414
 from cs231n.support.imagenet import SQUEEZENET_STD as SQUEEZENET_STD  # noqa: PLC0414
 from cs231n.support.picture_files import Picture, TooLargeError, decode
@@ -183,6 +186,68 @@ def load_image(filename: str | os.PathLike[str], size: int | None = None) -> Pic
             f"{path} is no picture that can be read ({error}); save it as PNG or JPEG."
         ) from error
     return picture if size is None else _scale(picture, size)
+
+
+def image_from_url(url: str) -> Picture:
+    """Get the picture that a URL names, or a placeholder that says why not.
+
+    ``scene://…`` is drawn, ``http(s)://…`` fetched and kept on disk, ``file://…`` and
+    plain paths read. Whatever goes wrong is printed in one line and written on the
+    placeholder; nothing is raised. With ``CS231N_OFFLINE=1`` the network is left alone.
+
+    Returns:
+        (H, W, 3) pixels.
+    """
+    url = str(url).strip()
+    try:
+        return _picture_at(url)
+    except Exception as error:  # a notebook must go on, whatever a server sends
+        known = isinstance(error, HttpError | _NoPictureError)
+        reason = str(error) if known else f"{type(error).__name__}: {error}"
+        said = f"No picture from {_shorten(url)} ({_shorten(reason)})"
+        # A terminal may not know every letter; printing must not raise either.
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        said = said.encode(encoding, "backslashreplace").decode(encoding)
+        print(f"{said}: showing a placeholder.")
+        return placeholder_image(reason, url)
+
+
+class _NoPictureError(Exception):
+    """Why there is no picture, in words for a reader."""
+
+
+def _shorten(text: str) -> str:
+    """Return text in one line of bounded length."""
+    line = " ".join(text.split())
+    return line if len(line) <= 200 else f"{line[:197]}..."
+
+
+def _picture_at(url: str) -> Picture:
+    """Get a picture or raise; HttpError and _NoPictureError have plain words."""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    scheme = urlsplit(url).scheme.lower()
+    if scheme == "scene":
+        from cs231n.drawing.scenes.scene import draw, scene_from_url
+
+        return np.array(draw(scene_from_url(url)), dtype=np.uint8)
+    if scheme in ("http", "https"):
+        return pictures.fetch_picture(url)
+    # One letter is a drive, as in C:\photos\cat.jpg.
+    if len(scheme) > 1 and scheme != "file":
+        raise _NoPictureError(f"{scheme}:// is not a kind of URL that can be fetched")
+    path = url2pathname(urlsplit(url).path) if scheme == "file" else url
+    if not path:
+        raise _NoPictureError("the URL is empty")
+    try:
+        return decode(Path(path).read_bytes())
+    except FileNotFoundError as error:
+        raise _NoPictureError("there is no such file") from error
+    except OSError as error:
+        raise _NoPictureError(f"the file cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise _NoPictureError(f"the file is no readable picture: {error}") from error
 
 
 def _positive(size: int) -> int:

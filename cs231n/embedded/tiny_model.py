@@ -112,11 +112,11 @@ def build(
         Its accuracy on some of the training pictures, ``train``, and on some of the
         validation pictures, ``val``.
     """
-    from cs231n.datasets.readers.tiny_imagenet import load_tiny_imagenet
+    from cs231n.datasets.readers import tiny_imagenet
     from cs231n.embedded.tiny_training import accuracy, train
     from cs231n.embedded.tiny_twin import export
 
-    data = load_tiny_imagenet(folder, verbose=False)
+    data = tiny_imagenet.read(folder)
     pieces = folders.Pieces(file, _key(recipe))
     twin = train(data["X_train"], data["y_train"], _parts(), recipe, progress, pieces)
     number = 400 if recipe.stages else 50

@@ -62,6 +62,11 @@ def decode(content: bytes, shortest: int | None = None) -> Picture:
         raise ValueError(str(error) or type(error).__name__) from error
 
 
+def is_whole_jpeg(content: bytes) -> bool:
+    """Tell whether a file begins and ends as a JPEG does, without decoding it."""
+    return content.startswith(_JPEG) and _JPEG_END in content[-64:]
+
+
 def as_pixels(picture: "Image.Image") -> Picture:
     """Return a Pillow picture of any mode as (H, W, 3) pixels.
 

@@ -1,6 +1,6 @@
 """Proofs that a data set on disk is what its loader expects, before it gets its name.
 
-Each check looks at the structure: files, shapes, dtypes, and that indices point at
+Its reader looks at the structure: files, shapes, dtypes, and that indices point at
 something. ``expect`` holds the sizes that ``registry.toml`` gives for a data set.
 """
 
@@ -12,10 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.support import safe_pickle
-from cs231n.support.file_kinds import because
-
-_JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+from cs231n.datasets import readers
+from cs231n.support.picture_files import is_whole_jpeg
 
 
 class DamagedError(ValueError):
@@ -23,10 +21,10 @@ class DamagedError(ValueError):
 
 
 def coco(folder: Path, expect: Mapping[str, Any]) -> None:
-    """Check ``coco_captioning/`` by loading it, features left on disk."""
-    from cs231n.coco_utils import load_coco_data
-
-    data = _call(load_coco_data, folder, in_memory=False)
+    """Check ``coco_captioning/`` by reading it, features left on disk."""
+    if not folder.is_dir():
+        raise DamagedError(f"There is no folder {folder}.")
+    data = _call(readers.coco.read, folder, in_memory=False)
     for split in ("train", "val"):
         for part in ("captions", "features"):
             name = f"{split}_{part}"
@@ -36,106 +34,63 @@ def coco(folder: Path, expect: Mapping[str, Any]) -> None:
             len(data[f"{split}_urls"]),
             expect[f"{split}_features"][0],
         )
-        wide = folder / f"{split}2014_vgg16_fc7.h5"
+        wide = readers.coco.features_file(folder, split, pca_features=False)
         if wide.exists():
-            shape = _shapes(wide).get("features")
-            _require(str(wide), shape, expect[f"{split}_wide_features"])
+            features = _call(readers.coco.read_features, wide, in_memory=False)
+            _require(str(wide), features.shape, expect[f"{split}_wide_features"])
     _require(f"words of {folder}", len(data["idx_to_word"]), expect["words"])
 
 
 def tiny_imagenet(folder: Path, expect: Mapping[str, Any]) -> None:
     """Check ``tiny-imagenet-100-A/``: every picture that is listed is a whole JPEG."""
-    classes = [line.strip() for line in _lines(folder / "wnids.txt") if line.strip()]
-    _require(f"{folder / 'wnids.txt'}: classes", len(classes), expect["classes"])
-    _require(
-        f"{folder / 'wnids.txt'}: different classes", len(set(classes)), len(classes)
-    )
-    named = {line.partition("\t")[0] for line in _lines(folder / "words.txt")}
-    if missing := set(classes) - named:
-        raise DamagedError(f"{folder / 'words.txt'} has no name for {min(missing)}.")
-    counts = {"train": 0, "val": 0}
-    for wnid in classes:
-        place = folder / "train" / wnid
-        for line in _lines(place / f"{wnid}_boxes.txt"):
-            _require_jpeg(place / "images" / line.split("\t")[0])
-            counts["train"] += 1
-    for line in _lines(folder / "val" / "val_annotations.txt"):
-        name, wnid = line.split("\t")[:2] if "\t" in line else (line, "")
-        if wnid not in classes:
-            raise DamagedError(f"{folder}: {name!r} of val has the class {wnid!r}.")
-        _require_jpeg(folder / "val" / "images" / name)
-        counts["val"] += 1
-    tests = sorted((folder / "test" / "images").glob("*"))
-    for picture in tests:
-        _require_jpeg(picture)
-    for split, count in {**counts, "test": len(tests)}.items():
-        _require(f"{split} pictures of {folder}", count, expect[split])
+    lists = _call(readers.tiny_imagenet.read_lists, folder)
+    _require(f"classes of {folder}", len(lists.names), expect["classes"])
+    if nameless := [wnid for wnid, names in lists.names.items() if not names]:
+        raise DamagedError(f"{folder / 'words.txt'} has no name for {nameless[0]}.")
+    pictures = {
+        "train": [file for file, _ in lists.train],
+        "val": [file for file, _ in lists.val],
+        "test": lists.test,
+    }
+    for split, files in pictures.items():
+        for file in files:
+            if not is_whole_jpeg(_call(file.read_bytes)):
+                raise DamagedError(f"{file} is no whole JPEG picture.")
+        _require(f"{split} pictures of {folder}", len(files), expect[split])
 
 
 def pretrained_cnn(file: Path, expect: Mapping[str, Any]) -> None:
     """Check ``pretrained_model.h5``: every array there, in its shape or transposed."""
-    shapes = _shapes(file)
-    for name, wanted in cnn_shapes(expect).items():
-        if shapes.get(name) not in (wanted, wanted[::-1]):
-            raise DamagedError(
-                f"{file}: {name} has shape {shapes.get(name)}, {wanted} is wanted."
-            )
+    wanted = readers.pretrained_cnn.shapes(**expect)
+    _call(readers.pretrained_cnn.read, file, wanted)
 
 
 def imagenet_val(file: Path, expect: Mapping[str, Any]) -> None:
     """Check ``imagenet_val_25.npz`` by reading it."""
-    from cs231n.data_utils import read_imagenet_val
-
-    X, y, _ = _call(read_imagenet_val, file)
+    X, y, _ = _call(readers.imagenet_val.read, file)
     _require(f"pictures of {file}", X.shape, (expect["pictures"], 224, 224, 3))
-    if X.dtype != np.uint8 or y.dtype.kind not in "iu" or y.min() < 0 or y.max() > 999:
-        raise DamagedError(f"{file} has pixels of {X.dtype}, classes {y.tolist()}.")
+    _require_pixels(file, X, y, 1000)
 
 
 def squeezenet(file: Path, expect: Mapping[str, Any]) -> None:
     """Check torchvision's weights by loading them into its network."""
-    from cs231n.classifiers.squeezenet import count_parameters
-
-    _require(
-        f"parameters of {file}", _call(count_parameters, file), expect["parameters"]
-    )
+    count = _call(readers.squeezenet.count_parameters, file)
+    _require(f"parameters of {file}", count, expect["parameters"])
 
 
 def mnist(folder: Path, expect: Mapping[str, Any]) -> None:
     """Check the four files of MNIST in the format of their author."""
     for split, stem in (("train", "train"), ("test", "t10k")):
-        count = expect[split]
-        for part, shape in (
-            ("images-idx3", (count, 28, 28)),
-            ("labels-idx1", (count,)),
-        ):
-            file = folder / "MNIST" / "raw" / f"{stem}-{part}-ubyte"
-            content = _bytes(file)
-            # Two zeros, 8 for unsigned bytes, the number of axes; the axes.
-            wanted = np.array([0x800 + len(shape), *shape], ">u4").tobytes()
-            if content[: len(wanted)] != wanted:
-                raise DamagedError(f"{file} does not begin as {shape} bytes should.")
-            _require(str(file), len(content), len(wanted) + int(np.prod(shape)))
-            if len(shape) == 1 and max(content[8:], default=0) > 9:
-                raise DamagedError(f"{file} has the digit {max(content[8:])}.")
+        _, labels = _call(readers.mnist.read, folder, stem)
+        _require(f"{split} pictures of {folder}", len(labels), expect[split])
 
 
 def cifar10(folder: Path, expect: Mapping[str, Any]) -> None:
     """Check the six batches of ``cifar-10-batches-py/``."""
-    rows = expect["rows"]
-    for name in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"):
-        batch = _call(safe_pickle.load, folder / name, encoding="latin1")
-        try:
-            data, labels = np.asarray(batch["data"]), np.asarray(batch["labels"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DamagedError(
-                f"{folder / name} has no pixels and labels ({error})."
-            ) from error
-        _require(f"{folder / name}: pixels", data.shape, (rows, 3072))
-        _require(f"{folder / name}: labels", labels.shape, (rows,))
-        right = labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() <= 9
-        if data.dtype != np.uint8 or not right:
-            raise DamagedError(f"{folder / name} has pixels of {data.dtype}.")
+    for name in (*readers.cifar10.TRAINING, readers.cifar10.TEST):
+        data, labels = _call(readers.cifar10.read_batch, folder / name)
+        _require(f"{folder / name}: pictures", len(data), expect["rows"])
+        _require_pixels(folder / name, data, labels, 10)
 
 
 CHECKS: dict[str, Callable[[Path, Mapping[str, Any]], None]] = {
@@ -148,70 +103,22 @@ CHECKS: dict[str, Callable[[Path, Mapping[str, Any]], None]] = {
 """The checks by the name that ``registry.toml`` gives."""
 
 
-def cnn_shapes(expect: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every array of the CNN of 2016."""
-    filters, hidden = expect["filters"], expect["hidden"]
-    weights: list[tuple[int, ...]] = []
-    inputs, side = 3, expect["first_filter"]
-    for outputs in filters:
-        weights.append((outputs, inputs, side, side))
-        inputs, side = outputs, 3
-    weights += [(expect["flat"], hidden), (hidden, expect["classes"])]
-    biases = [*filters, hidden, expect["classes"]]
-    shapes: dict[str, tuple[int, ...]] = {}
-    for k, (weight, bias) in enumerate(zip(weights, biases, strict=True), start=1):
-        shapes |= {f"W{k}": weight, f"b{k}": (bias,)}
-        if k < len(biases):  # the last layer is not normalised
-            for name in ("gamma", "beta", "running_mean", "running_var"):
-                shapes[f"{name}{k}"] = (bias,)
-    return shapes
-
-
 def _require(what: str, found: Any, wanted: Any) -> None:
     found, wanted = (tuple(x) if isinstance(x, list) else x for x in (found, wanted))
     if found != wanted:
         raise DamagedError(f"{what}: {found} where {wanted} is right.")
 
 
-def _require_jpeg(file: Path) -> None:
-    content = _bytes(file)
-    if not (content.startswith(_JPEG) and _JPEG_END in content[-64:]):
-        raise DamagedError(f"{file} is no whole JPEG picture.")
+def _require_pixels(file: Path, X: Any, y: Any, classes: int) -> None:
+    if X.dtype != np.uint8:
+        raise DamagedError(f"{file} has pixels of {X.dtype}.")
+    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= classes:
+        raise DamagedError(f"{file} has the classes {y.min()} to {y.max()}.")
 
 
 def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call a loader; what it says of a damaged file is what the check says."""
+    """Call a reader; what it says of a damaged file is what the check says."""
     try:
         return function(*args, **kwargs)
     except (OSError, ValueError, pickle.UnpicklingError, zlib.error) as error:
         raise DamagedError(str(error)) from error
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise DamagedError(f"{file} cannot be read ({error.strerror}).") from error
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return _bytes(file).decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DamagedError(f"{file} is no text file ({error}).") from error
-
-
-def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the datasets at the top of an HDF5 file."""
-    import h5py
-
-    try:
-        with h5py.File(file, "r") as stream:
-            return {
-                name: item.shape
-                for name, item in stream.items()
-                if isinstance(item, h5py.Dataset)
-            }
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        why = because(file, "hdf5", error, "fetch it again")
-        raise DamagedError(f"{file} is no whole HDF5 file {why}") from error
