@@ -152,6 +152,9 @@ def run(main: "Callable[[], int]") -> "NoReturn":
             buffer, encoding = stream.buffer, stream.encoding
             patient = _Patient(buffer, encoding, "backslashreplace", None, True)
             setattr(sys, name, patient)
+        elif stream is None:  # closed from the start, as by >&-
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+            setattr(sys, name, nowhere)
     try:
         status = main()
     except KeyboardInterrupt:

@@ -33,24 +33,26 @@ def preprocess(img: Image.Image, size: int = 224) -> torch.Tensor:
 
     Raises:
         TypeError: If ``img`` is no Pillow picture.
-        ValueError: If it is empty or larger than 50 megapixels, before or after.
+        ValueError: If it is empty, or cannot be scaled within 50 megapixels.
     """
     from PIL import Image
     from torchvision import transforms
 
-    from cs231n.datasets.picture_files import as_pixels
+    from cs231n.datasets.picture_files import as_pixels, reduced
 
     if not isinstance(img, Image.Image):
         raise TypeError(
             f"preprocess wants a Pillow picture, but got {type(img).__name__}; "
             "use PIL.Image.open or PIL.Image.fromarray."
         )
+    if img.width * img.height > MAX_PIXELS:
+        img = reduced(img, size)
     scale = size / max(1, min(img.size))
     if max(1, scale**2) * img.width * img.height > MAX_PIXELS or 0 in img.size:
         raise ValueError(
             f"The picture has {img.width} by {img.height} pixels, which cannot be "
             f"scaled to a shorter side of {size} within {MAX_PIXELS / 1e6:g} "
-            "megapixels; cut or shrink it first."
+            "megapixels; cut it or scale it down first."
         )
     img = Image.fromarray(as_pixels(img))
     transform = transforms.Compose(

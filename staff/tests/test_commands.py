@@ -162,6 +162,8 @@ def test_a_reader_that_stops_reading_gets_no_traceback(student, command, reader)
     assert done.stderr == ""
     full = run(["bash", "-c", f"{words} > /dev/full"], student)
     assert (full.returncode, full.stderr) == (0, "")
+    closed = run(["bash", "-c", f"{words} >&-"], student)
+    assert (closed.returncode, closed.stderr) == (0, "")
 
 
 def test_every_package_that_is_imported_is_known():

@@ -417,6 +417,19 @@ def test_cells_that_were_lost_are_told(tmp_path):
     assert not any("not in it" in remark for remark in remarks(cells, stamp=stamp))
 
 
+def test_a_notebook_without_any_cell_of_the_hand_out_is_not_praised(tmp_path):
+    folder = unpack(tmp_path / "a")
+    stamp = handout.read((folder / handout.STAMP).read_bytes())
+    for cells in ([prose("")], [code(" ")], [prose("Mine."), code("x = 1", 1)]):
+        (told,) = remarks(cells, stamp=stamp)
+        assert told.startswith("No cell of the hand-out is in it; ")
+
+    cells = json.loads((folder / "RNN_Captioning.ipynb").read_bytes())["cells"]
+    for number, cell in enumerate(cells, 1):
+        cell["id"] = f"renamed-{number}"  # as tools do
+    assert not any("No cell" in remark for remark in remarks(cells, stamp=stamp))
+
+
 FACTS = {
     "functions": {
         function.key: {"state": state, "points": function.points, "earned": earned}
