@@ -1,13 +1,14 @@
 """Where a disk refuses permissions and syncing, all that writes still does its work."""
 
 import errno
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from cs231n import files, submission, update
 from cs231n import handout as stamp
-from cs231n.datasets import scene_captions, scene_maps, tiny_folder
+from cs231n.datasets import inventory, scene_captions, scene_maps, tiny_folder
 from staff import handout
 from staff.tests.student_folder import handout_files, unpack
 from tests.odd_disks import refuse_modes_and_syncs
@@ -41,6 +42,25 @@ def test_a_hand_out_is_made(tmp_path, odd):
     handout.build({"a.sh": b"true\n"}, tmp_path / "out", tmp_path / "out.zip")
     assert (tmp_path / "out" / "a.sh").exists()
     assert "chmod" in odd
+
+
+@pytest.mark.parametrize(("code", "goes_on"), [("ENOLCK", True), ("EIO", False)])
+def test_data_sets_change_where_a_disk_knows_no_locks(
+    tmp_path, code, goes_on, monkeypatch
+):
+    fcntl = pytest.importorskip("fcntl", reason="locks are others there")
+
+    def refuse(*_):
+        raise OSError(getattr(errno, code), code)
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    done = []
+    try:
+        with inventory.only_one(SimpleNamespace(name="x"), tmp_path, print):
+            done.append("changed")
+    except OSError as error:
+        assert error.errno == errno.EIO
+    assert bool(done) == goes_on
 
 
 def test_data_are_built(tmp_path, odd, monkeypatch):

@@ -69,7 +69,10 @@ def test_a_notebook_in_order_gets_no_remark():
         ),
         ([code("import pdb\npdb.set_trace()", 1)], "calls set_trace(), which waits"),
         ([code("x = !ls\nname = input()", 1)], "calls input(), which waits"),
-        ([code("%matplotlib inline\nprint('x = %d' % int(input()))", 1)], "calls inpu"),
+        (
+            [code("%matplotlib inline\nprint('x = %d' % int(input()))", 1)],
+            "calls input()",
+        ),
         ([code("import getpass\ngetpass.getpass()", 1)], "calls getpass(), which"),
         ([code("%debug", 1)], "calls %debug, which waits"),
         ([code("check()", 1, [checked({}, profile="quick")])], "of the quick profile"),
