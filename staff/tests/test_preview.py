@@ -244,6 +244,16 @@ def branches(style):
             "alias": f"cell = self.cell_type\nstep_{name} = {name}\n"
             f"if cell.lower() == 'lstm':\n    print('lstm')\n{indented['b']}\n"
             "else:\n    " + line.replace(name, f"step_{name}"),
+            "joined": line.replace(name, f"eval(self.cell_type + '{name[3:]}')"),
+            "formatted": line.replace(
+                name, f"globals()[f'{{self.cell_type}}{name[3:]}']"
+            ),
+            "index": line.replace(
+                name, f"[{name}, l{name[1:]}][int(self.cell_type == 'lstm')]"
+            ),
+            "try": f"try:\n    do_{name} = {{'rnn': {name}, 'lstm': None}}[self.cell_type]\n"
+            "except KeyError as error:\n    raise ValueError('cell_type') from error\n"
+            + line.replace(name, f"do_{name}"),
             "pair": f"c0, go_{name} = np.zeros_like(h0), {name}\n"
             + f"if self.cell_type == 'lstm':\n{indented['b']}\n"
             + "else:\n    "
@@ -258,7 +268,7 @@ def branches(style):
     "style",
     [
         *("if", "elif", "if not", "flag", "choice", "table", "lambda", "match"),
-        *("alias", "pair"),
+        *("alias", "pair", "joined", "formatted", "index", "try"),
     ],
 )
 def test_doing_the_second_question_makes_no_output_of_the_first_old(tmp_path, style):
