@@ -1,7 +1,7 @@
 """Figures of what GANs draw and how they learn, each with a description."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from cs231n.figures import PALETTE, show
 from cs231n.gan_metrics import Quality
 from cs231n.gan_training import GANHistory
-from cs231n.semi_supervised import Study
+
+if TYPE_CHECKING:  # an extra exercise, of which a figure must not hang
+    from cs231n.semi_supervised import Study
 
 Array = NDArray[Any]
 
@@ -177,7 +179,7 @@ def print_quality(qualities: Mapping[str, Quality]) -> None:
         )
 
 
-def plot_study(study: Study, alt: str) -> None:
+def plot_study(study: "Study", alt: str) -> None:
     """Plot accuracies against the number of labels, with standard errors.
 
     Args:

@@ -135,3 +135,17 @@ def jitter(X: torch.Tensor, ox: int, oy: int) -> torch.Tensor:
         (N, C, H, W) shifted pictures.
     """
     return torch.roll(X, (oy, ox), (2, 3))
+
+
+def change_in_levels(X: torch.Tensor, changed: torch.Tensor) -> torch.Tensor:
+    """Return how far a picture was changed, in levels of 0..255.
+
+    Args:
+        X: (N, 3, H, W) pictures.
+        changed: (N, 3, H, W) what was made of them.
+
+    Returns:
+        (N, 3, H, W) signed differences.
+    """
+    std = torch.tensor(SQUEEZENET_STD).view(1, 3, 1, 1).to(X)
+    return (changed - X).detach() * 255 * std

@@ -55,13 +55,6 @@ from cs231n.classifiers.digit_classifier import load_digit_classifier
 from cs231n.datasets.digits import load_digits
 from cs231n.device import get_device
 from cs231n.extras import attempt
-from cs231n.gan_extras import (
-    critic_generator_loss,
-    critic_loss,
-    gradient_penalty,
-    largest_stretch,
-    normalize_spectrally,
-)
 from cs231n.gan_figures import (
     plot_orbit,
     plot_quality,
@@ -78,13 +71,6 @@ from cs231n.gan_pytorch import *
 from cs231n.gan_training import Batches, draw, train_gan
 from cs231n.gradient_check import LIMITS, check_at_least, copies
 from cs231n.pixel_figures import show_animation
-from cs231n.semi_supervised import (
-    ALONE,
-    GENERATOR_TOO,
-    feature_matching_loss,
-    real_or_drawn_loss,
-    run_study,
-)
 
 FULL = PROFILE == "full"
 device = get_device()
@@ -627,6 +613,14 @@ show_animation(
 
 # %% tags=["extra"]
 with attempt():
+    from cs231n.gan_extras import (
+        critic_generator_loss,
+        critic_loss,
+        gradient_penalty,
+        largest_stretch,
+        normalize_spectrally,
+    )
+
     stretches = torch.diag(torch.tensor([3.0, 2.0, 0.5])) @ torch.ones(3, 3).tril()
     exact = np.linalg.svd(stretches.numpy(), compute_uv=False)[0]
     sigma, _ = largest_stretch(stretches, torch.tensor([1.0, 0.0, 0.0]), 30)
@@ -716,6 +710,14 @@ with attempt():
 
 # %% tags=["extra"]
 with attempt():
+    from cs231n.semi_supervised import (
+        ALONE,
+        GENERATOR_TOO,
+        feature_matching_loss,
+        real_or_drawn_loss,
+        run_study,
+    )
+
     zeros = torch.zeros(3, 10)
     check(
         "semi-supervised losses",

@@ -47,7 +47,6 @@ SEED = 231
 # %%
 from cs231n.caption_metrics import bleu, cider
 from cs231n.captioning_solver import CaptioningSolver
-from cs231n.classifiers.fast_rnn import FastCaptioningRNN
 from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
 from cs231n.extras import attempt
@@ -489,6 +488,8 @@ def measured(Model, features, captions):
 
 
 with attempt():
+    from cs231n.classifiers.fast_rnn import FastCaptioningRNN
+
     captions, features, _ = sample_coco_minibatch(data, batch_size=100)
     plain = measured(CaptioningRNN, features, captions)
     fast = measured(FastCaptioningRNN, features, captions)

@@ -62,12 +62,6 @@ from cs231n.gradient_check import LIMITS, copies
 from cs231n.image_utils import load_image
 from cs231n.pixel_figures import show_animation
 from cs231n.style_checks import load_checks, summarize
-from cs231n.style_extras import (
-    blend_targets,
-    keep_colors,
-    match_colors,
-    paint_with_lbfgs,
-)
 from cs231n.style_painting import (
     make_objective,
     noise_like,
@@ -538,6 +532,14 @@ if PROFILE == "full":
 # to write here). Look at what is lost first, and at what is still there in the end.
 
 # %% tags=["extra"]
+with attempt():
+    from cs231n.style_extras import (
+        blend_targets,
+        keep_colors,
+        match_colors,
+        paint_with_lbfgs,
+    )
+
 SMALL = 128
 depths = [1, 3, 6, 9, 12]
 smoothness = [0.01, 0.1, 1, 3, 10]
