@@ -5,6 +5,9 @@ one element at a time. The array is perturbed in place and restored, because not
 lambdas often ignore their argument and read the array they close over.
 """
 
+from cs231n.support import commands  # noqa: F401 (notebooks import this module first)
+
+# isort: split
 import copy
 import random
 from collections.abc import Callable, Mapping, Sequence

@@ -292,8 +292,8 @@ def test_a_picture_one_pixel_wide_is_scaled():
     assert preprocess(Image.new("RGB", (1, 3)), size=20).shape == (1, 3, 60, 20)
 
 
-@pytest.mark.parametrize("size", [(1, 2000), (8000, 7000), (0, 5)])
-def test_pictures_beyond_fifty_megapixels_are_refused(size):
+@pytest.mark.parametrize("size", [(1, 2000), (0, 5)])
+def test_pictures_that_scaling_makes_larger_than_fifty_megapixels_are_refused(size):
     with pytest.raises(ValueError, match="50 megapixels"):
         preprocess(Image.new("L", size))
 

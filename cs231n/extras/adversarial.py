@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 
 from cs231n.image_utils import SQUEEZENET_MEAN, SQUEEZENET_STD
+from cs231n.support.pixels import change_in_levels as change_in_levels  # noqa: PLC0414
 from cs231n.support.validate_torch import require_class, require_pictures
 
 
@@ -66,17 +67,3 @@ def make_bounded_fooling_image(
         X_fooling = moved.clamp(lowest, highest)
     # END SOLUTION
     return X_fooling.detach()
-
-
-def change_in_levels(X: torch.Tensor, changed: torch.Tensor) -> torch.Tensor:
-    """Return how far a picture was changed, in levels of 0..255.
-
-    Args:
-        X: (N, 3, H, W) pictures.
-        changed: (N, 3, H, W) what was made of them.
-
-    Returns:
-        (N, 3, H, W) signed differences.
-    """
-    std = torch.tensor(SQUEEZENET_STD).view(1, 3, 1, 1).to(X)
-    return (changed - X).detach() * 255 * std

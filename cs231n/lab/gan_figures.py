@@ -127,7 +127,7 @@ def print_quality(qualities: Mapping[str, Quality]) -> None:
         )
 
 
-def plot_study(study: Study, alt: str) -> None:
+def plot_study(study: "Study", alt: str) -> None:
     """Plot accuracies against the number of labels, with standard errors.
 
     Args:

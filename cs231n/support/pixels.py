@@ -33,24 +33,26 @@ def preprocess(img: Image.Image, size: int = 224) -> torch.Tensor:
 
     Raises:
         TypeError: If ``img`` is no Pillow picture.
-        ValueError: If it is empty or larger than 50 megapixels, before or after.
+        ValueError: If it is empty, or cannot be scaled within 50 megapixels.
     """
     from PIL import Image
     from torchvision import transforms
 
-    from cs231n.support.picture_files import as_pixels
+    from cs231n.support.picture_files import as_pixels, reduced
 
     if not isinstance(img, Image.Image):
         raise TypeError(
             f"preprocess wants a Pillow picture, but got {type(img).__name__}; "
             "use PIL.Image.open or PIL.Image.fromarray."
         )
+    if img.width * img.height > MAX_PIXELS:
+        img = reduced(img, size)
     scale = size / max(1, min(img.size))
     if max(1, scale**2) * img.width * img.height > MAX_PIXELS or 0 in img.size:
         raise ValueError(
             f"The picture has {img.width} by {img.height} pixels, which cannot be "
             f"scaled to a shorter side of {size} within {MAX_PIXELS / 1e6:g} "
-            "megapixels; cut or shrink it first."
+            "megapixels; cut it or scale it down first."
         )
     img = Image.fromarray(as_pixels(img))
     transform = transforms.Compose(
@@ -133,3 +135,17 @@ def jitter(X: torch.Tensor, ox: int, oy: int) -> torch.Tensor:
         (N, C, H, W) shifted pictures.
     """
     return torch.roll(X, (oy, ox), (2, 3))
+
+
+def change_in_levels(X: torch.Tensor, changed: torch.Tensor) -> torch.Tensor:
+    """Return how far a picture was changed, in levels of 0..255.
+
+    Args:
+        X: (N, 3, H, W) pictures.
+        changed: (N, 3, H, W) what was made of them.
+
+    Returns:
+        (N, 3, H, W) signed differences.
+    """
+    std = torch.tensor(SQUEEZENET_STD).view(1, 3, 1, 1).to(X)
+    return (changed - X).detach() * 255 * std

@@ -50,20 +50,6 @@ import torch
 
 from cs231n.embedded.digit_classifier import load_digit_classifier
 from cs231n.embedded.digits import load_digits
-from cs231n.extras.gan_extras import (
-    critic_generator_loss,
-    critic_loss,
-    gradient_penalty,
-    largest_stretch,
-    normalize_spectrally,
-)
-from cs231n.extras.semi_supervised import (
-    ALONE,
-    GENERATOR_TOO,
-    feature_matching_loss,
-    real_or_drawn_loss,
-    run_study,
-)
 from cs231n.gan_pytorch import *
 from cs231n.gradient_check import LIMITS, copies
 from cs231n.lab.attempts import attempt
@@ -625,6 +611,14 @@ show_animation(
 
 # %% tags=["extra"]
 with attempt():
+    from cs231n.extras.gan_extras import (
+        critic_generator_loss,
+        critic_loss,
+        gradient_penalty,
+        largest_stretch,
+        normalize_spectrally,
+    )
+
     stretches = torch.diag(torch.tensor([3.0, 2.0, 0.5])) @ torch.ones(3, 3).tril()
     exact = np.linalg.svd(stretches.numpy(), compute_uv=False)[0]
     sigma, _ = largest_stretch(stretches, torch.tensor([1.0, 0.0, 0.0]), 30)
@@ -714,6 +708,14 @@ with attempt():
 
 # %% tags=["extra"]
 with attempt():
+    from cs231n.extras.semi_supervised import (
+        ALONE,
+        GENERATOR_TOO,
+        feature_matching_loss,
+        real_or_drawn_loss,
+        run_study,
+    )
+
     zeros = torch.zeros(3, 10)
     check(
         "semi-supervised losses",
