@@ -27,7 +27,7 @@ _HEAVY = (
     *("PIL.Image", "torchvision.transforms", "torch._dynamo", "pytest", "hypothesis"),
     *("IPython", "h5py"),
 )
-_PATIENCE = 120  # seconds for a judgement, after which it counts as endless
+_PATIENCE = 120  # seconds of computing, after which a judgement counts as endless
 
 
 def forked(judge: Callable[[Any], Any], job: Any) -> Any:
@@ -40,7 +40,7 @@ def forked(judge: Callable[[Any], Any], job: Any) -> Any:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
-            signal.alarm(_PATIENCE)
+            signal.setitimer(signal.ITIMER_PROF, _PATIENCE)  # other work does not count
             with os.fdopen(writer, "w") as pipe:
                 json.dump(judge(job), pipe)
         finally:
@@ -77,7 +77,9 @@ class First:
     def _is_used_by(self, item: Any) -> bool:
         test = getattr(item.function, "hypothesis", None)
         code = (test.inner_test if test else item.function).__code__
-        return self.name in {*code.co_names, *code.co_freevars}
+        return self.name in {*code.co_names, *code.co_freevars} or (
+            self.name in item.name
+        )
 
 
 def tests(job: tuple[list[str], str]) -> tuple[bool, str]:
