@@ -132,6 +132,8 @@ def test_photos_are_fooled(squeezenet, squares, photo, target):
     assert squeezenet(fooled).argmax() == target
     # Small, and not zero: steps of length 1, less than a hundred of them.
     assert 0.5 < (fooled - X).norm() < 100
+    # They end where the target wins.
+    assert squeezenet((X + fooled) / 2).argmax() != target
 
 
 @care

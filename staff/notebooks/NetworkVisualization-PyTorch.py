@@ -231,7 +231,8 @@ show_saliency_maps(X, y)
 #
 # $$\Delta X = \frac{g}{\lVert g \rVert_2}$$
 #
-# In this example the network is to take the first picture for a stingray.
+# In this example the network is to take the first picture for a stingray. Once it does,
+# no more steps are needed: half of the change should be too little.
 
 # %%
 index, target_y = 0, 6
@@ -241,6 +242,8 @@ scores = model(X_fooling)[0]
 
 print(f"was {titles[index]}, is now {words(scores.argmax())}")
 check("make_fooling_image", {"class": (scores.argmax(), target_y)}, within=0)
+halfway = model((original + X_fooling) / 2)[0].argmax() == target_y
+check_below("make_fooling_image", {"half of the change fools, too": (halfway, 0.5)})
 
 # %% [markdown]
 # What has changed? The difference is shown around a middle gray, as it is and ten times
