@@ -48,6 +48,13 @@ class CaptioningSolver:
             notebooks that look at them; captioning has no accuracy, so they stay as
             they start.
         optim_configs: Parameter name -> the update rule's settings and state.
+
+    Example:
+        >>> from cs231n.classifiers.rnn import CaptioningRNN
+        >>> model = CaptioningRNN({"<NULL>": 0, "<START>": 1, "<END>": 2}, input_dim=5)
+        >>> solver = CaptioningSolver(model, data={}, update_rule="adam", num_epochs=3)
+        >>> solver.num_epochs, solver.epoch, solver.loss_history
+        (3, 0, [])
     """
 
     def __init__(self, model: Any, data: dict[str, Any], **kwargs: Any) -> None:
@@ -194,6 +201,22 @@ class CaptioningSolver:
             FloatingPointError: If the loss stops being finite. The parameters, and a
                 checkpoint, are those before the step that did it.
             ValueError: If the checkpoint belongs to another run or is damaged.
+
+        Example:
+            >>> from cs231n.classifiers.rnn import CaptioningRNN
+            >>> words = {"<NULL>": 0, "<START>": 1, "<END>": 2}
+            >>> data = {
+            ...     "train_captions": np.array([[1, 2]]),
+            ...     "train_image_idxs": np.array([0]),
+            ...     "train_features": np.ones((1, 5), np.float32),
+            ...     "train_urls": np.array(["a"]),
+            ... }
+            >>> model = CaptioningRNN(words, input_dim=5)
+            >>> solver = CaptioningSolver(model, data, batch_size=1, verbose=False)
+            >>> solver.train()
+            >>> losses = solver.loss_history
+            >>> len(losses), losses[-1] < losses[0]
+            (10, True)
         """
         num_train = self.data["train_captions"].shape[0]
         per_epoch = max(num_train // self.batch_size, 1)
