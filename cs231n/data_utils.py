@@ -185,6 +185,13 @@ def load_imagenet_val(
     Raises:
         AssertionError: If there is neither the file nor the packages.
         ValueError: If the file is damaged, or ``num`` negative.
+
+    Example:
+        >>> X, y, class_names = load_imagenet_val(num=2)
+        imagenet_val_25.npz is not in the data folder: using photos that come with
+        scikit-image, scikit-learn and matplotlib.
+        >>> X.shape, y.shape, class_names[76]
+        ((2, 224, 224, 3), (2,), 'tarantula')
     """
     if num is not None and num < 0:
         raise ValueError(f"num is {num}; say how many pictures, or None for all.")

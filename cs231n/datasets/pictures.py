@@ -37,6 +37,12 @@ def image_from_url(url: str) -> Picture:
 
     Returns:
         (H, W, 3) pixels.
+
+    Example:
+        >>> image_from_url("scene://beach/red-car-m5080?0").shape
+        (240, 320, 3)
+        >>> placeholder = image_from_url("scene://moon")
+        No picture from scene://moon (...): showing a placeholder.
     """
     url = str(url).strip()
     try:

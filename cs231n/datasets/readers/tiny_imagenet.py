@@ -39,6 +39,11 @@ def find_tiny_imagenet(quick: bool = False, verbose: bool = True) -> tuple[Path,
     Returns:
         folder: What ``load_tiny_imagenet`` reads.
         h5_file: What ``PretrainedCNN`` reads.
+
+    Example:
+        >>> folder, h5_file = find_tiny_imagenet(quick=True, verbose=False)
+        >>> folder.is_dir(), h5_file.suffix
+        (True, '.h5')
     """
     folder, h5_file = datasets.find(ORIGINAL), datasets.find(ORIGINAL_MODEL)
     if folder is not None and h5_file is not None:
@@ -84,6 +89,11 @@ def load_tiny_imagenet(
         FileNotFoundError: If the folder, or something in it, is missing.
         ValueError: If a file does not fit the others, or is no picture of 64 by 64.
         TypeError: If a mean is to be taken off pixels that are whole numbers.
+
+    Example:
+        >>> data = load_tiny_imagenet("tiny-imagenet-100-A", verbose=False)
+        >>> data["X_train"].shape[1:], data["mean_image"].shape
+        ((3, 64, 64), (3, 64, 64))
     """
     kind: np.dtype[Any] = np.dtype(dtype)
     if subtract_mean and kind.kind != "f":
