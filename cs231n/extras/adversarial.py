@@ -34,6 +34,13 @@ def make_bounded_fooling_image(
 
     Returns:
         (1, 3, H, W) picture whose pixels lie within epsilon of X's and in 0..255.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 5))
+        >>> X = torch.zeros(1, 3, 4, 4)
+        >>> fooling = make_bounded_fooling_image(X, 2, model, epsilon=1)
+        >>> bool(change_in_levels(X, fooling).abs().max() < 1.001)
+        True
     """
     target_y = require_class(target_y, model)
     require_pictures(X, torch.tensor([target_y]), model)
@@ -77,6 +84,11 @@ def change_in_levels(X: torch.Tensor, changed: torch.Tensor) -> torch.Tensor:
 
     Returns:
         (N, 3, H, W) signed differences.
+
+    Example:
+        >>> X = torch.zeros(1, 3, 4, 4)
+        >>> change_in_levels(X, X).abs().max().item()
+        0.0
     """
     std = torch.tensor(SQUEEZENET_STD).view(1, 3, 1, 1).to(X)
     return (changed - X).detach() * 255 * std

@@ -34,6 +34,11 @@ def preprocess(img: Image.Image, size: int = 224) -> torch.Tensor:
     Raises:
         TypeError: If ``img`` is no Pillow picture.
         ValueError: If it is empty or larger than 50 megapixels, before or after.
+
+    Example:
+        >>> from PIL import Image
+        >>> preprocess(Image.new("RGB", (80, 60)), size=30).shape
+        torch.Size([1, 3, 30, 40])
     """
     from PIL import Image
     from torchvision import transforms
@@ -74,6 +79,10 @@ def deprocess(img: torch.Tensor, should_rescale: bool = True) -> Image.Image:
 
     Returns:
         A Pillow picture.
+
+    Example:
+        >>> deprocess(torch.rand(1, 3, 6, 8)).size  # Pillow has the width first
+        (8, 6)
     """
     from PIL import Image
 
@@ -111,6 +120,13 @@ def blur_image(X: torch.Tensor, sigma: float = 1) -> torch.Tensor:
 
     Returns:
         X itself.
+
+    Example:
+        >>> X = torch.zeros(1, 1, 9, 9)
+        >>> X[0, 0, 4, 4] = 1
+        >>> blurred = blur_image(X)
+        >>> blurred is X, round(X.sum().item(), 3)  # light is spread, not lost
+        (True, 1.0)
     """
     from scipy.ndimage import gaussian_filter1d
 
@@ -131,5 +147,9 @@ def jitter(X: torch.Tensor, ox: int, oy: int) -> torch.Tensor:
 
     Returns:
         (N, C, H, W) shifted pictures.
+
+    Example:
+        >>> jitter(torch.arange(4.0).view(1, 1, 1, 4), ox=1, oy=0).ravel()
+        tensor([3., 0., 1., 2.])
     """
     return torch.roll(X, (oy, ox), (2, 3))
