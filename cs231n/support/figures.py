@@ -26,6 +26,13 @@ def show(figure: "Figure", alt: str) -> None:
 
     Raises:
         ValueError: If the description is empty.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> figure = Figure()
+        >>> _ = figure.subplots().plot([1, 4, 9])
+        >>> show(figure, alt="A line that rises faster and faster.")
+        <IPython.core.display.Image object>
     """
     from IPython.display import Image, display
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -54,6 +61,11 @@ def show_pictures(
         alt: What the grid shows.
         columns: Pictures in a row.
         width: Of one picture, in inches.
+
+    Example:
+        >>> black, white = np.zeros((6, 8, 3), np.uint8), np.full((6, 8, 3), 255)
+        >>> show_pictures([black, white], ["black", "white"], alt="Black beside white.")
+        <IPython.core.display.Image object>
     """
     from matplotlib.figure import Figure
 
@@ -91,6 +103,11 @@ def plot_losses(
         curves: Name -> losses of successive iterations, or (iteration, loss) pairs.
         title: What was trained.
         alt: What the plot shows.
+
+    Example:
+        >>> losses = {"training": [3.0, 2.0, 1.5], "validation": [(0, 3.1), (2, 1.8)]}
+        >>> plot_losses(losses, "an LSTM", alt="Both losses fall.")
+        <IPython.core.display.Image object>
     """
     from matplotlib.figure import Figure
 
