@@ -18,7 +18,9 @@ import pytest
 import torch
 
 from cs231n import datasets
+from cs231n.data_utils import IMAGENET_VAL
 from staff.questions import ROOT, notebook_names
+from tests.tiny_files import write_folder
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -108,7 +110,7 @@ def namespace(module):
         for name, thing in vars(module).items()
         if name[0] != "_" and getattr(thing, "__module__", None) == module.__name__
     }
-    return {"np": np} | ({"torch": torch} if hasattr(module, "torch") else {}) | own
+    return {"np": np, "torch": torch} | own
 
 
 def problem(thing):
@@ -118,13 +120,12 @@ def problem(thing):
     test = doctest.DocTestParser().get_doctest(text, namespace(module), name, None, 0)
     if not test.examples or "Example:\n" not in text:
         return f"{name} has no example; end its docstring with a section Example."
-    calls = {
-        getattr(node.func, "attr", getattr(node.func, "id", ""))
+    named = {
+        getattr(node, "attr", getattr(node, "id", ""))
         for example in test.examples
         for node in ast.walk(ast.parse(example.source))
-        if isinstance(node, ast.Call)
     }
-    if thing.__name__ not in calls:
+    if thing.__name__ not in named:
         return f"{name} has an example that does not call it."
     if not any(example.want for example in test.examples):
         return f"{name} has an example that shows no result."
@@ -136,14 +137,19 @@ def problem(thing):
     return "".join(report)
 
 
-@pytest.fixture(autouse=True)
-def _workplace(tmp_path, monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def _workplace(tmp_path_factory):
     """Let examples write files, and print what they do where nothing was fetched."""
-    find = datasets.find
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        datasets, "find", lambda name: None if "imagenet_val" in str(name) else find(name)
-    )
+    folder, find = tmp_path_factory.mktemp("examples"), datasets.find
+    write_folder(folder / "tiny-imagenet-100-A")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(
+            datasets,
+            "find",
+            lambda name: None if str(name) == IMAGENET_VAL else find(name),
+        )
+        yield
 
 
 @pytest.mark.parametrize("name", sorted(USED))
@@ -154,7 +160,6 @@ def test_the_example_works(name):
 
 MADE_UP = '''
 import numpy as np
-import torch
 
 def double(x):
     """Double.
