@@ -40,9 +40,11 @@ def class_visualization_step(
     Example:
         >>> from cs231n.classifiers.pretrained_cnn import PretrainedCNN
         >>> model = PretrainedCNN(num_classes=5, input_size=16)
-        >>> X = np.random.randn(1, 3, 16, 16).astype(np.float32)
-        >>> class_visualization_step(X, 2, model, l2_reg=0, learning_rate=1).shape
-        (1, 3, 16, 16)
+        >>> X = np.random.randn(8, 3, 16, 16).astype(np.float32)
+        >>> _ = model.forward(X, mode="train")  # sets the running averages
+        >>> step = class_visualization_step(X[:1], 2, model, 0, learning_rate=1e-6)
+        >>> bool(model.loss(step)[0, 2] > model.loss(X)[0, 2])
+        True
     """
     X, target_y = require_pictures(X, one=True), require_class(target_y, model)
     # TODO(Q4-2016): Take one step of gradient ascent on s_y(X) - l2_reg * ||X||_2^2,
@@ -101,9 +103,10 @@ def create_class_visualization(
     Example:
         >>> from cs231n.classifiers.pretrained_cnn import PretrainedCNN
         >>> model = PretrainedCNN(num_classes=5, input_size=16)
-        >>> noise = np.random.randn(1, 3, 16, 16).astype(np.float32)
-        >>> settings = {"learning_rate": 1, "num_iterations": 2}
-        >>> create_class_visualization(2, model, start=noise, **settings).shape
+        >>> X = np.random.randn(8, 3, 16, 16).astype(np.float32)
+        >>> _ = model.forward(X, mode="train")  # sets the running averages
+        >>> settings = {"learning_rate": 1e-6, "num_iterations": 2}
+        >>> create_class_visualization(2, model, start=X[:1], **settings).shape
         (1, 3, 16, 16)
     """
     rng = rng or np.random.default_rng(_SEED)
@@ -160,7 +163,7 @@ def invert_features(
         >>> from cs231n.classifiers.pretrained_cnn import PretrainedCNN
         >>> model = PretrainedCNN(input_size=16)
         >>> X = np.random.randn(1, 3, 16, 16).astype(np.float32)
-        >>> features, _ = model.forward(X, end=1)
+        >>> features, _ = model.forward(X, end=1, mode="train")
         >>> settings = {"learning_rate": 0.01, "num_iterations": 2}
         >>> invert_features(features, 1, model, start=0 * X, **settings).shape
         (1, 3, 16, 16)
@@ -224,6 +227,7 @@ def deepdream(
         >>> from cs231n.classifiers.pretrained_cnn import PretrainedCNN
         >>> model = PretrainedCNN(input_size=16)
         >>> X = np.random.randn(1, 3, 24, 32).astype(np.float32)
+        >>> _ = model.forward(X, end=1, mode="train")  # sets the running averages
         >>> deepdream(X, 1, model, learning_rate=0.01, num_iterations=2).shape
         (1, 3, 24, 32)
     """
@@ -279,6 +283,7 @@ def deepdream_octaves(
         >>> from cs231n.classifiers.pretrained_cnn import PretrainedCNN
         >>> model = PretrainedCNN(input_size=16)
         >>> X = np.random.randn(1, 3, 48, 64).astype(np.float32)
+        >>> _ = model.forward(X, end=1, mode="train")  # sets the running averages
         >>> settings = {"learning_rate": 0.01, "num_iterations": 2}
         >>> deepdream_octaves(X, 1, model, octaves=2, **settings).shape
         (1, 3, 48, 64)

@@ -257,12 +257,10 @@ class PretrainedCNN:
 
         Example:
             >>> model = PretrainedCNN(num_classes=5, input_size=16)
-            >>> X = np.random.randn(2, 3, 16, 16).astype(np.float32)
-            >>> model.loss(X).shape
-            (2, 5)
-            >>> loss, grads = model.loss(X, np.array([3, 1]))
-            >>> sorted(grads) == sorted(model.params)
-            True
+            >>> X = np.random.randn(4, 3, 16, 16).astype(np.float32)
+            >>> loss, grads = model.loss(X, np.array([3, 1, 0, 4]))
+            >>> sorted(grads) == sorted(model.params), model.loss(X).shape
+            (True, (4, 5))
         """
         if y is None:
             return self.forward(X, mode="test")[0]
