@@ -51,10 +51,13 @@ class CaptioningSolver:
 
     Example:
         >>> from cs231n.classifiers.rnn import CaptioningRNN
-        >>> model = CaptioningRNN({"<NULL>": 0, "<START>": 1, "<END>": 2}, input_dim=5)
-        >>> solver = CaptioningSolver(model, data={}, update_rule="adam", num_epochs=3)
-        >>> solver.num_epochs, solver.epoch, solver.loss_history
-        (3, 0, [])
+        >>> from cs231n.coco_utils import load_coco_data
+        >>> from cs231n.embedded import captions
+        >>> data = load_coco_data(captions.ensure(), max_train=50)
+        >>> model = CaptioningRNN(data["word_to_idx"], hidden_dim=16)
+        >>> solver = CaptioningSolver(model, data, update_rule="adam", batch_size=25)
+        >>> solver.epoch, solver.loss_history  # train() fills it
+        (0, [])
     """
 
     def __init__(self, model: Any, data: dict[str, Any], **kwargs: Any) -> None:

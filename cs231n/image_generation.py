@@ -42,8 +42,8 @@ def class_visualization_step(
         >>> model = PretrainedCNN(num_classes=5, input_size=16)
         >>> X = np.random.randn(8, 3, 16, 16).astype(np.float32)
         >>> _ = model.forward(X, mode="train")  # sets the running averages
-        >>> step = class_visualization_step(X[:1], 2, model, 0, learning_rate=1e-6)
-        >>> bool(model.loss(step)[0, 2] > model.loss(X)[0, 2])
+        >>> moved = class_visualization_step(X[:1], 2, model, 0, learning_rate=1e-8)
+        >>> bool(model.loss(moved)[0, 2] > model.loss(X)[0, 2])
         True
     """
     X, target_y = require_pictures(X, one=True), require_class(target_y, model)
@@ -105,7 +105,7 @@ def create_class_visualization(
         >>> model = PretrainedCNN(num_classes=5, input_size=16)
         >>> X = np.random.randn(8, 3, 16, 16).astype(np.float32)
         >>> _ = model.forward(X, mode="train")  # sets the running averages
-        >>> settings = {"learning_rate": 1e-6, "num_iterations": 2}
+        >>> settings = {"learning_rate": 1e-8, "num_iterations": 2}
         >>> create_class_visualization(2, model, start=X[:1], **settings).shape
         (1, 3, 16, 16)
     """

@@ -86,9 +86,12 @@ def change_in_levels(X: torch.Tensor, changed: torch.Tensor) -> torch.Tensor:
         (N, 3, H, W) signed differences.
 
     Example:
-        >>> X = torch.zeros(1, 3, 4, 4)
-        >>> change_in_levels(X, X).abs().max().item()
-        0.0
+        >>> from PIL import Image
+        >>> from cs231n.net_visualization_pytorch import preprocess
+        >>> dark = preprocess(Image.new("RGB", (4, 4), (10, 10, 10)), size=4)
+        >>> light = preprocess(Image.new("RGB", (4, 4), (12, 12, 12)), size=4)
+        >>> round(change_in_levels(dark, light).mean().item(), 3)
+        2.0
     """
     std = torch.tensor(SQUEEZENET_STD).view(1, 3, 1, 1).to(X)
     return (changed - X).detach() * 255 * std
