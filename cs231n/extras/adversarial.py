@@ -35,6 +35,13 @@ def make_bounded_fooling_image(
 
     Returns:
         (1, 3, H, W) picture whose pixels lie within epsilon of X's and in 0..255.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 5))
+        >>> X = torch.zeros(1, 3, 4, 4)
+        >>> fooling = make_bounded_fooling_image(X, 2, model, epsilon=1)
+        >>> bool(change_in_levels(X, fooling).abs().max() < 1.001)
+        True
     """
     target_y = require_class(target_y, model)
     require_pictures(X, torch.tensor([target_y]), model)

@@ -76,6 +76,10 @@ def deprocess(img: torch.Tensor, should_rescale: bool = True) -> Image.Image:
 
     Returns:
         A Pillow picture.
+
+    Example:
+        >>> deprocess(torch.rand(1, 3, 6, 8)).size  # Pillow has the width first
+        (8, 6)
     """
     from PIL import Image
 
@@ -113,6 +117,13 @@ def blur_image(X: torch.Tensor, sigma: float = 1) -> torch.Tensor:
 
     Returns:
         X itself.
+
+    Example:
+        >>> X = torch.zeros(1, 1, 9, 9)
+        >>> X[0, 0, 4, 4] = 1
+        >>> blurred = blur_image(X)
+        >>> blurred is X, round(X.sum().item(), 3)  # light is spread, not lost
+        (True, 1.0)
     """
     from scipy.ndimage import gaussian_filter1d
 
@@ -133,6 +144,10 @@ def jitter(X: torch.Tensor, ox: int, oy: int) -> torch.Tensor:
 
     Returns:
         (N, C, H, W) shifted pictures.
+
+    Example:
+        >>> jitter(torch.arange(4.0).view(1, 1, 1, 4), ox=1, oy=0).ravel()
+        tensor([3., 0., 1., 2.])
     """
     return torch.roll(X, (oy, ox), (2, 3))
 
@@ -146,6 +161,14 @@ def change_in_levels(X: torch.Tensor, changed: torch.Tensor) -> torch.Tensor:
 
     Returns:
         (N, 3, H, W) signed differences.
+
+    Example:
+        >>> from PIL import Image
+        >>> from cs231n.net_visualization_pytorch import preprocess
+        >>> dark = preprocess(Image.new("RGB", (4, 4), (10, 10, 10)), size=4)
+        >>> light = preprocess(Image.new("RGB", (4, 4), (12, 12, 12)), size=4)
+        >>> round(change_in_levels(dark, light).mean().item(), 3)
+        2.0
     """
     std = torch.tensor(SQUEEZENET_STD).view(1, 3, 1, 1).to(X)
     return (changed - X).detach() * 255 * std
