@@ -41,6 +41,10 @@ FOLDER = "scene_captioning"
 NUM_TRAIN, NUM_VAL, SEED = 5500, 300, 231
 CAPTIONS = 5
 """Captions for each scene."""
+_MADE_WITH = tuple(
+    Path(__file__).resolve().with_name(f"{name}.py")
+    for name in ("captions", "features", "maps")
+)
 WORDS = 15
 """The most words in a caption; START and END make rows of 17."""
 MARKS = ("<NULL>", "<START>", "<END>", "<UNK>")
@@ -262,11 +266,8 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 
 def _key(num_train: int, num_val: int, seed: int) -> str:
     """Return a text that changes when the code or the sizes do."""
-    here = Path(__file__).resolve().parent
-    made_with = [here / f"{name}.py" for name in ("captions", "features", "maps")]
-    return folders.code_key(
-        [*made_with, *sources("grammar", "words")], num_train, num_val, seed
-    )
+    drawn_with = sources("grammar", "words")
+    return folders.code_key([*_MADE_WITH, *drawn_with], num_train, num_val, seed)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

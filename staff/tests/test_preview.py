@@ -552,7 +552,7 @@ def test_checks_in_a_notebook_store_the_answers_they_were_made_on():
         "getipython.get_ipython = lambda: shell\n"
         "display.display = lambda data, raw: print(data)\n"
         "from cs231n.lab import checks\n"
-        "from cs231n.assignment.table import answers\n"
+        "from cs231n.assignment import answers\n"
         "checks.check('t', {'a': (1.0, 1.0)}, 1e-8)\n"
         "print(answers.digests())\n"
     )
