@@ -15,7 +15,7 @@ from cs231n.assignment import stamp as handout
 from cs231n.assignment import table as assignment
 from cs231n.assignment.answers import CHECKS_MIME
 from cs231n.tools.submission import command as submission
-from cs231n.tools.submission import preview
+from cs231n.tools.submission import preview, public_checks
 from staff.questions import ROOT
 from staff.tests.student_folder import code, handout_files, notebook, prose, unpack
 
@@ -438,7 +438,7 @@ FACTS = {
 
 def checks(folder, source):
     (folder / "cs231n" / "check.py").write_text(source, "utf-8")
-    return preview.run_checks(folder, "2017", 20)
+    return public_checks.run_checks(folder, "2017", 20)
 
 
 @pytest.fixture
@@ -451,10 +451,10 @@ def package(tmp_path):
 
 
 def test_what_the_public_checks_say_is_told_by_question(package):
-    facts = checks(package, f"print('noise {{')\nprint({json.dumps(FACTS)!r})")
+    scores = checks(package, f"print('noise {{')\nprint({json.dumps(FACTS)!r})")
 
-    assert facts == FACTS
-    assert preview.check_remarks(facts, [Q1]) == [
+    assert {key: vars(score) for key, score in scores.items()} == FACTS["functions"]
+    assert public_checks.check_remarks(scores, [Q1]) == [
         "Q1: 12 of 25 points; wrong: word_embedding_backward, CaptioningRNN.loss; "
         "not started: CaptioningRNN.sample"
     ]
@@ -484,7 +484,7 @@ def test_checks_that_hang_are_ended_with_all_they_hold_open(package):
     )
     (package / "cs231n" / "check.py").write_text(source)
     with pytest.raises(ValueError, match=r"longer than 1\.5 s"):
-        preview.run_checks(package, "2017", 1.5)
+        public_checks.run_checks(package, "2017", 1.5)
     assert (package / "begun").exists()
     time.sleep(3)
     assert not (package / "late").exists() or os.name == "nt"

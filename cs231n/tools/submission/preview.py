@@ -1,12 +1,7 @@
 """What a grader will see in a hand-in, told before it is handed in."""
 
 import ast
-import json
-import os
 import re
-import signal
-import subprocess
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +12,6 @@ from cs231n.assignment import stamp as handout
 from cs231n.assignment.answers import CHECKS_MIME
 from cs231n.assignment.stamp import cell_text
 from cs231n.assignment.table import Question
-from cs231n.support import commands
 from cs231n.tools.submission.collecting import called, start
 from cs231n.tools.update.merge import ANSWER, MergeError, parse_notebook
 
@@ -386,95 +380,3 @@ def _module_remarks(source: str, path: str, stamp: handout.Stamp) -> Iterator[st
             )
     if len(places) > _PLACES_NAMED:
         yield f"{path}: there are {len(places) - _PLACES_NAMED} more such places."
-
-
-def run_checks(root: Path, edition: str, seconds: float) -> dict[str, Any]:
-    """Run ``python -m cs231n.check --json`` and return what it says.
-
-    Args:
-        root: The folder that ``cs231n`` lies in.
-        edition: The set of questions.
-        seconds: How long it may take.
-
-    Raises:
-        ValueError: If it says nothing that can be used; the message tells why.
-    """
-    if not (root / "cs231n" / "check.py").is_file():
-        raise ValueError("cs231n/check.py is not here")
-    command = [*commands.words(root, "cs231n.check"), "--json", "--edition", edition]
-    # Files and not pipes: whatever a student's code has started cannot hold them open.
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaints:
-        try:
-            process = subprocess.Popen(
-                command,
-                cwd=root,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=complaints,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise ValueError(f"they did not start ({error})") from None
-        try:
-            status = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise ValueError(f"they took longer than {seconds:g} s") from None
-        finally:
-            if process.poll() is None:
-                _end(process)
-        said.seek(0)
-        complaints.seek(0)
-        text = said.read().decode("utf-8", "replace")
-        last = complaints.read().decode("utf-8", "replace").strip().splitlines()[-1:]
-    try:
-        facts = json.loads(text[max(text.find("\n{") + 1, 0) :])
-        for entry in facts["functions"].values():
-            float(entry["points"]), float(entry["earned"]), str(entry["state"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        why = last[0] if last else f"exit status {status}"
-        raise ValueError(f"they ended without a result ({why})") from None
-    return dict(facts)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program and, where the system can, whatever it has started."""
-    if os.name == "posix":
-        os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.wait()
-
-
-def lacking(facts: dict[str, Any], questions: list[Question]) -> int:
-    """Return in how many questions the public checks would not give every point."""
-    count = 0
-    for question in questions:
-        entries = [
-            facts["functions"][f.key]
-            for f in question.functions
-            if f.key in facts["functions"]
-        ]
-        missing = sum(float(e["points"]) - float(e["earned"]) for e in entries)
-        count += missing > 1e-6
-    return count
-
-
-def check_remarks(facts: dict[str, Any], questions: list[Question]) -> list[str]:
-    """Say, question by question, how many points the public checks would give."""
-    lines = []
-    for question in questions:
-        entries = {
-            function.short: facts["functions"][function.key]
-            for function in question.functions
-            if function.key in facts["functions"]
-        }
-        if not entries:
-            continue
-        earned = sum(float(entry["earned"]) for entry in entries.values())
-        possible = sum(float(entry["points"]) for entry in entries.values())
-        line = f"{question.id}: {earned:g} of {possible:g} points"
-        for state in dict.fromkeys(str(entry["state"]) for entry in entries.values()):
-            named = [n for n, entry in entries.items() if entry["state"] == state]
-            if state != "done":
-                line += f"; {state}: {', '.join(named)}"
-        lines.append(line)
-    return lines
