@@ -37,6 +37,8 @@ lint: setup ## check style, types, spelling, scripts and notebooks
 	@$(BIN)/codespell
 	@$(BIN)/shellcheck $(SCRIPTS)
 	@$(RUN) -m staff notebooks --check
+	@$(RUN) -m staff table --check
+	@$(RUN) -m staff fingerprints --check
 	@echo "Nothing to complain of."
 
 handout: data ## write the tree that students get, checked, and its zip

@@ -18,11 +18,20 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import threadpoolctl  # noqa: E402
 
+from cs231n.assignment.table import questions  # noqa: E402
+
 # The same inputs on every run, nothing written beside the tests, no stopwatch.
 hypothesis.settings.register_profile(
     "repeatable", deadline=None, derandomize=True, database=None
 )
 hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each question of the table its marker: ``-m q1``, ``-m q3_2016``."""
+    for question in questions():
+        marker = question.id.lower().replace("-", "_")
+        config.addinivalue_line("markers", f"{marker}: {question.title}")
 
 
 def pytest_collection_modifyitems(

@@ -1,4 +1,4 @@
-"""Q5: two networks that train one another: one makes digits, one tells fake from real.
+"""Q5, yours: two networks, one makes digits, one tells fake from real.
 
 Letters in shapes: N pictures, C channels, H rows, W columns. Pictures have one channel
 of 28 rows and 28 columns; a scaled picture goes from -1 (paper) to 1 (ink).
@@ -18,8 +18,8 @@ from torch.nn import functional as F  # noqa: N812 (the name that everybody know
 from torch.utils.data import Sampler
 
 from cs231n.gradient_check import rel_error as rel_error  # noqa: PLC0414
+from cs231n.support.gans.training import Batches, train_gan
 from cs231n.support.gans.training import count_params as count_params  # noqa: PLC0414 (a re-export)
-from cs231n.support.gans.training import train_gan
 
 NOISE_DIM = 96
 
@@ -334,8 +334,7 @@ def run_a_gan(
     report = None
     if loader_train is None:
         from cs231n.embedded.digits import load_digits
-        from cs231n.lab.gan_figures import show_digits
-        from cs231n.support.gans.training import Batches
+        from cs231n.support.figures import show_digits
 
         train, _ = load_digits(verbose=False)
         loader_train = Batches(train.images, train.labels, batch_size)

@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-
 from cs231n.support.accuracy import LIMITS as LIMITS  # noqa: PLC0414
 from cs231n.support.accuracy import as_array, as_number
 from cs231n.support.accuracy import rel_error as rel_error  # noqa: PLC0414

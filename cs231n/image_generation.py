@@ -1,4 +1,4 @@
-"""Pictures out of the NumPy network: its ideal classes, its memory, its dreams.
+"""Q4-2016, yours: the NumPy network's ideal classes, its memory, its dreams.
 
 Pictures are written as the network reads them: pixels 0..255 minus the mean picture of
 the training data. ``show``, where it is given, is called with the iteration and the

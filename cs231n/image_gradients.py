@@ -1,4 +1,4 @@
-"""Gradients at the pixels of the NumPy network: what it looks at, what fools it.
+"""Q3-2016, yours: what the NumPy network looks at, and what fools it.
 
 A model here has ``forward(X, start, end, mode)``, which returns an output and a cache,
 and ``backward(dout, cache)``, which returns the gradient at X and those at the weights:

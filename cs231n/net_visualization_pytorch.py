@@ -1,4 +1,4 @@
-"""Gradients at the pixels: what a network looks at, is fooled by, and dreams of.
+"""Q3, yours: gradients at the pixels, what a network looks at and is fooled by.
 
 Pictures are written as the network reads them: RGB in 0..1, minus SQUEEZENET_MEAN, over
 SQUEEZENET_STD. Any classifier that maps pictures to scores serves as the model.

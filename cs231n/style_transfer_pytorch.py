@@ -1,4 +1,4 @@
-"""Q4: losses that measure how alike two pictures are in content, style and smoothness.
+"""Q4, yours: how alike two pictures are in content, style and smoothness.
 
 Letters in shapes: N pictures, C channels of a feature map, H rows, W columns.
 """

@@ -1,9 +1,7 @@
 """The question table, read from ``questions.toml``; what students' tools need of it."""
 
-import argparse
 import ast
 import json
-import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -11,7 +9,6 @@ from pathlib import Path
 
 from cs231n.assignment import table as assignment
 from cs231n.assignment.table import Question as Question  # noqa: PLC0414 (a re-export)
-from cs231n.support.files import replacing
 from staff import markers
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,7 +39,7 @@ def given(path: str) -> list[str]:
     """
     source = (ROOT / path).read_text("utf-8")
     ids = [question.id for question in questions()]
-    written = {region.function for region in markers.regions(source, path, ids)}
+    written = {answer.function for answer in markers.answers(source, path, ids)}
 
     def names(body: Sequence[ast.stmt], scope: str) -> Iterator[str]:
         for node in body:
@@ -65,24 +62,3 @@ def table_for_students() -> str:
         path.removesuffix(".py").replace("/", "."): given(path) for path in modules
     }
     return json.dumps(table, indent=1, ensure_ascii=False) + "\n"
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run ``python -m staff table``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m staff table",
-        description="Write what students' tools need of the question table.",
-    )
-    parser.add_argument("--check", action="store_true", help="compare, write nothing")
-    args = parser.parse_args(argv)
-
-    wanted, file = table_for_students(), assignment.FILE
-    if args.check:
-        if file.is_file() and file.read_text("utf-8") == wanted:
-            return 0
-        print(f"{file} is out of date; run: python -m staff table", file=sys.stderr)
-        return 1
-    with replacing(file) as draft:
-        draft.write_bytes(wanted.encode())
-    print(file)
-    return 0

@@ -8,18 +8,19 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from cs231n import gan_pytorch
 from cs231n.support.gans import training
+from cs231n.support.gans.history import GANHistory
 from cs231n.support.gans.step import GANStep, evaluating, frozen
-from cs231n.support.gans.training import Batches, GANHistory, draw, train_gan
+from cs231n.support.gans.training import Batches, draw, train_gan
 
 NOISE = 6
 
 
-def tell(scores_real, scores_drawn):
-    return torch.exp(-scores_real / 2).mean() + torch.exp(scores_drawn / 3).mean()
+def tell(scores_real, scores_fake):
+    return torch.exp(-scores_real / 2).mean() + torch.exp(scores_fake / 3).mean()
 
 
-def please(scores_drawn):
-    return torch.exp(-scores_drawn / 2).mean()
+def please(scores_fake):
+    return torch.exp(-scores_fake / 2).mean()
 
 
 def draw_noise(N, dim):
@@ -179,8 +180,8 @@ def test_convolutions_get_their_channels_last_and_adam_is_fused():
 def test_the_penalty_is_added_and_sees_both_pictures(rng):
     seen = []
 
-    def penalty(model, real, drawn):
-        seen.append((model, real.shape, drawn.shape))
+    def penalty(model, real, fake):
+        seen.append((model, real.shape, fake.shape))
         return torch.tensor(3.0)
 
     real, losses = pictures(rng, 4), []
@@ -411,6 +412,15 @@ def test_a_killed_run_continues_with_the_same_numbers(killed, rng, tmp_path):
             assert torch.equal(value, expected)
 
 
+def test_a_run_goes_on_between_two_steps_of_the_generator(rng, tmp_path):
+    loader, file, options = batches(rng), tmp_path / "gan.npz", {"critic_steps": 3}
+    straight = train(loader, num_epochs=3, **options)
+    train(loader, num_epochs=1, checkpoint=file, **options)
+    resumed = train(loader, num_epochs=3, checkpoint=file, **options)
+    assert resumed.d_losses == straight.d_losses
+    assert resumed.g_losses == straight.g_losses
+
+
 def test_convolutions_continue_with_the_same_numbers(rng, tmp_path):
     file, loader = tmp_path / "gan.npz", batches(rng, 8)
 
@@ -453,11 +463,11 @@ def test_a_loss_that_is_nan_stops_and_keeps_the_last_good_checkpoint(
         calls.append(who)
         return loss * (torch.nan if calls.count(poisoned) == 7 else 1)
 
-    def spoiled_tell(real, drawn):
-        return spoil(tell(real, drawn), "discriminator")
+    def spoiled_tell(real, fake):
+        return spoil(tell(real, fake), "discriminator")
 
-    def spoiled_please(drawn):
-        return spoil(please(drawn), "generator")
+    def spoiled_please(fake):
+        return spoil(please(fake), "generator")
 
     D, G = networks()
     with pytest.raises(FloatingPointError) as caught:
@@ -472,15 +482,17 @@ def test_a_loss_that_is_nan_stops_and_keeps_the_last_good_checkpoint(
     assert resumed.d_losses == train(loader, networks()).d_losses
 
 
-def test_a_slope_that_is_nan_at_the_end_of_an_epoch_spoils_no_checkpoint(rng, tmp_path):
+def test_a_gradient_that_is_nan_at_the_end_of_an_epoch_spoils_no_checkpoint(
+    rng, tmp_path
+):
     file, loader, calls = tmp_path / "gan.npz", list(batches(rng)), []
 
-    def please_and_spoil(drawn):
-        calls.append(drawn)
+    def please_and_spoil(fake):
+        calls.append(fake)
         if len(calls) < 2 * len(loader):
-            return please(drawn)
-        # The root of zero: a finite loss whose slope is not.
-        return please(drawn) + (0 * drawn).sum().sqrt()
+            return please(fake)
+        # The root of zero: a finite loss whose gradient is not.
+        return please(fake) + (0 * fake).sum().sqrt()
 
     with pytest.raises(FloatingPointError) as caught:
         train(loader, networks(), losses=(tell, please_and_spoil), checkpoint=file)
@@ -498,7 +510,7 @@ def test_a_checkpoint_of_another_run_is_refused_and_changes_nothing(rng, tmp_pat
     with pytest.raises(ValueError, match="show_every was 3, is 5"):
         train(loader, (D, G), checkpoint=file, show_every=5)
     wider = nn.Sequential(nn.Flatten(), nn.Linear(784, 6), nn.Linear(6, 1))
-    with pytest.raises(ValueError, match=r"D's 1\.weight came as"):
+    with pytest.raises(ValueError, match=r"D/1\.weight came as"):
         train(loader, (wider, G), checkpoint=file)
     assert moved(D, before) == []
 
@@ -534,13 +546,13 @@ def test_with_a_loader_it_returns_pictures(rng, capsys):
 @pytest.mark.q5
 def test_without_a_loader_it_takes_the_digits_and_shows_pictures(rng, monkeypatch):
     from cs231n.embedded import digits
-    from cs231n.lab import gan_figures
+    from cs231n.support import figures
 
     x = pictures(rng, 9).numpy()
     few = digits.Digits(x, np.zeros(9, dtype=np.int64))
     shown = []
     monkeypatch.setattr(digits, "load_digits", lambda **_: (few, few))
-    monkeypatch.setattr(gan_figures, "show_digits", lambda t, _: shown.append(t))
+    monkeypatch.setattr(figures, "show_digits", lambda t, _: shown.append(t))
     assert run(show_every=2, batch_size=3, num_epochs=1) is None
     assert shown == [0, 2]
 

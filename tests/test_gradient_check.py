@@ -9,7 +9,7 @@ import types
 import numpy as np
 import pytest
 
-from cs231n import gradient_check, rnn_layers
+from cs231n import rnn_layers
 from cs231n.assignment.answers import CHECKS_MIME
 from cs231n.gradient_check import (
     LIMITS,
@@ -604,7 +604,7 @@ def test_in_a_notebook_the_numbers_reach_the_report(monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython.core.getipython", core)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     with pytest.raises(AssertionError):
-        gradient_check.check("t", {"a": (1.0, 1.0), "b": (np.nan, 1.0)}, 1e-8)
+        check("t", {"a": (1.0, 1.0), "b": (np.nan, 1.0)}, 1e-8)
     [(data, raw)] = shown
     assert raw
     assert data["text/plain"].startswith("t\n")

@@ -41,7 +41,7 @@ def digests(root: Path = ROOT) -> dict[str, dict[str, str]]:
         return {}
     table = [function for question in questions for function in question.functions]
     modules: dict[str, _Module] = {}
-    for path in dict.fromkeys(map(_file, table)):
+    for path in dict.fromkeys(f.file for f in table):
         try:
             modules[path] = _read((root / path).read_text("utf-8-sig"))
         except (OSError, ValueError):
@@ -92,8 +92,8 @@ def _digest(
     shared = {f.name for f in table if f.variant}
     if function.name in shared:
         cell_type, foreign = _CELL_TYPES[function.variant]
-    module = modules.get(_file(function))
-    made = module.form(_inside(function), cell_type) if module else None
+    module = modules.get(function.file)
+    made = module.form(function.qualname, cell_type) if module else None
     if made is None or any(foreign.search(word) for word in made[1]):
         return ""
     parts = [made[0]]
@@ -101,22 +101,8 @@ def _digest(
     for other in table:
         if (
             other.name not in (*shared, *callers)
-            and (_file(other) == _file(function) or function.name in shared)
-            and _inside(other) in made[1]
+            and (other.file == function.file or function.name in shared)
+            and other.qualname in made[1]
         ):
             parts.append(_digest(other, table, modules, callers))
     return canonical.short_digest("\0".join(parts))
-
-
-def _inside(function: Function) -> str:
-    """Return a function's dotted name within its module."""
-    parts = function.name.split(".")
-    return ".".join(
-        p for n, p in enumerate(parts) if n == len(parts) - 1 or p[0].isupper()
-    )
-
-
-def _file(function: Function) -> str:
-    """Return the file that a function is written in, from the project's root."""
-    parts = function.name.split(".")[:-1]
-    return "/".join(part for part in parts if part[:1].islower()) + ".py"

@@ -12,7 +12,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -42,6 +42,7 @@ class Stamp:
         lines: Path of a module with regions -> what ``given.lines`` says of it.
         says: Path of a module -> what ``given.says`` says of it.
         extra: Path of a notebook -> ids of cells that are worth no points.
+        moved: Path in an earlier hand-out -> where the same file lies now.
     """
 
     version: str
@@ -53,6 +54,7 @@ class Stamp:
     lines: Mapping[str, str] = field(default_factory=dict)
     says: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    moved: Mapping[str, str] = field(default_factory=dict)
 
 
 def fingerprint(content: bytes | str) -> str:
@@ -62,13 +64,16 @@ def fingerprint(content: bytes | str) -> str:
     return hashlib.sha256(plain).hexdigest()
 
 
-def take(version: str, files: Mapping[str, bytes]) -> Stamp:
+def take(
+    version: str, files: Mapping[str, bytes], moved: Mapping[str, str] | None = None
+) -> Stamp:
     """Return the stamp of a hand-out.
 
     Args:
         version: Such as ``2026.1``.
         files: Path from the hand-out's root, with slashes -> content. The stamp itself,
             if it is among them, is left out.
+        moved: Path in an earlier hand-out -> where the same file lies now.
 
     Raises:
         RegionError: If a module's box is damaged.
@@ -93,7 +98,8 @@ def take(version: str, files: Mapping[str, bytes]) -> Stamp:
             cells[path] = {cell["id"]: fingerprint(cell_text(cell)) for cell in every}
             if ids := [cell["id"] for cell in every if is_extra(cell)]:
                 extra[path] = ids
-    return Stamp(version, hashes, given_parts, cells, places, lines, says, extra)
+    parts = given_parts, cells, places, lines, says, extra
+    return Stamp(version, hashes, *parts, moved=dict(moved or {}))
 
 
 def text(content: bytes) -> str:
@@ -120,17 +126,7 @@ def cell_text(cell: Mapping[str, Any]) -> str:
 
 def write(stamp: Stamp) -> bytes:
     """Return the content of the stamp's file."""
-    facts = {
-        "format": FORMAT,
-        "version": stamp.version,
-        "files": dict(stamp.files),
-        "given": dict(stamp.given),
-        "cells": {path: dict(cells) for path, cells in stamp.cells.items()},
-        "places": {path: list(places) for path, places in stamp.places.items()},
-        "lines": dict(stamp.lines),
-        "says": dict(stamp.says),
-        "extra": {path: list(ids) for path, ids in stamp.extra.items()},
-    }
+    facts = {"format": FORMAT, **asdict(stamp)}
     return (json.dumps(facts, indent=1, sort_keys=True) + "\n").encode()
 
 
@@ -148,28 +144,28 @@ def read(content: bytes) -> Stamp:
                 "the update of the newer hand-out."
             )
         return Stamp(
-            str(facts["version"]),
-            {str(path): str(value) for path, value in facts["files"].items()},
-            {str(path): str(value) for path, value in facts["given"].items()},
-            {
-                str(path): {str(k): str(v) for k, v in cells.items()}
-                for path, cells in facts["cells"].items()
-            },
-            {
-                str(path): [str(place) for place in places]
-                for path, places in facts.get("places", {}).items()
-            },
-            {str(path): str(v) for path, v in facts.get("lines", {}).items()},
-            {str(path): str(v) for path, v in facts.get("says", {}).items()},
-            {
-                str(path): [str(cell_id) for cell_id in ids]
-                for path, ids in facts.get("extra", {}).items()
-            },
+            version=str(facts["version"]),
+            files=_texts(facts["files"]),
+            given=_texts(facts["given"]),
+            cells={path: _texts(cells) for path, cells in facts["cells"].items()},
+            places=_lists(facts.get("places", {})),
+            lines=_texts(facts.get("lines", {})),
+            says=_texts(facts.get("says", {})),
+            extra=_lists(facts.get("extra", {})),
+            moved=_texts(facts.get("moved", {})),
         )
     except StampError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StampError(f"{STAMP} is damaged: {error!r}.") from None
+
+
+def _texts(table: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in table.items()}
+
+
+def _lists(table: Mapping[str, Any]) -> dict[str, list[str]]:
+    return {name: [str(value) for value in values] for name, values in table.items()}
 
 
 def load(path: Path) -> tuple[Stamp, dict[str, bytes]]:

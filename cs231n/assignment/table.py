@@ -18,21 +18,27 @@ class Function:
     """A function that students write, or one of the two ways in which it is used.
 
     Attributes:
-        name: Its dotted path, such as ``cs231n.classifiers.rnn.CaptioningRNN.loss``.
+        module: The dotted name of its module, such as ``cs231n.classifiers.rnn``.
+        qualname: Its name within the module, such as ``CaptioningRNN.loss``.
         points: What it is worth in the first set that has its question.
         variant: Tells apart two checks of one function, such as ``lstm``; else empty.
+        tries: The module of ``cs231n.tools.check.tries`` that tries it out.
+        torch: Whether that needs torch, which takes long to import.
     """
 
-    name: str
+    module: str
+    qualname: str
     points: float
     variant: str = ""
+    tries: str = ""
+    torch: bool = False
+
+    # Whoever has a key or a name asks ``function`` for the rest, and takes none apart.
 
     @property
-    def module(self) -> str:
-        """The dotted name of the module it stands in: the path's lower case part."""
-        parts = self.name.split(".")
-        start = next((i for i, part in enumerate(parts) if part[:1].isupper()), -1)
-        return ".".join(parts[:start])
+    def name(self) -> str:
+        """The dotted path, which both variants share."""
+        return f"{self.module}.{self.qualname}"
 
     @property
     def key(self) -> str:
@@ -41,10 +47,13 @@ class Function:
 
     @property
     def short(self) -> str:
-        """What people call it: the path without its lower case modules."""
-        parts = self.key.split(".")
-        start = next((i for i, part in enumerate(parts) if part[:1].isupper()), -1)
-        return ".".join(parts[start:])
+        """What people call it: the key without the module."""
+        return self.key.removeprefix(f"{self.module}.")
+
+    @property
+    def file(self) -> str:
+        """The path of its module, from the project's root."""
+        return f"{self.module.replace('.', '/')}.py"
 
 
 @dataclass(frozen=True)
@@ -98,10 +107,16 @@ def parse(table: Mapping[str, Any]) -> tuple[Question, ...]:
             notebooks=tuple(row["notebooks"]),
             modules=tuple(row["modules"]),
             extra=tuple(row.get("extra", ())),
-            functions=tuple(Function(**entry) for entry in row["functions"]),
+            functions=tuple(_function(row, entry) for entry in row["functions"]),
         )
         for row in table["questions"]
     )
+
+
+def _function(question: Mapping[str, Any], row: Mapping[str, Any]) -> Function:
+    module, _, qualname = row["name"].partition(":")
+    known = {key: row[key] for key in ("points", "variant", "tries") if key in row}
+    return Function(module, qualname, torch=question.get("torch", False), **known)
 
 
 @cache
@@ -113,6 +128,23 @@ def questions() -> tuple[Question, ...]:
 def functions() -> tuple[Function, ...]:
     """Return every function of every question, in the order of the table."""
     return tuple(f for q in questions() for f in q.functions)
+
+
+def function(key: str) -> Function:
+    """Return the function with a key.
+
+    Args:
+        key: Its dotted path, then ``:variant`` if there is one.
+
+    Raises:
+        KeyError: If the table has none of that key.
+    """
+    return _by_key()[key]
+
+
+@cache
+def _by_key() -> dict[str, Function]:
+    return {f.key: f for f in functions()}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Extra exercise: fooling pictures that differ from the original by a bounded amount.
+"""Extra, yours: fooling pictures that differ by a bounded amount.
 
 Letters in shapes: H rows, W columns; C classes.
 """

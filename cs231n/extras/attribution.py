@@ -1,4 +1,4 @@
-"""Extra exercises: maps of the pixels that a score comes from, and which map is right.
+"""Extra, yours: maps of the pixels that a score comes from, and which is right.
 
 Letters in shapes: N pictures, H rows, W columns; C classes; S samples or steps.
 """

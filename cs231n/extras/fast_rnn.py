@@ -1,4 +1,4 @@
-"""Extra exercise, "make it fast": the captioning model with no work wasted.
+"""Extra, yours: the captioning model made fast, with no work wasted.
 
 CaptioningRNN pays for every slot of a padded minibatch. Here captions are *packed*:
 sorted by length and laid out timestep by timestep, so that finished ones drop out.

@@ -1,8 +1,8 @@
-"""A GAN that makes a classifier better: few labels, and many digits without any.
+"""Extra, yours: a GAN that makes a classifier better, of few labels and many digits.
 
-A discriminator with K scores tells K classes apart and, at once, real from drawn: a
-drawn picture is a class of its own, K + 1, whose score is always zero (Salimans et al.,
-2016). So pictures without labels teach it, too.
+A discriminator with K scores tells K classes apart and, at once, real from fake: a fake
+is a class of its own, K + 1, whose score is always zero (Salimans et al., 2016). So
+pictures without labels teach it, too.
 
 A rival needs no generator: a picture that is moved by a pixel shall get the same answer
 (consistency), and answers shall be clear, and of all classes (Springenberg, 2016). Both
@@ -17,8 +17,7 @@ Letters in shapes: M networks, N pictures, P pixels, K classes, D features.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -30,7 +29,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cs231n.embedded.digits import Digits
 from cs231n.gan_pytorch import sample_noise
-from cs231n.support.gans.step import frozen
+from cs231n.lab.study import Study
+from cs231n.support.gans.step import descend, frozen
 from cs231n.support.progress import progress_bar
 
 CLASSES, SIDE, NOISE = 10, 14, 32
@@ -50,22 +50,22 @@ METHODS = (ALONE, GENERATOR_TOO, CONSISTENCY_TOO, BOTH_TOO)
 def real_or_drawn_loss(
     logits_real: torch.Tensor, logits_drawn: torch.Tensor
 ) -> torch.Tensor:
-    """Measure how badly K class scores tell real pictures from drawn ones.
+    """Measure how badly K class scores tell real pictures from fakes.
 
     Args:
         logits_real: (..., N, K) class scores of real pictures, whatever is on them.
-        logits_drawn: (..., N, K) class scores of drawn ones.
+        logits_drawn: (..., N, K) class scores of fakes.
 
     Returns:
         loss: () minus the mean log-probability that real ones are of any of the K
-            classes, minus that of drawn ones being of the class K + 1, whose score is
-            always 0.
+            classes, minus that of fakes being of the class K + 1, whose score is always
+            0.
     """
     # TODO(extra): Write down the softmax over K + 1 scores, and simplify. logsumexp and
     # F.softplus keep scores of any size finite.
     # BEGIN SOLUTION
-    real, drawn = logits_real.logsumexp(-1), logits_drawn.logsumexp(-1)
-    loss = F.softplus(-real).mean() + F.softplus(drawn).mean()
+    real, fake = logits_real.logsumexp(-1), logits_drawn.logsumexp(-1)
+    loss = F.softplus(-real).mean() + F.softplus(fake).mean()
     # END SOLUTION
     return loss
 
@@ -73,12 +73,12 @@ def real_or_drawn_loss(
 def feature_matching_loss(
     features_real: torch.Tensor, features_drawn: torch.Tensor
 ) -> torch.Tensor:
-    """Measure how far drawn pictures' features are from real ones', on average.
+    """Measure how far fakes' features are from real pictures', on average.
 
     Args:
         features_real: (..., N, D) what the discriminator sees in real pictures; a
             target, so no gradient flows into it.
-        features_drawn: (..., N, D) what it sees in drawn ones.
+        features_drawn: (..., N, D) what it sees in fakes.
 
     Returns:
         loss: () mean over features of the squared difference of their two means.
@@ -206,52 +206,6 @@ class Pictures:
         return self.moved[:, 4]
 
 
-@dataclass(frozen=True)
-class Study:
-    """How well networks read digits that they never saw.
-
-    Attributes:
-        labels: Numbers of labelled digits.
-        accuracies: Method -> (len(labels), runs) shares read right.
-    """
-
-    labels: tuple[int, ...]
-    accuracies: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-
-    def mean(self, method: str) -> NDArray[np.float64]:
-        """Return the mean over runs, for each number of labels."""
-        means: NDArray[np.float64] = self.accuracies[method].mean(axis=1)
-        return means
-
-    def error(self, method: str) -> NDArray[np.float64]:
-        """Return the mean's standard error: what an error bar shows, either way."""
-        values = self.accuracies[method]
-        errors: NDArray[np.float64] = values.std(axis=1, ddof=1) / np.sqrt(
-            values.shape[1]
-        )
-        return errors
-
-    def gap(self, better: str, worse: str) -> NDArray[np.float64]:
-        """Return what lies between two methods' error bars; negative if they overlap.
-
-        Args:
-            better: The method that should be better.
-            worse: The other one.
-        """
-        low = self.mean(better) - self.error(better)
-        return low - (self.mean(worse) + self.error(worse))
-
-    def table(self) -> str:
-        """Return means and standard errors in percent, a line for each method."""
-        width = max(map(len, self.accuracies))
-        lines = [f"{'labels':{width}}" + "".join(f"{n:>14}" for n in self.labels)]
-        for method in self.accuracies:
-            pairs = zip(self.mean(method), self.error(method), strict=True)
-            cells = [f"{100 * m:.1f} ± {100 * e:.1f} %" for m, e in pairs]
-            lines.append(f"{method:{width}}" + "".join(f"{c:>14}" for c in cells))
-        return "\n".join(lines)
-
-
 def run_study(
     train: Digits,
     held_out: Digits,
@@ -348,8 +302,8 @@ def _learn(
         for known, names, seen in _batches(pictures, labelled, sum(views), steps):
             parts = [known, *seen]
             if generator:
-                drawn = G(_noise(M))
-                parts.append(drawn.detach())
+                fake = G(_noise(M))
+                parts.append(fake.detach())
             sizes = [part.shape[1] for part in parts]
             features = D.features(torch.cat(parts, 1))
             scores = D.scores(features).split(sizes, 1)
@@ -359,12 +313,12 @@ def _learn(
             if generator:
                 real = torch.cat(scores[:-1], 1)
                 loss = loss + real_or_drawn_loss(real, scores[-1])
-            _descend(M * loss, D_solver)
+            descend(M * loss, D_solver)
             if generator:
                 target = torch.split(features, sizes, 1)[1]
                 with frozen(D):
-                    loss = feature_matching_loss(target, D.features(drawn))
-                    _descend(M * loss, G_solver)
+                    loss = feature_matching_loss(target, D.features(fake))
+                    descend(M * loss, G_solver)
             average.update_parameters(D)
             bar.update()
     return cast(Discriminators, average.module).eval()
@@ -395,12 +349,6 @@ def _unlabelled_loss(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 
 def _noise(M: int) -> torch.Tensor:
     return sample_noise(M * UNLABELLED, NOISE).view(M, UNLABELLED, NOISE)
-
-
-def _descend(loss: torch.Tensor, solver: torch.optim.Optimizer) -> None:
-    solver.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    solver.step()
 
 
 def _accuracy(D: Discriminators, pictures: Pictures) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Extra exercises of Q4: other ways to paint with the same losses.
+"""Extra, yours: other ways to paint with the same losses.
 
 Letters in shapes: N pictures, C channels of a feature map, H rows, W columns.
 """

@@ -268,9 +268,8 @@ def _report(
 def _by_title() -> dict[str, list[table.Function]]:
     """Return every function by what titles call it; two may share a name."""
     found: dict[str, list[table.Function]] = {}
-    for question in table.questions():
-        for function in question.functions:
-            found.setdefault(function.short.partition(":")[0], []).append(function)
+    for function in table.functions():
+        found.setdefault(function.qualname, []).append(function)
     return found
 
 
@@ -283,7 +282,7 @@ def _named_in(title: str) -> str:
         variants = [f for f in functions if f.variant and f.variant in said]
         if variants:
             return variants[0].short
-        used = [f for f in functions if f.name.rpartition(".")[0] in sys.modules]
+        used = [f for f in functions if f.module in sys.modules]
         chosen = (used or functions)[0]
         elsewhere = any(f.name != chosen.name for f in functions)
         return chosen.name if elsewhere else chosen.short

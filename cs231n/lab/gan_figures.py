@@ -6,14 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n.extras.semi_supervised import Study
 from cs231n.lab.gan_metrics import Quality
-from cs231n.support.figures import PALETTE, show
-from cs231n.support.gans.training import GANHistory
+from cs231n.lab.study import Study
+from cs231n.support.figures import GAP, PALETTE, show, show_strip, tile
+from cs231n.support.gans.history import GANHistory
 
 Array = NDArray[Any]
-
-GAP = 2  # pixels between digits
 
 
 def show_images(images: Array) -> None:
@@ -29,37 +27,6 @@ def show_images(images: Array) -> None:
     pixels = (pixels - low) / (high - low or 1)
     columns = int(np.ceil(len(pixels) ** 0.5))
     show_strip(tile(pixels, columns), f"A grid of {len(images)} gray pictures.", 4)
-
-
-def show_digits(iteration: int, images: Array) -> None:
-    """Show what a generator draws at some iteration.
-
-    Args:
-        iteration: Which.
-        images: (N, 784) scaled pictures.
-    """
-    columns = int(np.ceil(len(images) ** 0.5))
-    grid = tile((np.asarray(images).reshape(-1, 28, 28) + 1) / 2, columns)
-    show_strip(grid, f"{len(images)} digits drawn at iteration {iteration}.", 4)
-
-
-def tile(pictures: Array, columns: int) -> Array:
-    """Put pictures into one, row by row.
-
-    Args:
-        pictures: (N, H, W) from 0 to 1.
-        columns: Pictures in a row.
-
-    Returns:
-        One gray picture, 0 (ink) to 255 (paper), white where there is none.
-    """
-    N, H, W = pictures.shape
-    rows = -(-N // columns)
-    grid = np.zeros((rows * (H + GAP) - GAP, columns * (W + GAP) - GAP))
-    for n, picture in enumerate(pictures):
-        top, left = n // columns * (H + GAP), n % columns * (W + GAP)
-        grid[top : top + H, left : left + W] = picture.clip(0, 1)
-    return (255 * (1 - grid)).round().astype(np.uint8)
 
 
 def show_training(
@@ -85,23 +52,6 @@ def show_training(
     axis.set_ylabel("iteration")
     axis.set_xticks([])
     axis.spines[:].set_visible(False)
-    show(figure, alt)
-
-
-def show_strip(grid: Array, alt: str, width: float = 9) -> None:
-    """Show a picture that tile made.
-
-    Args:
-        grid: (H, W) gray picture, 0 to 255.
-        alt: What it shows.
-        width: Of the figure, in inches.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, width * grid.shape[0] / grid.shape[1]))
-    axis = figure.add_axes((0, 0, 1, 1))
-    axis.imshow(grid, cmap="gray", vmin=0, vmax=255)
-    axis.set_axis_off()
     show(figure, alt)
 
 

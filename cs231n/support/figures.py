@@ -15,6 +15,7 @@ Array = NDArray[Any]
 
 # Colours that stay apart for colour-blind readers (Okabe and Ito, 2008).
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GAP = 2  # pixels between the pictures of a tile
 
 
 def show(figure: "Figure", alt: str) -> None:
@@ -78,6 +79,54 @@ def show_pictures(
             va="top",
         )
     show(figure, alt)
+
+
+def tile(pictures: Array, columns: int) -> Array:
+    """Put pictures into one, row by row.
+
+    Args:
+        pictures: (N, H, W) from 0 to 1.
+        columns: Pictures in a row.
+
+    Returns:
+        One gray picture, 0 (ink) to 255 (paper), white where there is none.
+    """
+    N, H, W = pictures.shape
+    rows = -(-N // columns)
+    grid = np.zeros((rows * (H + GAP) - GAP, columns * (W + GAP) - GAP))
+    for n, picture in enumerate(pictures):
+        top, left = n // columns * (H + GAP), n % columns * (W + GAP)
+        grid[top : top + H, left : left + W] = picture.clip(0, 1)
+    return (255 * (1 - grid)).round().astype(np.uint8)
+
+
+def show_strip(grid: Array, alt: str, width: float = 9) -> None:
+    """Show a picture that tile made.
+
+    Args:
+        grid: (H, W) gray picture, 0 to 255.
+        alt: What it shows.
+        width: Of the figure, in inches.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, width * grid.shape[0] / grid.shape[1]))
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.imshow(grid, cmap="gray", vmin=0, vmax=255)
+    axis.set_axis_off()
+    show(figure, alt)
+
+
+def show_digits(iteration: int, images: Array) -> None:
+    """Show what a generator draws at some iteration.
+
+    Args:
+        iteration: Which.
+        images: (N, 784) scaled pictures.
+    """
+    columns = int(np.ceil(len(images) ** 0.5))
+    grid = tile((np.asarray(images).reshape(-1, 28, 28) + 1) / 2, columns)
+    show_strip(grid, f"{len(images)} digits drawn at iteration {iteration}.", 4)
 
 
 def plot_losses(

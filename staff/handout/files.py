@@ -14,6 +14,7 @@ from staff import convert, markers
 from staff.questions import Question
 
 ALLOWED = "staff/student/files.txt"
+MOVED = "staff/student/moved.toml"
 _NEVER = ("staff/", "benchmarks/", "build/", ".git/")  # whatever the list says
 _NAME = re.compile(r"[A-Za-z0-9._/-]+")
 _TEXT = {".h", ".md", ".py", ".pyx", ".sh", ".toml", ".txt", ".json", ""}
@@ -93,7 +94,9 @@ def collect(root: Path, table: Sequence[Question], keep: str = "") -> dict[str, 
     if problems:
         raise HandoutError("\n".join(problems))
     version = tomllib.loads(files["pyproject.toml"].decode())["project"]["version"]
-    files[stamp.STAMP] = stamp.write(stamp.take(version, files))
+    moved = root / MOVED
+    places = tomllib.loads(moved.read_text("utf-8")) if moved.is_file() else {}
+    files[stamp.STAMP] = stamp.write(stamp.take(version, files, places))
     return dict(sorted(files.items()))
 
 

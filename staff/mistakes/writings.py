@@ -9,12 +9,12 @@ import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from graphlib import TopologicalSorter
 
-from staff.questions import ROOT
-
-BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
-# A module is run again when one that it takes names from is.
-_TAKEN_FROM = {"cs231n.classifiers.rnn": ["cs231n.rnn_layers"]}
+from cs231n.assignment import regions
+from cs231n.assignment.table import function, functions
+from staff import markers
+from staff.questions import ROOT, questions
 
 
 class WritingError(ValueError):
@@ -22,48 +22,29 @@ class WritingError(ValueError):
 
 
 @cache
-def region(source: str, name: str) -> tuple[int, int]:
-    """Find what stands between the solution markers of a function.
+def place(source: str, name: str) -> markers.Answer:
+    """Find the answer in a function.
 
     Args:
         source: A module's text.
         name: The function, such as ``CaptioningRNN.loss``.
 
-    Returns:
-        The first line of the answer and the one behind its last, counted from 0.
-
     Raises:
-        WritingError: If there is no such function, or not one region in it.
+        WritingError: If there is not one answer in it.
+        MarkerError: If the module's markers break the grammar.
     """
-    node: ast.AST = ast.parse(source)
-    for part in name.split("."):
-        found = [
-            child
-            for child in ast.iter_child_nodes(node)
-            if isinstance(child, ast.FunctionDef | ast.ClassDef) and child.name == part
-        ]
-        if len(found) != 1:
-            raise WritingError(f"{name}: found {len(found)} times in the module.")
-        (node,) = found
-    assert isinstance(node, ast.FunctionDef)
-    lines = source.splitlines()
-    end = node.end_lineno or node.lineno
-    # Comments at the end belong to the function as well, but not to its node.
-    while end < len(lines) and lines[end].strip().startswith("#"):
-        end += 1
-    inside = range(node.lineno, end)
-    begins = [i for i in inside if lines[i].strip() == BEGIN]
-    ends = [i for i in inside if lines[i].strip() == END]
-    if len(begins) != 1 or len(ends) != 1:
-        raise WritingError(f"{name}: one solution region is wanted in it.")
-    return begins[0] + 1, ends[0]
+    ids = [question.id for question in questions()]
+    found = [a for a in markers.answers(source, name, ids) if a.function == name]
+    if len(found) != 1:
+        raise WritingError(f"{name}: one answer is wanted in it, {len(found)} are.")
+    return found[0]
 
 
 def answer(source: str, name: str) -> str:
     """Return a function's answer, without its indentation."""
-    start, stop = region(source, name)
-    lines = source.splitlines(keepends=True)
-    return textwrap.dedent("".join(lines[start:stop]))
+    found = place(source, name)
+    lines = regions.split(source)
+    return textwrap.dedent("".join(lines[found.begin : found.end - 1]))
 
 
 def with_answer(source: str, name: str, body: str) -> str:
@@ -74,11 +55,11 @@ def with_answer(source: str, name: str, body: str) -> str:
         name: The function.
         body: Its new answer, without indentation.
     """
-    start, stop = region(source, name)
-    lines = source.splitlines(keepends=True)
-    marker = lines[start - 1]
-    indent = marker[: len(marker) - len(marker.lstrip())]
-    return "".join([*lines[:start], textwrap.indent(body, indent), *lines[stop:]])
+    found = place(source, name)
+    lines = regions.split(source)
+    indent = lines[found.begin - 1].partition("#")[0]
+    lines[found.begin : found.end - 1] = [textwrap.indent(body, indent)]
+    return "".join(lines)
 
 
 def edited(body: str, edits: list[list[str]]) -> str:
@@ -118,11 +99,11 @@ def sources(
     """
     found: dict[str, str] = {}
     for name, body in answers.items():
-        module, inner = split(name)
-        source = found.get(module) or solved(module)
-        found[module] = with_answer(source, inner, body)
+        written = function(name)
+        source = found.get(written.module) or solved(written.module)
+        found[written.module] = with_answer(source, written.qualname, body)
     for name, text in (helpers or {}).items():
-        module, _ = split(name)
+        module = function(name).module
         found[module] = f"{found.get(module) or solved(module)}\n\n{text}"
     return found
 
@@ -141,11 +122,24 @@ def rewritten(
         yield
 
 
-def split(name: str) -> tuple[str, str]:
-    """Part a dotted name into its module and what lies in it."""
-    parts = name.split(".")
-    depth = next((i for i, p in enumerate(parts) if p[:1].isupper()), len(parts) - 1)
-    return ".".join(parts[:depth]), ".".join(parts[depth:])
+@cache
+def takers() -> dict[str, set[str]]:
+    """Return each module that takes names from others of the students', and those.
+
+    Givers come before takers.
+    """
+    modules = dict.fromkeys(f.module for f in functions())
+    givers = {
+        module: {
+            node.module
+            for node in ast.walk(ast.parse(solved(module)))
+            if isinstance(node, ast.ImportFrom) and node.module in modules
+        }
+        for module in modules
+    }
+    return {
+        module: givers[module] for module in TopologicalSorter(givers).static_order()
+    }
 
 
 @contextmanager
@@ -156,10 +150,11 @@ def loaded(modules: Mapping[str, str]) -> Iterator[None]:
         modules: Module's dotted name -> its text.
     """
     texts = dict(modules)
-    for taker, givers in _TAKEN_FROM.items():
-        if taker not in texts and any(giver in texts for giver in givers):
+    # A module is run again when one that it takes names from is.
+    for taker, givers in takers().items():
+        if taker not in texts and givers & texts.keys():
             texts[taker] = solved(taker)
-    order = sorted(texts, key=lambda name: name in _TAKEN_FROM)
+    order = [name for name in takers() if name in texts]
     # All of them before the first is replaced, or they would take names from it.
     before = {name: importlib.import_module(name) for name in order}
     try:

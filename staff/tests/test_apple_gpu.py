@@ -20,10 +20,10 @@ from cs231n.gan_pytorch import (
     ls_generator_loss,
     sample_noise,
 )
+from cs231n.lab.class_visualization import create_class_visualization
 from cs231n.lab.painting import Features, make_objective, noise_like, paint
 from cs231n.net_visualization_pytorch import (
     compute_saliency_maps,
-    create_class_visualization,
     make_fooling_image,
     preprocess,
 )

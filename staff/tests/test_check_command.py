@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,13 +17,13 @@ from cs231n.tools.check.bench import Bench
 from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.tries.layers import PAIRS
 from cs231n.tools.check.verdict import judge
-from staff.mistakes.writings import answer, rewritten, solved, split, with_answer
+from staff.mistakes.writings import answer, rewritten, solved, with_answer
 from staff.questions import ROOT
 
 FUNCTIONS = {f.key: f for q in questions() for f in q.functions}
 NAMES = sorted({f.name for f in FUNCTIONS.values()})
 STUBS = {
-    name: f'raise NotImplementedError("{split(name)[1]}: yours to write")\n'
+    name: f'raise NotImplementedError("{FUNCTIONS[name].qualname}: yours to write")\n'
     for name in NAMES
 }
 
@@ -39,15 +40,15 @@ def states(answers, among=FUNCTIONS):
 def siblings(name):
     """Return the keys of functions whose modules have to do with one another."""
     near = {"cs231n.classifiers.rnn": "cs231n.rnn_layers"}
-    module = split(name)[0]
+    module = FUNCTIONS[name].module
     return [
         k
         for k, f in FUNCTIONS.items()
-        if near.get(split(f.name)[0], split(f.name)[0]) == near.get(module, module)
+        if near.get(f.module, f.module) == near.get(module, module)
     ]
 
 
-@pytest.mark.parametrize("name", NAMES, ids=lambda name: ".".join(split(name))[7:])
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: name[7:])
 def test_one_answer_in_an_empty_tree_moves_exactly_its_own_points(name):
     stubs = {other: stub for other, stub in STUBS.items() if other != name}
     found = states(stubs, siblings(name))
@@ -57,7 +58,7 @@ def test_one_answer_in_an_empty_tree_moves_exactly_its_own_points(name):
     assert set(found.values()) <= {"done", "not started"}
 
 
-@pytest.mark.parametrize("name", NAMES, ids=lambda name: ".".join(split(name))[7:])
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: name[7:])
 def test_one_answer_taken_away_costs_exactly_its_own_points(name):
     found = states({name: STUBS[name]}, siblings(name))
     assert {k for k, state in found.items() if state != "done"} == {
@@ -207,12 +208,10 @@ def tree(tmp_path):
     """Return a copy of the package, without data."""
 
     def data(folder, names):
-        return [
-            n
-            for n in names
-            if n == "__pycache__"
-            or (folder.endswith("datasets") and not n.endswith(".py"))
-        ]
+        if not folder.endswith("datasets"):
+            return ["__pycache__"]
+        code = [n for n in names if (Path(folder) / n / "__init__.py").is_file()]
+        return [n for n in names if not n.endswith(".py") and n not in code]
 
     shutil.copytree(ROOT / "cs231n", tmp_path / "a tree" / "cs231n", ignore=data)
     return tmp_path / "a tree"
@@ -220,9 +219,9 @@ def tree(tmp_path):
 
 def fill(tree, answers):
     for name, body in answers.items():
-        module, inner = split(name)
-        file = tree / f"{module.replace('.', '/')}.py"
-        file.write_text(with_answer(file.read_text("utf-8"), inner, body), "utf-8")
+        file = tree / FUNCTIONS[name].file
+        changed = with_answer(file.read_text("utf-8"), FUNCTIONS[name].qualname, body)
+        file.write_text(changed, "utf-8")
 
 
 def run(tree, *words):

@@ -83,7 +83,7 @@ def test_a_folder_that_was_removed_is_no_hindrance(student, tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()
     script = f"cd '{gone}' && rmdir '{gone}' && '{sys.executable}' -c 'import sys; "
-    script += f'sys.path.insert(0, "{student}"); from cs231n import commands; '
+    script += f'sys.path.insert(0, "{student}"); from cs231n.support import commands; '
     script += f'print(commands.clear_the_way("{student}"))\''
     done = run(["bash", "-c", script], tmp_path)
     assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -1,6 +1,5 @@
 """What README promises is there, and the frame's parts agree with one another."""
 
-import fnmatch
 import os
 import re
 import shutil
@@ -11,6 +10,7 @@ import tomllib
 
 import pytest
 
+from staff import pages
 from staff.questions import ROOT, questions
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -22,37 +22,35 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-def file_map():
-    """Return every path of README's map, folders with a slash at the end."""
-    paths, parent = [], ""
-    for line in blocks("text")[-1].splitlines():
-        name = line.split()[0]
-        if not line.startswith(" "):
-            parent = name if name.endswith("/") else ""
-            paths.append(name)
-        else:
-            paths.append(parent + name)
-    return paths
+def test_what_is_made_of_the_table_is_up_to_date():
+    assert pages.main(["--check"]) == 0
 
 
-@pytest.mark.parametrize("path", [p for p in file_map() if p != "build/"])
-def test_every_path_of_the_map_exists(path):
-    assert list(ROOT.glob(path.rstrip("/"))), path
-    if path.endswith("/"):
-        assert (ROOT / path).is_dir()
+def test_the_page_of_the_package_leaves_no_file_or_folder_out():
+    listed = re.findall(r"`(?:python -m cs231n\.)?([\w/.]+)`", pages.package_page())
+    found = {path.name for path in (ROOT / "cs231n").glob("*.py")} - {"__init__.py"}
+    commands = {f"{name}.py" for name in pages.COMMANDS}
+    assert found - commands <= set(listed)
+    assert set(pages.COMMANDS) <= set(listed)
+    folders = {p.parent.name for p in (ROOT / "cs231n").glob("*/__init__.py")}
+    assert {f"{name}/" for name in folders} <= set(listed)
 
 
-def test_the_map_leaves_no_module_or_notebook_out():
-    listed = file_map()
-    found = [
-        path.relative_to(ROOT).as_posix()
-        for pattern in ("cs231n/**/*.py", "*.ipynb", "*.py", "*.sh", "*.toml", "*.txt")
-        for path in ROOT.glob(pattern)
-        if path.name != "__init__.py"
+def test_the_map_names_what_is_there():
+    names = [
+        line.split()[0] for line in blocks("text")[-1].splitlines() if line[:1] != " "
     ]
+    assert [n for n in names if n != "build/" and not list(ROOT.glob(n))] == []
 
-    missing = [p for p in found if not any(fnmatch.fnmatch(p, q) for q in listed)]
-    assert missing == []
+
+def test_entries_of_the_package_are_few():
+    ignored = {"__pycache__"}
+    found = {
+        path.name
+        for path in (ROOT / "cs231n").iterdir()
+        if path.name not in ignored and path.suffix not in {".so", ".pyd", ".c"}
+    }
+    assert len(found) <= 33, sorted(found)
 
 
 def test_files_that_prose_names_exist():
@@ -65,30 +63,6 @@ def test_files_that_prose_names_exist():
 @pytest.mark.parametrize("edition", ["2017", "2016"])
 def test_points_add_up_to_a_hundred(edition):
     assert sum(q.points.get(edition, 0) for q in questions()) == 100
-
-
-def test_the_tables_of_questions_say_what_the_one_table_says():
-    rows = re.findall(
-        r"^\| (Q[\w-]+) \| (.+?) \| (\d+) \| `([\w-]+)` \| (\w+) \|$",
-        README,
-        re.MULTILINE,
-    )
-
-    expected = []
-    for question in questions():
-        (notebook,) = question.notebooks
-        points = question.points.get("2017", question.points.get("2016"))
-        there = (ROOT / f"{notebook}.ipynb").exists()
-        state = "ready" if there else "coming"
-        expected.append((question.id, question.title, str(points), notebook, state))
-    assert rows == expected
-    first, second, *_ = questions()
-    for question, said in [
-        (first, r"gave (\d+) points for Q1"),
-        (second, r"and (\d+) for"),
-    ]:
-        (points,) = re.findall(said, " ".join(README.split()))
-        assert int(points) == question.points["2016"]
 
 
 def test_what_a_ready_question_needs_is_there():

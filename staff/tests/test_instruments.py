@@ -11,10 +11,10 @@ from cs231n.tools.check import marks
 from cs231n.tools.check.bench import Bench
 from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.verdict import is_done
+from staff.judging.instruments import Job, cells, opinions, question_of
 from staff.mistakes import fingerprints
-from staff.mistakes.fingerprints import answers_of, answers_with, bank
-from staff.mistakes.instruments import Job, cells, opinions, question_of
-from staff.mistakes.writings import rewritten, sources
+from staff.mistakes.bank import answers_of, answers_with, bank
+from staff.mistakes.writings import rewritten, sources, takers
 from staff.questions import ROOT
 
 DATA = ROOT / "cs231n" / "datasets"
@@ -97,14 +97,14 @@ def test_some_of_the_bank_is_judged_alike_by_all_three():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("way", ["right", "wrong"])
 @pytest.mark.parametrize("key", FUNCTIONS)
-def test_all_of_the_bank_is_judged_alike_by_all_three(key, tell):
-    chosen = list(cases(FUNCTIONS[key]))
+def test_all_of_the_bank_is_judged_alike_by_all_three(key, way, tell):
+    chosen = [c for c in cases(FUNCTIONS[key]) if c[2] == (way == "right")]
     assert disagreements(chosen) == {}
-    right = sum(r for *_, r in chosen)
     tell(
-        f"{FUNCTIONS[key].short}: {right} right ways accepted and "
-        f"{len(chosen) - right} wrong ones rejected by check, tests and notebook"
+        f"{FUNCTIONS[key].short}: {len(chosen)} {way} ways "
+        f"{'accepted' if way == 'right' else 'rejected'} by check, tests and notebook"
     )
 
 
@@ -184,9 +184,8 @@ def test_right_and_wrong_ways_lie_far_apart(tell):
 @pytest.mark.parametrize("key", FUNCTIONS)
 def test_no_seed_rejects_what_is_right_or_passes_what_is_wrong(key):
     function = FUNCTIONS[key]
-    needed = [f for f in functions() if f.module == function.module]
-    if "classifiers" in function.module:
-        needed += [f for f in functions() if "rnn_layers" in f.module]
+    near = {function.module, *takers()[function.module]}
+    needed = [f for f in functions() if f.module in near]
     records = [
         marks.Records(seed, {f.key: fingerprints.right(f, seed) for f in needed})
         for seed in range(SEEDS)

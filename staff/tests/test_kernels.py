@@ -108,12 +108,22 @@ def test_other_numbers_are_a_type_error(kind):
         lambda: im2col_cython(np.ones((1, 1, 3, 3)), 4, 1, 0, 1),
         lambda: im2col_cython(np.ones((1, 1, 3, 3)), 2, 2, 0, 0),
         lambda: im2col_cython(np.ones((1, 1, 3, 3)), 2, 2, -1, 1),
+        lambda: im2col_cython(np.ones((1, 1, 0, 3)), 1, 1, 1, 1),
         lambda: im2col_cython(np.ones((1, 1, 3)), 2, 2, 0, 1),
         lambda: col2im_cython(np.ones((4, 5)), 1, 1, 3, 3, 2, 2, 0, 1),
         lambda: col2im_cython(np.ones((4, 4)), -1, -1, 3, 3, 2, 2, 0, 1),
         lambda: col2im_6d_cython(np.ones((1, 2, 2, 1, 2, 3)), 1, 1, 3, 3, 2, 2, 0, 1),
     ],
-    ids=["large-field", "stride", "pad", "axes", "columns", "negative", "six-axes"],
+    ids=[
+        "large-field",
+        "stride",
+        "pad",
+        "no-rows",
+        "axes",
+        "columns",
+        "negative",
+        "six-axes",
+    ],
 )
 def test_sizes_that_do_not_fit_are_errors_and_never_a_crash(call):
     with pytest.raises(ValueError, match=r"\w{4}"):
@@ -320,17 +330,18 @@ def run(code, tmp_path=None, **variables):
     )
 
 
-CONVOLVE = """
+IMPORT = "from cs231n.support.kernels import compiled"
+CONVOLVE = f"""
 import warnings
 import numpy as np
-from cs231n import compiled
+{IMPORT}
 from cs231n.fast_layers import conv_forward_fast, im2col_cython
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     for _ in range(3):
         out, _ = conv_forward_fast(
             np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), np.zeros(1),
-            {"stride": 1, "pad": 0},
+            {{"stride": 1, "pad": 0}},
         )
     im2col_cython(np.ones((1, 1, 3, 3)), 2, 2, 0, 1)
 print(compiled.kernels() is None, out.ravel().tolist(), len(caught))
@@ -365,8 +376,28 @@ def test_kernels_of_another_version_are_not_taken(tmp_path):
         ignore=shutil.ignore_patterns("*.so", "*.pyd", "*.c", "datasets"),
     )
     (tmp_path / "cs231n" / "im2col_cython.py").write_text("VERSION = 0\n")
-    done = run("from cs231n import compiled; print(compiled.kernels())", tmp_path)
+    done = run(f"{IMPORT}; print(compiled.kernels())", tmp_path)
     assert done.stdout == "None\n", done.stderr
+
+
+def build(tree, folder=".", **variables):
+    """Copy the package to a folder and build its kernels there."""
+    shutil.copy(ROOT / "setup.py", tree)
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    shutil.copytree(
+        ROOT / "cs231n",
+        tree / "cs231n",
+        ignore=shutil.ignore_patterns(
+            "*.so", "*.pyd", "*.c", "datasets", "__pycache__"
+        ),
+    )
+    subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--inplace"],
+        cwd=tree / folder,
+        env=os.environ | variables,
+        check=True,
+        capture_output=True,
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names of files differ")
@@ -378,20 +409,47 @@ def test_the_classic_command_builds_in_place(folder, tmp_path, monkeypatch):
     else:
         monkeypatch.setenv("CC", "/bin/false")
         folder = "."
-    shutil.copy(ROOT / "setup.py", tmp_path)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    shutil.copytree(
-        ROOT / "cs231n",
-        tmp_path / "cs231n",
-        ignore=shutil.ignore_patterns("*.so", "*.c", "datasets", "__pycache__"),
-    )
-    subprocess.run(
-        [sys.executable, "setup.py", "build_ext", "--inplace"],
-        cwd=tmp_path / folder,
-        check=True,
-        capture_output=True,
-    )
+    build(tmp_path, folder)
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     assert (tmp_path / "cs231n" / f"im2col_cython{suffix}").exists() == compiler
-    code = "from cs231n import compiled; print(compiled.kernels() is not None)"
+    code = f"{IMPORT}; print(compiled.kernels() is not None)"
     assert run(code, tmp_path).stdout == f"{compiler}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    sys.platform != "linux" or not shutil.which("gcc"), reason="needs gcc's sanitizers"
+)
+def test_no_kernel_reads_or_writes_beside_its_arrays(tmp_path):
+    """Run the kernels' tests with checks of every address and of undefined behaviour.
+
+    Any slip ends the program.
+    """
+    checks = "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+    build(tmp_path, CC="gcc", CFLAGS=f"{checks} -O1 -g", LDFLAGS=checks)
+    shutil.copytree(ROOT / "tests", tmp_path / "tests")
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    shutil.copy(__file__, tmp_path / "tests")
+    preloaded = [
+        subprocess.check_output(["gcc", f"-print-file-name={name}"], text=True).strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    variables = {
+        "LD_PRELOAD": ":".join(preloaded),
+        # Python itself keeps memory to the end, which is no leak of ours.
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "PYTHONMALLOC": "malloc",
+    }
+    files = ["tests/test_fast_layers.py", "tests/test_kernels.py"]
+    # Programs that are started would be checked as well, for nothing.
+    command = ["-m", "pytest", "-q", "-k", "not without_kernels and not variable"]
+    done = subprocess.run(
+        [sys.executable, *command, "-p", "no:cacheprovider", *files],
+        cwd=tmp_path,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert " passed" in done.stdout

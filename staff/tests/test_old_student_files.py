@@ -311,7 +311,8 @@ def jitter(X, ox, oy):
 PIXELS_NOTEBOOK = """
 import numpy as np
 import torch
-from cs231n import adversarial, attribution, style_painting, style_extras
+from cs231n.extras import adversarial, attribution, style_extras
+from cs231n.lab import painting
 from cs231n.lab.class_visualization import create_class_visualization
 from cs231n.net_visualization_pytorch import *
 from cs231n.style_transfer_pytorch import preprocess as resized
@@ -453,7 +454,9 @@ def test_given_modules_need_nothing_else_of_a_file_of_2020(replaced, tmp_path):
 
 
 def test_other_questions_do_not_need_a_file_that_is_broken(tmp_path):
-    needs_nothing = "from cs231n import adversarial, style_painting; print('well')"
+    needs_nothing = (
+        "import cs231n.extras.adversarial, cs231n.lab.painting; print('well')"
+    )
     broken = {"net_visualization_pytorch.py": "def compute_saliency_maps(:\n"}
     done = run_the_notebook(tmp_path, broken, needs_nothing)
     assert (done.stderr, done.stdout) == ("", "well\n")

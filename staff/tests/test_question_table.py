@@ -6,24 +6,39 @@ import re
 import pytest
 
 from cs231n.assignment import table as assignment
-from staff import questions as table
+from staff import pages
 from staff.questions import ROOT, questions
 
 
 def test_the_students_copy_is_what_the_table_makes():
-    assert assignment.FILE.read_text("utf-8") == table.table_for_students()
     assert assignment.questions() == questions()
 
 
 def test_a_copy_that_is_out_of_date_is_noticed(tmp_path, monkeypatch, capsys):
     old = tmp_path / "assignment.json"
     monkeypatch.setattr(assignment, "FILE", old)
-    assert table.main(["--check"]) == 1
+    assert pages.main(["--check"]) == 1
     assert "python -m staff table" in capsys.readouterr().err
-    assert table.main([]) == 0
-    assert table.main(["--check"]) == 0
+    assert pages.main([]) == 0
+    assert pages.main(["--check"]) == 0
     old.write_text(old.read_text("utf-8").replace('"points": 8', '"points": 9'))
-    assert table.main(["--check"]) == 1
+    assert pages.main(["--check"]) == 1
+
+
+def test_every_file_of_the_students_says_so_in_its_first_words():
+    files = dict.fromkeys(f for q in questions() for f in (*q.modules, *q.extra))
+    for file in files:
+        assert pages.summary(ROOT / file).startswith(pages.yours(file)), file
+
+
+def test_a_page_asks_for_known_parts_only():
+    text = "<!-- made: questions 2017 -->\nold\n<!-- /made -->\n"
+    made = pages.filled(text)
+    assert "Style transfer | 15 |" in made
+    assert "old" not in made
+    assert pages.filled(made) == made
+    with pytest.raises(KeyError):
+        pages.filled("<!-- made: nothing -->\n<!-- /made -->")
 
 
 def marked(source):
@@ -47,11 +62,5 @@ def test_every_function_has_its_todo_and_every_todo_its_function(question):
     for path in question.modules:
         if not (ROOT / path).is_file():
             continue
-        module = path.removesuffix(".py").replace("/", ".") + "."
-        named = {
-            f.name.removeprefix(module)
-            for q in questions()
-            for f in q.functions
-            if f.name.startswith(module)
-        }
+        named = {f.qualname for q in questions() for f in q.functions if f.file == path}
         assert named == marked((ROOT / path).read_text("utf-8"))

@@ -15,7 +15,7 @@ from cs231n.assignment import regions, table
 from cs231n.assignment.stamp import is_extra
 from staff import markers
 from staff.environment import interpreter
-from staff.handout import build
+from staff.handout import archive as packing
 from staff.questions import ROOT
 from staff.tests.student_folder import handout_files, solved_module, stand_ins
 
@@ -82,9 +82,7 @@ class Student:
 
 def place(function):
     """Return a function's file and its qualified name."""
-    parts = function.name.split(".")
-    at = next((n for n, p in enumerate(parts) if p[:1].isupper()), len(parts) - 1)
-    return "/".join(parts[:at]) + ".py", ".".join(parts[at:])
+    return function.file, function.qualname
 
 
 def written_so_far(functions, key_of=place):
@@ -103,10 +101,10 @@ POINTS = {f.key: f.points for q in QUESTIONS for f in q.functions}
 
 def unpack(folder):
     archive = folder.parent / "assignment3-handout.zip"
-    build.pack(handout_files(), archive)
+    packing.pack(handout_files(), archive)
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(folder)
-    return folder / build.TOP
+    return folder / packing.TOP
 
 
 def hand_in(student):

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -17,7 +18,7 @@ from cs231n.assignment import regions, stamp
 from cs231n.support import files
 from cs231n.tools.update import command as update
 from cs231n.tools.update import merge
-from staff.handout import build
+from staff.handout import archive as packing
 from staff.tests.student_folder import (
     code,
     handout_files,
@@ -35,7 +36,8 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX files")
 
 def stamped(files, version):
     files = {path: text for path, text in files.items() if path != stamp.STAMP}
-    return files | {stamp.STAMP: stamp.write(stamp.take(version, files))}
+    moved = stamp.read(handout_files()[stamp.STAMP]).moved
+    return files | {stamp.STAMP: stamp.write(stamp.take(version, files, moved))}
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def student(tmp_path):
     """Return an unpacked hand-out."""
     folder = tmp_path / "my assignment – größe"
     folder.mkdir()
-    build.write(handout_files(), folder)
+    packing.write(handout_files(), folder)
     return folder
 
 
@@ -62,7 +64,7 @@ def release(tmp_path):
                 assert new != old
                 files[path] = new.encode()
         path = tmp_path / "new hand-out.zip"
-        build.pack(stamped(files, version), path)
+        packing.pack(stamped(files, version), path)
         return path
 
     return make
@@ -266,12 +268,13 @@ def test_a_module_that_the_course_left_alone_stays_as_the_student_has_it(
     ("damage", "words"),
     [
         (lambda b: b.replace(b"END OF YOUR CODE", b"end of my code", 1), f"{RNN}:"),
+        (lambda b: b.decode().encode("utf-16-le"), f"{RNN}:1: this is not UTF-8"),
         (
             lambda b: b.replace(b"Letters", b"\xc4rger", 1),
             f"{RNN}:3: this is not UTF-8",
         ),
     ],
-    ids=["box", "bytes"],
+    ids=["box", "UTF-16", "bytes"],
 )
 def test_a_module_that_cannot_be_understood_stops_the_update(
     student, release, damage, words, capsys
@@ -544,7 +547,7 @@ def test_nothing_is_written_through_a_link_out_of_the_folder(
     outside = tree(elsewhere)
 
     assert run(student, release({RNN: reworded})) == 0  # nothing to write there
-    change = {"cs231n/embedded/photos.py": lambda text: text + "# new\n"}
+    change = {"cs231n/datasets/pictures.py": lambda text: text + "# new\n"}
     assert run(student, release(change, "2026.3")) == 1
     assert "cs231n/datasets is a link out of this folder" in capsys.readouterr().err
     assert tree(elsewhere) == outside
@@ -707,7 +710,7 @@ def test_without_its_stamp_a_folder_needs_the_old_hand_out(
     assert tree(student) == before
 
     old = tmp_path / "old.zip"
-    build.pack(handout_files(), old)
+    packing.pack(handout_files(), old)
     assert run(student, new, "--old", str(old)) == 0
     assert "np.tanh" in (student / RNN).read_text("utf-8")
     assert (student / stamp.STAMP).exists()
@@ -748,14 +751,14 @@ def worked(student):
 def test_being_killed_anywhere_loses_nothing_and_starting_again_does_the_rest(tmp_path):
     few = {path: handout_files()[path] for path in CHANGES if path in handout_files()}
     worked, whole, new = tmp_path / "old", tmp_path / "whole", tmp_path / "new.zip"
-    build.write(stamped(few, "2026.1"), worked)
+    packing.write(stamped(few, "2026.1"), worked)
     (worked / RNN).write_text(solved_module(RNN), "utf-8")
     changed = {
         path: change(few.get(path, b"").decode()).encode()
         for path, change in CHANGES.items()
         if change is not None
     }
-    build.pack(stamped(changed, "2026.2"), new)
+    packing.pack(stamped(changed, "2026.2"), new)
     shutil.copytree(worked, whole)
     old = outcome(worked)
     assert run(whole, new) == 0
@@ -948,6 +951,37 @@ def test_a_box_whose_lines_were_deleted_is_named_and_nothing_is_changed(
     assert tree(student) == before
 
 
+def test_every_box_that_is_damaged_or_gone_is_named_at_once(student, release, capsys):
+    text = solved_module(RNN)
+    text = re.sub(r"(?m)^ *# +END OF YOUR CODE +#\n", "", text)  # of all
+    text = text[: text.index("def rnn_backward")]  # and the last functions are gone
+    (student / RNN).write_text(text, "utf-8")
+    before = tree(student)
+
+    assert run(student, release({RNN: reworded})) == 1
+    said = capsys.readouterr().err.splitlines()
+    for region in regions.find(handout_files()[RNN].decode(), RNN):
+        (line,) = (s for s in said if re.search(rf"(in|:) {region.name}\b", s))
+        assert (
+            "no END OF YOUR CODE belongs"
+            if f"def {region.name}(" in text
+            else "is gone, with its box"
+        ) in line
+    assert tree(student) == before
+
+
+def test_first_lines_of_a_module_that_is_no_python_are_not_called_other_ones(
+    student, release
+):
+    text = solved_module(RNN)
+    (student / RNN).write_text(
+        text.replace("import numpy", "import (numpy", 1), "utf-8"
+    )
+    assert run(student, release({RNN: reworded})) == 0
+    assert "now begins with another line" not in report(student)
+    assert "you had changed code outside the boxes" in report(student)
+
+
 @pytest.mark.parametrize("knows", [True, False], ids=["new stamp", "old stamp"])
 def test_a_module_without_any_box_names_every_answer(student, release, capsys, knows):
     text = solved_module(RNN)
@@ -1096,3 +1130,52 @@ def test_the_tag_of_extra_exercises_is_kept_and_comes_back(student, release):
     assert cells[mine]["source"] == "x = 'mine'"
     for cell_id, cell in given.items():
         assert stamp.is_extra(cells[cell_id]) is stamp.is_extra(cell)
+
+
+EXTRA = "cs231n/extras/adversarial.py"
+FORMER = "cs231n/adversarial.py"
+
+
+@pytest.fixture
+def former(student):
+    """Put the file of an extra where an earlier hand-out had it."""
+    (student / EXTRA).rename(student / FORMER)
+    files = {
+        {EXTRA: FORMER}.get(path, path): content
+        for path, content in handout_files().items()
+    }
+    (student / stamp.STAMP).write_bytes(stamped(files, "2026.0")[stamp.STAMP])
+    return student
+
+
+def test_answers_of_a_file_that_moved_are_carried_to_its_new_place(former, release):
+    mine = solved_module(EXTRA)
+    (former / FORMER).write_text(mine, "utf-8")
+
+    assert run(former, release({EXTRA: lambda t: t.replace('"""', '"""New. ', 1)})) == 0
+
+    assert not (former / FORMER).exists()
+    text = (former / EXTRA).read_text("utf-8")
+    assert text == mine.replace('"""', '"""New. ', 1)
+    said = report(former)
+    for region in regions.find(text, EXTRA):
+        assert region.name in said.partition("Look at this")[0]
+    with zipfile.ZipFile(former / "update-1" / update.BACKUP) as archive:
+        assert archive.read(FORMER).decode() == mine
+
+
+def test_a_file_that_moved_and_was_not_touched_moves_along(former, release):
+    assert run(former, release()) == 0
+    assert not (former / FORMER).exists()
+    assert (former / EXTRA).read_bytes() == handout_files()[EXTRA]
+
+
+def test_a_file_of_ones_own_at_the_new_place_of_another_is_never_lost(
+    former, release, capsys
+):
+    (former / FORMER).write_text(solved_module(EXTRA), "utf-8")
+    (former / EXTRA).write_text("mine = 1\n", "utf-8")
+    before = tree(former)
+    assert run(former, release()) == 1
+    assert "has no place in the new version" in capsys.readouterr().err
+    assert tree(former) == before

@@ -15,7 +15,7 @@ from cs231n.tools.check.gpu import cpu_for_gpu
 from cs231n.tools.check.tries.cnn import Network
 from cs231n.tools.check.verdict import judge
 from cs231n.tools.check.words import age, broken_module
-from staff.mistakes.writings import answer, loaded, rewritten, solved, sources, split
+from staff.mistakes.writings import answer, loaded, rewritten, solved, sources
 from staff.questions import ROOT
 
 FUNCTIONS = {f.key: f for q in questions() for f in q.functions}
@@ -46,7 +46,7 @@ def module_verdicts(module, text):
 
 def right_answer(short):
     function = BY_SHORT[short]
-    return answer(solved(function.module), split(function.name)[1])
+    return answer(solved(function.module), function.qualname)
 
 
 # Freedoms: each costs nothing, and some earn a remark

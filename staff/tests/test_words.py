@@ -214,10 +214,10 @@ def prompts():
     """Return (file, function) -> what its box asks for, of all that earns points."""
     found = {}
     ids = [question.id for question in questions()]
-    for name in sorted({f.module.replace(".", "/") + ".py" for f in functions()}):
+    for name in sorted({f.file for f in functions()}):
         source = (ROOT / name).read_text("utf-8")
         lines = source.splitlines()
-        for region in markers.regions(source, name, ids):
+        for region in markers.answers(source, name, ids):
             if region.question != "extra":
                 box = lines[region.todo - 1 : region.begin - 1]
                 text = " ".join(line.strip("# ") for line in box)

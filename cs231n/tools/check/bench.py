@@ -67,7 +67,7 @@ class Bench:
         self.remarks: list[str] = []
         self.module: Any = importlib.import_module(function.module)
         self.call: Any = self.module
-        for part in function.name.removeprefix(f"{function.module}.").split("."):
+        for part in function.qualname.split("."):
             if not hasattr(self.call, part):
                 raise GoneError(
                     f"{part} is not there any more: write it under this name again"
@@ -268,6 +268,10 @@ class Exercise:
         suits: Tells from right results whether the inputs show all they should; if they
             do not, staff's maker of the marks draws others.
         gpu: Whether code may name a GPU: it works on torch's tensors.
+        imports: Modules that answers may make Python import, and that take long: it
+            shall not count as a function's time.
+        inlined: Whether the solution does without what stand-ins replace.
+        caches: What forward passes leave for the way "sample", as the modules stand.
     """
 
     run: Callable[[Bench, str], Results]
@@ -288,6 +292,9 @@ class Exercise:
     inputs: Callable[[Bench], Results] | None = None
     suits: Callable[[Results], bool] | None = None
     gpu: bool = False
+    imports: tuple[str, ...] = ()
+    inlined: bool = False
+    caches: Callable[[Bench], tuple[Any, ...]] | None = None
 
     def limit(self, output: str) -> float:
         """Return the largest relative difference of one output."""

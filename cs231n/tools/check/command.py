@@ -24,8 +24,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+from cs231n.assignment import table
 from cs231n.assignment.table import Function, Question, editions, questions
-from cs231n.tools.check.exercises import needs_torch
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMIT = 10.0  # seconds for a function that should take a fraction of one
@@ -70,8 +70,7 @@ def select(names: list[str], edition: str | None = None) -> tuple[str, Chosen]:
         missing = [name for name in names if name.lower() not in called]
         if not missing:
             return candidate, chosen
-    every = [q.id for q in questions()]
-    every += [f.short for q in questions() for f in q.functions]
+    every = [q.id for q in questions()] + [f.short for f in table.functions()]
     alike = difflib.get_close_matches(missing[0], dict.fromkeys(every), cutoff=0.4)
     raise UnknownNameError(
         f"There is no question or function {missing[0]!r}"
@@ -81,15 +80,14 @@ def select(names: list[str], edition: str | None = None) -> tuple[str, Chosen]:
 
 
 def _names(function: Function) -> set[str]:
-    plain = function.short.partition(":")[0]
-    last = plain.rpartition(".")[2]
-    names = {function.key, function.name, function.short, plain, last}
+    inside = function.qualname
+    names = {function.key, function.name, function.short, inside, inside.split(".")[-1]}
     return {name.lower() for name in names}
 
 
 def is_there(function: Function) -> bool:
     """Tell whether the file that a function belongs in is part of this package."""
-    return ROOT.joinpath(*function.module.split(".")).with_suffix(".py").is_file()
+    return (ROOT / function.file).is_file()
 
 
 def run(
@@ -129,8 +127,7 @@ def run(
 
 def _alone(function: Function, limit: float) -> dict[str, Any] | None:
     """Try a function without those that it may call; None if it gets stuck again."""
-    others = [f.name for q in questions() for f in q.functions]
-    without = sorted({name for name in others if name != function.name})
+    without = sorted({f.name for f in table.functions()} - {function.name})
     for line in _lines([function.key], without, limit):
         if "end" in line:
             return line
@@ -273,7 +270,7 @@ def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, 
 
 def _run_in_groups(functions: list[Function], limit: float) -> Iterator[dict[str, Any]]:
     """Try functions out, with one process for those that need torch and one without."""
-    for _, group in itertools.groupby(functions, lambda f: needs_torch(f.key)):
+    for _, group in itertools.groupby(functions, lambda f: f.torch):
         wanted = list(group)
         tried, found = run(wanted, limit), dict[str, dict[str, Any]]()
         for function in wanted:
@@ -325,8 +322,7 @@ def _print_summary(result: dict[str, Any]) -> None:
         )
     begun = [key for key, r in rows.items() if r["state"] == "wrong"]
     if begun:
-        (function,) = [f for q in questions() for f in q.functions if f.key == begun[0]]
-        print(f"A hint: python -m cs231n.hint {function.short}")
+        print(f"A hint: python -m cs231n.hint {table.function(begun[0]).short}")
     print("Graders try other inputs too, and read your notebooks: this is a forecast.")
 
 

@@ -3,23 +3,10 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from cs231n.assignment.table import function
+
 if TYPE_CHECKING:
     from cs231n.tools.check.bench import Exercise
-
-_MODULES = {
-    "cs231n.rnn_layers.": "layers",
-    "cs231n.classifiers.rnn.": "model",
-    "cs231n.net_visualization_pytorch.": "pictures",
-    "cs231n.style_transfer_pytorch.": "pictures",
-    "cs231n.gan_pytorch.": "gan",
-    "cs231n.image_gradients.": "cnn",
-    "cs231n.image_generation.": "cnn",
-}
-
-
-def needs_torch(key: str) -> bool:
-    """Tell whether a function is tried out with torch, which takes long to import."""
-    return _module(key) in {"pictures", "gan"}
 
 
 def exercise(key: str) -> "Exercise":
@@ -31,14 +18,7 @@ def exercise(key: str) -> "Exercise":
     Raises:
         KeyError: If nobody has said how.
     """
-    found: dict[str, Exercise] = importlib.import_module(
-        f"cs231n.tools.check.tries.{_module(key)}"
-    ).EXERCISES
-    return found[key]
-
-
-def _module(key: str) -> str:
-    for start, module in _MODULES.items():
-        if key.startswith(start):
-            return module
-    raise KeyError(f"{key} has no exercise; add it to exercises.py.")
+    asked = function(key)
+    tries = importlib.import_module(f"cs231n.tools.check.tries.{asked.tries}")
+    found: dict[str, Exercise] = tries.EXERCISES
+    return found[asked.short]

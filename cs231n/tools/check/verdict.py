@@ -381,7 +381,7 @@ def _blamed(look: _Look, bench: Bench, exercise: Exercise) -> str:
     if isinstance(look.error, WaitingError):
         return look.error.name
     called = unwritten(look.error)
-    if called and called in {f.short.rpartition(".")[2] for f in functions()}:
+    if called and called in {f.qualname.rpartition(".")[2] for f in functions()}:
         return called
     if exercise.conclusive:
         try:

@@ -16,10 +16,10 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import IO, Any
 
-from cs231n.assignment.table import questions
+from cs231n.assignment.table import function
 from cs231n.tools.check import marks
 from cs231n.tools.check.bench import WaitingError
-from cs231n.tools.check.exercises import exercise, needs_torch
+from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.verdict import judge
 
 
@@ -33,27 +33,27 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     keys: list[str] = args.keys
     with _keep_stdout() as out:
-        by_key = {f.key: f for q in questions() for f in q.functions}
         known = marks.records()
         # What is slow to import shall not count as a function's time.
         exercises = {key: exercise(key) for key in keys}
-        if any("embedding" in key or ".loss" in key for key in keys):
-            import scipy.sparse  # noqa: F401 (students may use it)
+        for how in exercises.values():
+            for name in how.imports:
+                importlib.import_module(name)
         with _any_device(keys):
             for key in keys:
-                _import_quietly(by_key[key].module)
+                _import_quietly(function(key).module)
             for name in args.without:
                 _disable(name)
             for key in keys:
                 _say(out, {"begin": key})
-                verdict = judge(by_key[key], known, exercises[key])
+                verdict = judge(function(key), known, exercises[key])
                 _say(out, {"end": key} | vars(verdict))
     return 0
 
 
 def _any_device(keys: list[str]) -> AbstractContextManager[None]:
     """Let modules be imported that name a GPU."""
-    if not any(needs_torch(key) for key in keys):
+    if not any(function(key).torch for key in keys):
         return nullcontext()
     from cs231n.tools.check.gpu import cpu_for_gpu
 

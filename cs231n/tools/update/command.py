@@ -62,16 +62,19 @@ def plan(
         files: The newer one's files.
     """
     made = Plan()
-    for path in sorted(old.files.keys() | new.files.keys()):
+    origins = _origins(root, old, new)
+    paths = old.files.keys() | new.files.keys()
+    for path in sorted(paths - set(origins.values())):
+        origin = origins.get(path, path)
         try:
-            yours = _read(root, path)
+            yours = _read(root, origin)
         except OSError as error:
             made.problems.append(
-                f"{path} cannot be read ({error.strerror}); make it readable."
+                f"{origin} cannot be read ({error.strerror}); make it readable."
             )
             continue
         try:
-            _decide(path, yours, old, new, files, made)
+            _decide(path, origin, yours, old, new, files, made)
         except merge.MergeError as error:
             made.problems += error.problems
     if (
@@ -91,17 +94,48 @@ def plan(
     return made
 
 
+def _origins(root: Path, old: handout.Stamp, new: handout.Stamp) -> dict[str, str]:
+    """Return path -> where the same file lies in the student's folder, if it moved."""
+    return {
+        path: before
+        for before, path in new.moved.items()
+        if before in old.files
+        and path in new.files
+        and (root / before).is_file()
+        and not (root / path).exists()
+    }
+
+
 def _decide(
     path: str,
+    origin: str,
     yours: bytes | None,
     old: handout.Stamp,
     new: handout.Stamp,
     files: dict[str, bytes],
     made: Plan,
 ) -> None:
-    was, is_now = old.files.get(path), new.files.get(path)
+    """Decide about one file, ``origin`` of the student's and ``path`` of the new ones.
+
+    ==================  ========================  =====================================
+    student's file      new hand-out's file       what is done
+    ==================  ========================  =====================================
+    like the new one    any                       nothing
+    is not there        any                       the new one is written
+    as handed out       is there no longer        removed
+    has answers         is there no longer        refused, naming them
+    changed             is there no longer        stays, with a note
+    changed             as it was                 stays
+    as handed out       another                   the new one is written
+    changed             another                   merged; set aside if there is no way
+    ==================  ========================  =====================================
+
+    What moved is written anew in any case, and removed where it was.
+    """
+    was, is_now = old.files.get(origin), new.files.get(path)
     mine = None if yours is None else handout.fingerprint(yours)
-    if mine == is_now:
+    moved = origin != path
+    if mine == is_now and not moved:
         return
     if yours is None:
         made.writes[path] = files[path]
@@ -118,37 +152,16 @@ def _decide(
         else:
             made.notes.append(f"{path} is in the hand-out no longer; yours stays.")
         return
-    if is_now == was:
+    if is_now == was and not moved:
         return  # only the student changed it
-    made.before[path] = yours
+    made.before[origin] = yours
+    if moved:
+        made.removes.append(origin)
     if mine == was:
         made.writes[path] = files[path]
         return
-    if path in new.cells and path in old.cells:
-        merged = merge.merge_notebook(yours, files[path], old.cells[path], path)
-    elif path in old.given:
-        merged = merge.merge_module(
-            yours,
-            files[path],
-            old.given[path],
-            path,
-            old.places.get(path, ()),
-            old.lines.get(path, ""),
-        )
-    else:
-        merged = merge.Merged(
-            files[path],
-            notes=[
-                f"{path}: you and the course have changed it. The new one is in place; "
-                "yours is kept here to look at."
-            ],
-            aside=merge.difference(
-                files[path].decode("utf-8", "replace"),
-                yours.decode("utf-8", "replace"),
-                path,
-            ),
-        )
-    if merged.content != yours:
+    merged = _merge(path, origin, yours, old, new, files[path])
+    if merged.content != yours or moved:
         made.writes[path] = merged.content
     if merged.carried:
         made.carried[path] = merged.carried
@@ -156,6 +169,33 @@ def _decide(
     if merged.aside:
         suffix = ".new.txt" if path.endswith(".ipynb") else ".diff"
         made.asides[path + suffix] = merged.aside
+
+
+def _merge(
+    path: str,
+    origin: str,
+    yours: bytes,
+    old: handout.Stamp,
+    new: handout.Stamp,
+    newer: bytes,
+) -> merge.Merged:
+    """Bring a student's version of a file and the newer one together."""
+    if path in new.cells and origin in old.cells:
+        return merge.merge_notebook(yours, newer, old.cells[origin], path)
+    if origin in old.given:
+        places, lines = old.places.get(origin, ()), old.lines.get(origin, "")
+        given = old.given[origin]
+        return merge.merge_module(yours, newer, given, path, places, lines)
+    return merge.Merged(
+        newer,
+        notes=[
+            f"{path}: you and the course have changed it. The new one is in place; "
+            "yours is kept here to look at."
+        ],
+        aside=merge.difference(
+            newer.decode("utf-8", "replace"), yours.decode("utf-8", "replace"), path
+        ),
+    )
 
 
 def _read(root: Path, path: str) -> bytes | None:
@@ -318,7 +358,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done, and do nothing"
     )
-    parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--root", type=Path, default=ROOT, help="the folder to update; this one if not"
+    )
     args = parser.parse_args(argv)
 
     try:

@@ -17,7 +17,6 @@ from cs231n.tools.check.bench import ONE, Bench, Exercise, UnfitError, as_array
 from cs231n.tools.check.marks import Array, Results
 
 FIVE = "five pictures"  # the size that notebooks have
-GRADIENTS, GENERATION = "cs231n.image_gradients.", "cs231n.image_generation."
 H, W, C, F = 6, 8, 100, 4
 WITHIN = 1e-5  # relative: a result in float32 will do
 LAYER = 2  # whose features are inverted and dreamt of
@@ -237,7 +236,7 @@ def _unmoved(results: Results) -> bool:
 
 _CALLS_MODEL = r"\bmodel\.(backward|loss)\b"
 EXERCISES = {
-    f"{GRADIENTS}compute_saliency_maps": Exercise(
+    "compute_saliency_maps": Exercise(
         _saliency,
         ways=("own", FIVE),
         narrow={FIVE: "fails for other sizes than five pictures"},
@@ -246,7 +245,7 @@ EXERCISES = {
         begun=_CALLS_MODEL,
         letters={"N": 3, "C": C},
     ),
-    f"{GRADIENTS}make_fooling_image": Exercise(
+    "make_fooling_image": Exercise(
         _fooling,
         within=1e-6,
         telling=(
@@ -257,11 +256,11 @@ EXERCISES = {
         blank=lambda results: not results["the direction of the first step"].any(),
         letters={"C": C},
     ),
-    f"{GENERATION}class_visualization_step": Exercise(
+    "class_visualization_step": Exercise(
         _step, within=WITHIN, begun=_CALLS_MODEL, blank=_unmoved
     ),
-    f"{GENERATION}invert_features": Exercise(
+    "invert_features": Exercise(
         _invert, within=WITHIN, begun=_CALLS_MODEL, blank=_unmoved
     ),
-    f"{GENERATION}deepdream": Exercise(_dream, begun=_CALLS_MODEL, blank=_unmoved),
+    "deepdream": Exercise(_dream, begun=_CALLS_MODEL, blank=_unmoved),
 }

@@ -28,7 +28,6 @@ from cs231n.tools.check.marks import Array, Results
 
 # The sizes differ, so that a swapped axis cannot go unseen.
 SIZES = {"N": 3, "T": 4, "D": 2, "H": 5, "V": 6}
-LAYERS = "cs231n.rnn_layers."
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,14 @@ class Pair:
         inputs: Argument -> letters of its shape, in order; K is 4H.
         outputs: What forward returns before its cache -> letters.
         step: The layer that this one may consist of, if it is a sequence.
+        words: Argument that holds numbers of words, so that it gets no gradient.
     """
 
     name: str
     inputs: dict[str, str]
     outputs: dict[str, str]
     step: "Pair | None" = None
+    words: str = ""
 
     def draw(self, bench: Bench, sizes: dict[str, int] = SIZES) -> "Drawn":
         """Draw inputs, and a gradient for each output."""
@@ -53,23 +54,24 @@ class Pair:
         inputs: dict[str, Array] = {}
         for name, letters in self.inputs.items():
             shape = _shape(letters, sizes)
-            words = self.name == "word_embedding" and name == "x"
             inputs[name] = (
-                rng.randint(sizes["V"], size=shape) if words else rng.randn(*shape)
+                rng.randn(*shape)
+                if self.differentiable(name)
+                else rng.randint(sizes["V"], size=shape)
             )
         return inputs, [rng.randn(*_shape(s, sizes)) for s in self.outputs.values()]
 
     def cases(self, bench: Bench) -> "dict[str, Drawn]":
         """Draw what decides whether a layer is done: a name for each set of inputs."""
         drawn = self.draw(bench)
-        if self.name != "word_embedding":
+        if not self.words:
             return {"": drawn}
         inputs, douts = drawn
-        x = inputs["x"]
+        x = inputs[self.words]
         # The last word; one twice in a sequence; one in two of them at one timestep.
         x[0, 0], x[0, 2], x[1, 1] = SIZES["V"] - 1, x[0, 3], x[2, 1]
         # Words that are in no sequence have vectors all the same.
-        fewer = inputs | {"x": inputs["x"] % (SIZES["V"] - 1)}
+        fewer = inputs | {self.words: x % (SIZES["V"] - 1)}
         return {"": drawn, " without the last word": (fewer, douts)}
 
     @property
@@ -79,7 +81,12 @@ class Pair:
 
     def differentiable(self, name: str) -> bool:
         """Tell whether an argument gets a gradient."""
-        return self.name != "word_embedding" or name != "x"
+        return name != self.words
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """What takes long to import and is of use for such a layer."""
+        return ("scipy.sparse",) if self.words else ()
 
     def stand_in(self, bench: Bench) -> StandIn:
         """Make up a layer with these inputs and outputs."""
@@ -113,7 +120,7 @@ SEQUENCE, STATES = {"x": "NTD", "h0": "NH"}, {"h": "NTH"}
 PAIRS = [
     RNN_STEP,
     Pair("rnn", SEQUENCE | RNN, STATES, RNN_STEP),
-    Pair("word_embedding", {"x": "NT", "W": "VD"}, {"out": "NTD"}),
+    Pair("word_embedding", {"x": "NT", "W": "VD"}, {"out": "NTD"}, words="x"),
     LSTM_STEP,
     Pair("lstm", SEQUENCE | LSTM, STATES, LSTM_STEP),
 ]
@@ -248,7 +255,7 @@ def _care(
         "turns float32 into another dtype": {"": single},
         "fails for arrays that lie in another order in memory": {"": with_(_turned)},
     }
-    if forward and pair.name != "word_embedding":
+    if forward and not pair.words:
         care["fails for inputs of extreme size"] = {"": with_(_large)}
     return care
 
@@ -296,6 +303,8 @@ def _forward(pair: Pair) -> Exercise:
         earlier=step,
         replaced=step,
         letters=SIZES,
+        imports=pair.imports,
+        inlined=True,
     )
 
 
@@ -346,6 +355,10 @@ def _backward(pair: Pair) -> Exercise:
         found = find_forward.run(partner, way)
         return partner.agrees(found, way)
 
+    def caches(bench: Bench) -> tuple[Any, ...]:
+        cases = pair.cases(bench).values()
+        return tuple(_students_forward(pair, bench, x)[1] for x, _ in cases)
+
     steps = (
         (f"{pair.step.name}_forward", f"{pair.step.name}_backward") if pair.step else ()
     )
@@ -363,6 +376,9 @@ def _backward(pair: Pair) -> Exercise:
         replaced=steps,
         conclusive=conclusive,
         letters=SIZES,
+        imports=pair.imports,
+        inlined=True,
+        caches=caches,
     )
 
 
@@ -377,7 +393,7 @@ def _students_forward(
 
 
 EXERCISES = {
-    f"{LAYERS}{pair.name}_{part}": make(pair)
+    f"{pair.name}_{part}": make(pair)
     for pair in PAIRS
     for part, make in (("forward", _forward), ("backward", _backward))
 }

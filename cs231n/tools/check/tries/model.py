@@ -18,7 +18,6 @@ from cs231n.tools.check.bench import (
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.tries.layers import PAIRS
 
-MODEL = "cs231n.classifiers.rnn.CaptioningRNN"
 WORDS = ["<NULL>", "<START>", "<END>", *"abcdefghijklmnopqrstuvwxyz"]
 N, T, D, W = 4, 6, 3, 5
 END = WORDS.index("<END>")
@@ -138,6 +137,7 @@ def _loss(cell: str) -> Exercise:
         if cell == "lstm"
         else {},
         letters={"N": N, "T": T - 1, "T+1": T, "D": D, "W": W, "H": 7, "V": 11},
+        imports=("scipy.sparse",),
     )
 
 
@@ -207,7 +207,7 @@ def _up_to_the_end(captions: Array) -> Array:
 
 
 EXERCISES = {
-    f"{MODEL}.{name}{variant}": make(variant.lstrip(":") or "rnn")
+    f"CaptioningRNN.{name}{variant}": make(variant.lstrip(":") or "rnn")
     for variant in ("", ":lstm")
     for name, make in (("loss", _loss), ("sample", _sample))
 }

@@ -29,7 +29,6 @@ from cs231n.tools.check.bench import (
 )
 from cs231n.tools.check.marks import Array, Results
 
-PIXELS, STYLE = "cs231n.net_visualization_pytorch.", "cs231n.style_transfer_pytorch."
 FIVE, SINGLE = "five pictures", "one picture"  # sizes that notebooks have
 WITHIN = 1e-4  # relative, in float32
 CLASSES = 7
@@ -312,7 +311,7 @@ def _exercise(run: Callable[[Bench, str], Results], **more: Any) -> Exercise:
 
 
 EXERCISES = {
-    f"{PIXELS}compute_saliency_maps": _exercise(
+    "compute_saliency_maps": _exercise(
         _saliency,
         ways=("own", FIVE),
         narrow={FIVE: "fails for other sizes than five pictures"},
@@ -323,26 +322,26 @@ EXERCISES = {
         begun=_CALLS_MODEL,
         letters={"N": 3, "C": CLASSES},
     ),
-    f"{PIXELS}make_fooling_image": _exercise(
+    "make_fooling_image": _exercise(
         _fooling,
         suits=_takes_some_steps,
         begun=_CALLS_MODEL,
         blank=lambda results: not results["the first step"].any(),
         letters={"C": CLASSES},
     ),
-    f"{PIXELS}class_visualization_update_step": _exercise(
+    "class_visualization_update_step": _exercise(
         _update,
         begun=_CALLS_MODEL,
         blank=lambda results: not results["the first step"].any(),
         letters={"C": CLASSES},
     ),
-    f"{STYLE}content_loss": _exercise(
+    "content_loss": _exercise(
         _in_one_way(_content_of),
         care=_in_double(_content_of),
         letters={"C": 4, "H": 5, "W": 6},
         within=LIMITS["content_loss"],
     ),
-    f"{STYLE}gram_matrix": _exercise(
+    "gram_matrix": _exercise(
         _gram,
         ways=("own", SINGLE),
         narrow={SINGLE: "fails for other sizes than one picture"},
@@ -356,7 +355,7 @@ EXERCISES = {
         letters={"N": 3, "C": 4, "H": 5, "W": 6},
         within=LIMITS["gram_matrix"],
     ),
-    f"{STYLE}style_loss": _exercise(
+    "style_loss": _exercise(
         _style,
         ways=("own", "stand-in"),
         care={"fails for no layers": {"": _style_of_nothing}},
@@ -364,7 +363,7 @@ EXERCISES = {
         replaced=("gram_matrix",),
         within=LIMITS["style_loss"],
     ),
-    f"{STYLE}tv_loss": _exercise(
+    "tv_loss": _exercise(
         _in_one_way(_tv_of),
         care=_in_double(_tv_of),
         letters={"H": 6, "W": 9},

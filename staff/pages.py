@@ -1,0 +1,181 @@
+"""What is made from the question table: students' copy of it, and parts of READMEs."""
+
+import argparse
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from cs231n.assignment import table
+from cs231n.support.files import replacing
+from staff.questions import ROOT, questions, table_for_students
+
+COMMANDS = ("check", "hint", "submission", "update")
+_MADE = re.compile(r"(<!-- made: (.+?) -->\n).*?(<!-- /made -->)", re.DOTALL)
+
+
+def questions_of(edition: str) -> str:
+    """Return the table of a set's questions, as Markdown.
+
+    Args:
+        edition: Name of a set, such as ``2017``.
+    """
+    lines = ["| | question | points | notebook |", "| --- | --- | ---: | --- |"]
+    for question in questions():
+        if points := question.points.get(edition):
+            names = ", ".join(f"`{name}`" for name in question.notebooks)
+            lines.append(f"| {question.id} | {question.title} | {points} | {names} |")
+    return "\n".join(lines)
+
+
+def summary(path: Path) -> str:
+    """Return the first line of a module's docstring, without the full stop.
+
+    Args:
+        path: A module, or the folder of a package.
+    """
+    file = path / "__init__.py" if path.is_dir() else path
+    said = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+    said = said.replace("``", "`")
+    return said.partition("\n")[0].removesuffix(".").removesuffix(" (given)")
+
+
+def yours(path: str) -> str:
+    """Return with which words the docstring of a student's file begins.
+
+    Args:
+        path: The file, from the root.
+    """
+    ids = [question.id for question in questions() if path in question.modules]
+    return f"{', '.join(ids) or 'Extra'}, yours: "
+
+
+def package_page() -> str:
+    """Return ``cs231n/README.md``: what is yours, what is given, what is neither."""
+    package = ROOT / "cs231n"
+    written = dict.fromkeys(path for q in questions() for path in q.modules)
+    extras = dict.fromkeys(path for q in questions() for path in q.extra)
+    given = [
+        path
+        for path in sorted(package.glob("*.py"))
+        if path.stem not in {"__init__", *COMMANDS}
+        and path.relative_to(ROOT).as_posix() not in written
+    ]
+    folders = [p for p in sorted(package.iterdir()) if (p / "__init__.py").exists()]
+    commands = (f"`python -m cs231n.{name}`" for name in COMMANDS)
+    return "\n".join(
+        [
+            "<!-- made by python -m staff table -->",
+            "# What lies here",
+            "",
+            "## Yours",
+            "",
+            "In these you write, between the boxes, in the order of the questions:",
+            "",
+            *_table("question", "file", "what", rows=map(_row, written)),
+            "",
+            "And in these, if you like, for no points:",
+            "",
+            *_table("question", "file", "what", rows=map(_row, extras)),
+            "",
+            "## Given",
+            "",
+            "You may use all of this, and need not read it:",
+            "",
+            *_table("file", "what", rows=((f"`{p.name}`", summary(p)) for p in given)),
+            "",
+            "## Folders",
+            "",
+            *_table(
+                *("folder", "what"),
+                rows=((f"`{p.name}/`", _of_folder(p)) for p in folders),
+            ),
+            "",
+            f"The commands are {', '.join(commands)}.",
+            "",
+        ]
+    )
+
+
+def _row(path: str) -> tuple[str, str, str]:
+    ids = [q.id for q in questions() if path in (*q.modules, *q.extra)]
+    said = summary(ROOT / path).removeprefix(yours(path))
+    return ", ".join(ids), f"`{path.removeprefix('cs231n/')}`", said
+
+
+def _of_folder(folder: Path) -> str:
+    # Empty, as in every edition.
+    known = {"classifiers": "The captioning model, yours; pretrained networks, given"}
+    return summary(folder) or known[folder.name]
+
+
+def _table(*head: str, rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{' --- |' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def folder_map() -> str:
+    """Return what the folders of the package hold, as lines of the README's map."""
+    found = sorted(p.parent for p in (ROOT / "cs231n").rglob("__init__.py"))
+    names = [p.relative_to(ROOT).as_posix() for p in found]
+    lines = ["```text"]
+    for path, name in zip(found, names, strict=True):
+        if name != "cs231n":
+            lines.append(f"{name + '/':<34}{_of_folder(path)}")
+    return "\n".join([*lines, "```"])
+
+
+def filled(text: str) -> str:
+    """Fill in the parts of a page that are made.
+
+    Args:
+        text: The page; each part stands between ``<!-- made: NAME -->`` and
+            ``<!-- /made -->``.
+
+    Raises:
+        KeyError: If a page asks for what is not known.
+    """
+
+    def part(asked: re.Match[str]) -> str:
+        what, _, edition = asked[2].partition(" ")
+        made = {"questions": lambda: questions_of(edition), "folders": folder_map}
+        return f"{asked[1]}{made[what]()}\n{asked[3]}"
+
+    return _MADE.sub(part, text)
+
+
+def made() -> dict[Path, str]:
+    """Return every file that is made from the table, or in part, and its text."""
+    page = ROOT / "README.md"
+    return {
+        table.FILE: table_for_students(),
+        ROOT / "cs231n" / "README.md": package_page(),
+        page: filled(page.read_text("utf-8")),
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``python -m staff table``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m staff table",
+        description="Write what is made from the question table.",
+    )
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    args = parser.parse_args(argv)
+
+    old = [
+        file
+        for file, text in made().items()
+        if not file.is_file() or file.read_text("utf-8") != text
+    ]
+    for file in old:
+        if args.check:
+            print(f"{file} is old; run: python -m staff table", file=sys.stderr)
+            continue
+        with replacing(file) as draft:
+            draft.write_bytes(made()[file].encode())
+        print(file)
+    return 1 if old and args.check else 0
