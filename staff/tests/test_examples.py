@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from cs231n import datasets
-from cs231n.data_utils import IMAGENET_VAL
+from cs231n.datasets.readers import imagenet_val
 from staff.questions import ROOT, notebook_names
 from tests.tiny_files import write_folder
 
@@ -147,7 +147,7 @@ def _workplace(tmp_path_factory):
         patch.setattr(
             datasets,
             "find",
-            lambda name: None if str(name) == IMAGENET_VAL else find(name),
+            lambda name: None if str(name) == imagenet_val.FILE else find(name),
         )
         yield
 
