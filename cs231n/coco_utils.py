@@ -8,7 +8,6 @@ Letters in shapes: N captions, T words in a caption, D numbers in a feature vect
 B captions in a minibatch, P pictures.
 """
 
-import operator
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -20,6 +19,8 @@ from numpy.typing import NDArray
 from cs231n import datasets
 from cs231n.datasets.readers import coco
 from cs231n.support import folders
+from cs231n.support.arrays import Array
+from cs231n.support.validate import require_count
 
 BASE_DIR = str(Path(__file__).resolve().parent / "datasets" / "coco_captioning")
 
@@ -76,7 +77,7 @@ def load_coco_data(
         ((2, 17), (300, 512))
     """
     if max_train is not None:
-        max_train = _positive(max_train, "max_train", "or None to keep all")
+        max_train = require_count(max_train, "max_train", "or None to keep all")
     folder = _locate(base_dir)
     data = coco.read(folder, pca_features, in_memory)
 
@@ -176,7 +177,7 @@ def sample_coco_minibatch(
         ending = "_captions"
         known = sorted(k.removesuffix(ending) for k in data if k.endswith(ending))
         raise ValueError(f"There is no split {split!r}; choose one of {known}.")
-    batch_size = _positive(batch_size, "batch_size")
+    batch_size = require_count(batch_size, "batch_size")
     captions = data[f"{split}_captions"]
     if rng is None:
         chosen = np.random.choice(captions.shape[0], batch_size)
@@ -194,20 +195,6 @@ def sample_coco_minibatch(
             "belong together."
         ) from error
     return captions[chosen], features, urls
-
-
-def _positive(number: int, name: str, otherwise: str = "") -> int:
-    """Return ``number`` as an int of 1 or more, or say what is wrong with it."""
-    try:
-        whole = 0 if isinstance(number, bool) else operator.index(number)
-    except TypeError:
-        whole = 0
-    if whole < 1:
-        advice = f" {otherwise}" if otherwise else ""
-        raise ValueError(
-            f"{name} is {number!r}; give a whole number of 1 or more{advice}."
-        )
-    return whole
 
 
 def _locate(base_dir: str | os.PathLike[str]) -> Path:
@@ -230,10 +217,10 @@ def _locate(base_dir: str | os.PathLike[str]) -> Path:
     return Path(scene_captions.ensure())
 
 
-def _rows(features: NDArray[Any], pictures: NDArray[Any]) -> NDArray[Any]:
+def _rows(features: Array, pictures: Array) -> Array:
     """Return rows of features, as a copy."""
     if not isinstance(features, np.memmap):
-        there: NDArray[Any] = features[pictures]
+        there: Array = features[pictures]
         return there
     # On disk: each row once, in the order in which they lie there.
     rows, place = np.unique(pictures, return_inverse=True)

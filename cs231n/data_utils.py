@@ -17,6 +17,7 @@ from cs231n.datasets.readers import (
 )
 from cs231n.datasets.readers.common import command
 from cs231n.support import safe_pickle
+from cs231n.support.arrays import Array
 
 
 def load_pickle(f: safe_pickle.Readable) -> Any:
@@ -81,7 +82,7 @@ def load_CIFAR_batch(  # noqa: N802 (its name in every edition)
 
 def load_CIFAR10(  # noqa: N802
     ROOT: str | os.PathLike[str],
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+) -> tuple[Array, Array, Array, Array]:
     """Load all of CIFAR-10.
 
     Args:
@@ -105,7 +106,7 @@ def get_CIFAR10_data(  # noqa: N802
     num_validation: int = 1000,
     num_test: int = 1000,
     subtract_mean: bool = True,
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, Array]:
     """Load CIFAR-10 of the data folder, split for training.
 
     Args:
@@ -258,12 +259,9 @@ def _locate(path: Path) -> Path:
             f"There is no folder {path}; name one with TinyImageNet's files, or "
             f"{tiny_imagenet.FOLDER!r} for the data folder's own."
         )
-    if (found := datasets.find(tiny_imagenet.FOLDER)) is not None:
-        return found
     from cs231n.embedded import tiny_folder
 
-    print(f"{tiny_imagenet.FOLDER} is not in the data folder: using drawn pictures.")
-    return tiny_folder.ensure()
+    return datasets.find_or(tiny_imagenet.FOLDER, "drawn pictures", tiny_folder.ensure)
 
 
 def find_tiny_imagenet(quick: bool = False, verbose: bool = True) -> tuple[Path, Path]:

@@ -3,11 +3,10 @@
 Letters in shapes: N pictures, C channels, H rows, W columns.
 """
 
-import operator
 import os
 import sys
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +14,16 @@ from numpy.typing import NDArray
 from cs231n.datasets import pictures
 from cs231n.datasets.fetching.http import HttpError
 from cs231n.drawing.placeholder import placeholder_image
+from cs231n.support.arrays import Array
 from cs231n.support.imagenet import SQUEEZENET_MEAN as SQUEEZENET_MEAN  # noqa: PLC0414
 from cs231n.support.imagenet import SQUEEZENET_STD as SQUEEZENET_STD  # noqa: PLC0414
 from cs231n.support.picture_files import Picture, TooLargeError, decode
+from cs231n.support.validate import require_count
 
 Mean: TypeAlias = Literal["image", "pixel", "none"]
 
 
-def blur_image(X: NDArray[Any]) -> NDArray[np.floating]:
+def blur_image(X: Array) -> NDArray[np.floating]:
     """Blur pictures very slightly, each channel by itself.
 
     The kernel is [[1, 2, 1], [2, 188, 2], [1, 2, 1]] / 200; outside is zero.
@@ -58,8 +59,8 @@ def blur_image(X: NDArray[Any]) -> NDArray[np.floating]:
 
 
 def preprocess_image(
-    img: NDArray[Any],
-    mean_img: NDArray[Any] | None = None,
+    img: Array,
+    mean_img: Array | None = None,
     mean: Mean | None = None,
 ) -> NDArray[np.float32]:
     """Turn a picture into a network's input; the arguments say which network's.
@@ -99,8 +100,8 @@ def preprocess_image(
 
 
 def deprocess_image(
-    img: NDArray[Any],
-    mean_img: NDArray[Any] | bool | None = None,
+    img: Array,
+    mean_img: Array | bool | None = None,
     mean: Mean | None = None,
     renorm: bool | None = None,
     *,
@@ -192,7 +193,7 @@ def load_image(filename: str | os.PathLike[str], size: int | None = None) -> Pic
         (30, 40, 3)
     """
     if size is not None:
-        size = _positive(size)
+        size = require_count(size, "size", "or None to keep it")
     path = Path(filename)
     try:
         content = path.read_bytes()
@@ -280,18 +281,8 @@ def _picture_at(url: str) -> Picture:
         raise _NoPictureError(f"the file is no readable picture: {error}") from error
 
 
-def _positive(size: int) -> int:
-    try:
-        whole = 0 if isinstance(size, bool) else operator.index(size)
-    except TypeError:
-        whole = 0
-    if whole < 1:
-        raise ValueError(f"size is {size!r}; give a whole number of pixels or None.")
-    return whole
-
-
 def _mean_pixels(
-    mean_img: NDArray[Any] | None, mean: str | None, shape: tuple[int, ...]
+    mean_img: Array | None, mean: str | None, shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
     """Return what the 2016 style subtracts, ready to broadcast to ``shape``."""
     if mean not in (None, "image", "pixel", "none"):

@@ -318,6 +318,17 @@ def test_parts_that_do_not_fit_are_fetched_anew(start, name, way):
     case.count("arrived in parts")
 
 
+@pytest.mark.parametrize("name", ["coco", "val"])
+def test_parts_of_one_run_that_do_not_fit_are_fetched_anew(start, name):
+    case = start(name)
+    half = len(case.server.files[case.file]) // 2
+    case.server.ways[case.file] = Way(cut=half, cuts=1, ignores=True)
+    case.get()
+    case.require_whole()
+    assert [part for _, part in case.server.asked] == [None, f"bytes={half}-", None]
+    case.count("arrived in parts")
+
+
 def test_a_server_with_less_than_is_here_is_asked_anew(start):
     case = start("coco")
     good = case.server.files[case.file]

@@ -302,12 +302,10 @@ def locate_weights(path: str | os.PathLike[str]) -> Path:
             f"fetches the course's, and {pretrained_cnn.FILE!r} means the data "
             "folder's own."
         )
-    if (found := datasets.find(pretrained_cnn.FILE)) is not None:
-        return found
     from cs231n.embedded import tiny_model
 
-    print(
-        f"{pretrained_cnn.FILE} is not in the data folder: using a network trained on "
-        "drawn pictures."
+    return datasets.find_or(
+        pretrained_cnn.FILE,
+        "a network trained on drawn pictures",
+        lambda: tiny_model.ensure()[1],
     )
-    return tiny_model.ensure()[1]

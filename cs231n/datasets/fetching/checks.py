@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.datasets import readers
+from cs231n.datasets.readers import (
+    cifar10,
+    coco,
+    imagenet_val,
+    mnist,
+    pretrained_cnn,
+    squeezenet,
+    tiny_imagenet,
+)
 from cs231n.support.picture_files import is_whole_jpeg
 
 
@@ -20,11 +28,11 @@ class DamagedError(ValueError):
     """A data set is not what it should be."""
 
 
-def coco(folder: Path, expect: Mapping[str, Any]) -> None:
+def check_coco(folder: Path, expect: Mapping[str, Any]) -> None:
     """Check ``coco_captioning/`` by reading it, features left on disk."""
     if not folder.is_dir():
         raise DamagedError(f"There is no folder {folder}.")
-    data = _call(readers.coco.read, folder, in_memory=False)
+    data = _call(coco.read, folder, in_memory=False)
     for split in ("train", "val"):
         for part in ("captions", "features"):
             name = f"{split}_{part}"
@@ -34,16 +42,16 @@ def coco(folder: Path, expect: Mapping[str, Any]) -> None:
             len(data[f"{split}_urls"]),
             expect[f"{split}_features"][0],
         )
-        wide = readers.coco.features_file(folder, split, pca_features=False)
+        wide = coco.features_file(folder, split, pca_features=False)
         if wide.exists():
-            features = _call(readers.coco.read_features, wide, in_memory=False)
+            features = _call(coco.read_features, wide, in_memory=False)
             _require(str(wide), features.shape, expect[f"{split}_wide_features"])
     _require(f"words of {folder}", len(data["idx_to_word"]), expect["words"])
 
 
-def tiny_imagenet(folder: Path, expect: Mapping[str, Any]) -> None:
+def check_tiny_imagenet(folder: Path, expect: Mapping[str, Any]) -> None:
     """Check ``tiny-imagenet-100-A/``: every picture that is listed is a whole JPEG."""
-    lists = _call(readers.tiny_imagenet.read_lists, folder)
+    lists = _call(tiny_imagenet.read_lists, folder)
     _require(f"classes of {folder}", len(lists.names), expect["classes"])
     if nameless := [wnid for wnid, names in lists.names.items() if not names]:
         raise DamagedError(f"{folder / 'words.txt'} has no name for {nameless[0]}.")
@@ -59,46 +67,49 @@ def tiny_imagenet(folder: Path, expect: Mapping[str, Any]) -> None:
         _require(f"{split} pictures of {folder}", len(files), expect[split])
 
 
-def pretrained_cnn(file: Path, expect: Mapping[str, Any]) -> None:
+def check_pretrained_cnn(file: Path, expect: Mapping[str, Any]) -> None:
     """Check ``pretrained_model.h5``: every array there, in its shape or transposed."""
-    wanted = readers.pretrained_cnn.shapes(**expect)
-    _call(readers.pretrained_cnn.read, file, wanted)
+    wanted = pretrained_cnn.shapes(**expect)
+    _call(pretrained_cnn.read, file, wanted)
 
 
-def imagenet_val(file: Path, expect: Mapping[str, Any]) -> None:
+def check_imagenet_val(file: Path, expect: Mapping[str, Any]) -> None:
     """Check ``imagenet_val_25.npz`` by reading it."""
-    X, y, _ = _call(readers.imagenet_val.read, file)
+    X, y, _ = _call(imagenet_val.read, file)
     _require(f"pictures of {file}", X.shape, (expect["pictures"], 224, 224, 3))
     _require_pixels(file, X, y, 1000)
 
 
-def squeezenet(file: Path, expect: Mapping[str, Any]) -> None:
+def check_squeezenet(file: Path, expect: Mapping[str, Any]) -> None:
     """Check torchvision's weights by loading them into its network."""
-    count = _call(readers.squeezenet.count_parameters, file)
+    model = _call(squeezenet.read, file)
+    count = sum(w.numel() for w in model.parameters())
     _require(f"parameters of {file}", count, expect["parameters"])
 
 
-def mnist(folder: Path, expect: Mapping[str, Any]) -> None:
+def check_mnist(folder: Path, expect: Mapping[str, Any]) -> None:
     """Check the four files of MNIST in the format of their author."""
     for split, stem in (("train", "train"), ("test", "t10k")):
-        _, labels = _call(readers.mnist.read, folder, stem)
+        _, labels = _call(mnist.read, folder, stem)
         _require(f"{split} pictures of {folder}", len(labels), expect[split])
 
 
-def cifar10(folder: Path, expect: Mapping[str, Any]) -> None:
+def check_cifar10(folder: Path, expect: Mapping[str, Any]) -> None:
     """Check the six batches of ``cifar-10-batches-py/``."""
-    for name in (*readers.cifar10.TRAINING, readers.cifar10.TEST):
-        data, labels = _call(readers.cifar10.read_batch, folder / name)
+    for name in (*cifar10.TRAINING, cifar10.TEST):
+        data, labels = _call(cifar10.read_batch, folder / name)
         _require(f"{folder / name}: pictures", len(data), expect["rows"])
         _require_pixels(folder / name, data, labels, 10)
 
 
 CHECKS: dict[str, Callable[[Path, Mapping[str, Any]], None]] = {
-    function.__name__: function
-    for function in (
-        *(coco, tiny_imagenet, pretrained_cnn, imagenet_val, squeezenet, mnist),
-        cifar10,
-    )
+    "coco": check_coco,
+    "tiny_imagenet": check_tiny_imagenet,
+    "pretrained_cnn": check_pretrained_cnn,
+    "imagenet_val": check_imagenet_val,
+    "squeezenet": check_squeezenet,
+    "mnist": check_mnist,
+    "cifar10": check_cifar10,
 }
 """The checks by the name that ``registry.toml`` gives."""
 

@@ -70,21 +70,20 @@ class _Part:
         self.facts = folder / f"{file.name}.json"
 
     def bring(self, url: str) -> bool:
-        """Bring what is missing; tell whether it took more than one connection."""
-        client = http.Client(url, PATIENCE)
-        connections = int(self.begun()[0] > 0)
+        """Bring what is missing; tell whether an earlier connection had begun."""
+        client, in_parts = http.Client(url, PATIENCE), False
         bar = progress_bar(
             self.file.size or 0, self.file.name, unit="B", unit_scale=True
         )
 
         def once() -> None:
-            nonlocal connections
+            nonlocal in_parts
+            in_parts |= self.begun()[0] > 0
             self._receive(client, bar)
-            connections += 1
 
         with bar:
             client.persist(once, lambda: self.begun()[0])
-        return connections > 1
+        return in_parts
 
     def begun(self) -> tuple[int, dict[str, Any]]:
         """Return how many bytes are here, and of what; none if that is unknown."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cs231n import datasets
 from cs231n.datasets.readers.common import again, opened_h5, read_text
+from cs231n.support.arrays import Array
 from cs231n.support.file_kinds import because
 
 FOLDER = "coco_captioning"
@@ -62,7 +63,7 @@ def read(
     return data
 
 
-def _read_h5(file: Path) -> dict[str, NDArray[Any]]:
+def _read_h5(file: Path) -> dict[str, Array]:
     """Read every dataset at the top of an HDF5 file into memory."""
     import h5py
 
@@ -74,7 +75,7 @@ def _read_h5(file: Path) -> dict[str, NDArray[Any]]:
         }
 
 
-def read_features(file: Path, in_memory: bool) -> NDArray[Any]:
+def read_features(file: Path, in_memory: bool) -> Array:
     """Read the dataset ``features``, or map it from disk."""
     import h5py
 
@@ -85,7 +86,7 @@ def read_features(file: Path, in_memory: bool) -> NDArray[Any]:
     raise ValueError(f"{file} has no dataset 'features'; {_FETCH}.")
 
 
-def _map(dataset: Any, file: Path) -> NDArray[Any]:
+def _map(dataset: Any, file: Path) -> Array:
     """Return a dataset as an array whose rows are read from disk when they are used.
 
     A dataset that lies in the file in one piece is mapped there. One in chunks, which
@@ -193,7 +194,7 @@ def _check_data(data: dict[str, Any], folder: Path) -> None:
         )
 
 
-def _outside(indices: NDArray[Any], there: int) -> int | None:
+def _outside(indices: Array, there: int) -> int | None:
     """Return an index that is negative or not below ``there``, None if all are fine."""
     low, high = int(indices.min()), int(indices.max())
     if low < 0:
@@ -203,11 +204,11 @@ def _outside(indices: NDArray[Any], there: int) -> int | None:
 
 def _array(
     data: dict[str, Any], name: str, file: Path, ndim: int, wanted: str
-) -> NDArray[Any]:
+) -> Array:
     """Return ``data[name]`` if it is there and has the rank and dtype it should."""
     if name not in data:
         raise ValueError(f"{file} has no dataset {name!r}; {_FETCH}.")
-    array: NDArray[Any] = np.asarray(data[name])
+    array: Array = np.asarray(data[name])
     kinds = "iu" if wanted == "integers" else "f"
     if array.ndim != ndim or array.dtype.kind not in kinds:
         raise ValueError(

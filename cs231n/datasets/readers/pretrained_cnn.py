@@ -3,12 +3,11 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cs231n.datasets.readers.common import again, opened_h5
+from cs231n.support.arrays import Array
 
 FILE = "pretrained_model.h5"
 _FETCH = again("pretrained_model")
@@ -43,9 +42,7 @@ def shapes(
     return found
 
 
-def read(
-    file: str | os.PathLike[str], wanted: Mapping[str, Shape]
-) -> dict[str, NDArray[Any]]:
+def read(file: str | os.PathLike[str], wanted: Mapping[str, Shape]) -> dict[str, Array]:
     """Read arrays by name.
 
     Args:
@@ -58,7 +55,7 @@ def read(
     """
     import h5py
 
-    found: dict[str, NDArray[Any]] = {}
+    found: dict[str, Array] = {}
     try:
         with opened_h5(Path(file), _FETCH) as stream:
             for name in wanted:

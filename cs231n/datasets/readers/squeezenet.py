@@ -89,19 +89,19 @@ def load_squeezenet(
             f"fetch it ({command('squeezenet')}) or use weights='embedded'."
         )
     if file is not None:
-        state = _torchvision_state(file)
+        model = read(file)
         source = f"torchvision's weights ({file})"
     else:
-        state = {k: torch.from_numpy(v) for k, v in _embedded_state().items()}
+        state = _embedded_state()
+        model = _model({key: torch.from_numpy(w) for key, w in state.items()})
         source = "the embedded weights (package ndf)"
-    model = _model(state)
     if verbose:
         print(f"SqueezeNet 1.1 with {source}.")
     return model.requires_grad_(False).eval().to(get_device(device))
 
 
-def count_parameters(file: Path) -> int:
-    """Return how many numbers a file of torchvision's weights gives the network.
+def read(file: Path) -> torch.nn.Module:
+    """Return the network with the weights of torchvision's file.
 
     Args:
         file: Named as torchvision names it, with the begin of its hash at the end.
@@ -109,14 +109,22 @@ def count_parameters(file: Path) -> int:
     Raises:
         ValueError: If the file is damaged or holds another network's weights.
     """
+    import torch
+
+    data = file.read_bytes()
+    if not hashlib.sha256(data).hexdigest().startswith(file.stem.rpartition("-")[2]):
+        raise ValueError(
+            f"{file} is damaged: its SHA-256 does not begin as its name says; "
+            f"{again('squeezenet')}, or delete it to use the embedded weights."
+        )
     try:
-        model = _model(_torchvision_state(file))
+        content = io.BytesIO(data)
+        return _model(torch.load(content, map_location="cpu", weights_only=True))
     except (RuntimeError, AttributeError, TypeError) as error:
         raise ValueError(
             f"{file} does not hold SqueezeNet 1.1's weights ({error}); "
             f"{again('squeezenet')}."
         ) from error
-    return sum(p.numel() for p in model.parameters())
 
 
 def _model(state: dict[str, torch.Tensor]) -> torch.nn.Module:
@@ -140,22 +148,6 @@ def _hub_folder() -> Path:
 def _torchvision_file() -> Path | None:
     file = _hub_folder() / TORCHVISION_FILE
     return file if file.exists() else datasets.find(TORCHVISION_FILE)
-
-
-def _torchvision_state(file: Path) -> dict[str, torch.Tensor]:
-    import torch
-
-    data = file.read_bytes()
-    # The file's name ends in the first digits of its hash.
-    if not hashlib.sha256(data).hexdigest().startswith(file.stem.rpartition("-")[2]):
-        raise ValueError(
-            f"{file} is damaged: its SHA-256 does not begin as its name says; "
-            f"{again('squeezenet')}, or delete it to use the embedded weights."
-        )
-    state: dict[str, torch.Tensor] = torch.load(
-        io.BytesIO(data), map_location="cpu", weights_only=True
-    )
-    return state
 
 
 def _embedded_state() -> dict[str, NDArray[np.float32]]:
