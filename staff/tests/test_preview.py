@@ -251,7 +251,8 @@ def branches(style):
             "index": line.replace(
                 name, f"[{name}, l{name[1:]}][int(self.cell_type == 'lstm')]"
             ),
-            "try": f"try:\n    do_{name} = {{'rnn': {name}, 'lstm': None}}[self.cell_type]\n"
+            "try": f"try:\n    table_{name} = {{'rnn': {name}}}\n"
+            f"    do_{name} = table_{name}[self.cell_type]\n"
             "except KeyError as error:\n    raise ValueError('cell_type') from error\n"
             + line.replace(name, f"do_{name}"),
             "pair": f"c0, go_{name} = np.zeros_like(h0), {name}\n"
