@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from cs231n import commands, given, handout, regions
+from cs231n import assignment, commands, given, handout, regions
 from cs231n.answers import CHECKS_MIME
 from cs231n.assignment import Question
 from cs231n.collecting import called, start
@@ -319,13 +319,17 @@ def module_remarks(root: Path, stamp: handout.Stamp) -> Iterator[str]:
     """Say where a grader will find something else in modules than a student has there.
 
     A grader takes what stands between the boxes, and uses its own of everything else.
+    Files with nothing but extra exercises are passed over.
 
     Args:
         root: The folder that ``cs231n`` lies in.
         stamp: That of the hand-out.
     """
+    every = assignment.questions()
+    extra = {path for question in every for path in question.extra}
+    extra -= {path for question in every for path in question.modules}
     for path, wanted in stamp.files.items():
-        if not path.startswith("cs231n/") or not path.endswith(".py"):
+        if not path.startswith("cs231n/") or not path.endswith(".py") or path in extra:
             continue
         try:
             content = (root / path).read_bytes()

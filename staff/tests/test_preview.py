@@ -390,6 +390,13 @@ def test_a_damaged_or_lost_box_is_named_with_what_to_do(module):
     assert "cannot find your answers" in told
 
 
+def test_files_of_extra_exercises_count_in_no_remark(module):
+    for path in ("cs231n/gan_extras.py", "cs231n/adversarial.py"):
+        assert module(path, "import torch", "def (\ninput()\nimport torch") == []
+    (told,) = module("cs231n/gan_pytorch.py", "import torch\n", "import torch, math\n")
+    assert "stands outside the boxes" in told
+
+
 def test_given_code_that_only_looks_different_is_no_remark(module):
     assert module(RNN, "import numpy as np\n", "import numpy as np  # mine\n\n") == []
     assert module("cs231n/layers.py", "import numpy", "# mine\nimport numpy") == []
