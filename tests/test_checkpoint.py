@@ -31,9 +31,7 @@ def test_what_was_saved_is_read(file):
 
 
 def test_other_settings_are_named_and_the_block_is_not_entered(file):
-    with pytest.raises(
-        ValueError, match=r"another run \(rate was 0\.1, is 0\.2\)"
-    ):
+    with pytest.raises(ValueError, match=r"another run \(rate was 0\.1, is 0\.2\)"):
         read(file, SETTINGS | {"rate": 0.2})
     with pytest.raises(ValueError, match=r"\(more was None, is 1; rule was .*print"):
         read(file, {"more": 1} | SETTINGS | {"rule": len})
