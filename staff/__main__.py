@@ -12,9 +12,11 @@ def main(argv: list[str] | None = None) -> int:
         "setup": "make the environment and install what is missing",
         "notebooks": "write the notebooks from their text sources",
         "run": "execute the notebooks and write the report",
-        "table": "write what is made from the question table",
+        "table": "write what is made from the tables",
         "handout": "make what students get, and check it",
         "fingerprints": "write what check knows results and mistakes by",
+        "new": "write the skeleton of a new question",
+        "doctor": "list all that questions and data sets still lack",
         "calibrate": "measure how often checks of training fail by chance",
     }
     parser = argparse.ArgumentParser(
@@ -45,6 +47,14 @@ def main(argv: list[str] | None = None) -> int:
         from staff.mistakes import fingerprints
 
         return fingerprints.main(args.arguments)
+    if args.verb == "new":
+        from staff import new
+
+        return new.main(args.arguments)
+    if args.verb == "doctor":
+        from staff import doctor
+
+        return doctor.main(args.arguments)
     if args.verb == "calibrate":
         from staff import calibrate
 

@@ -4,11 +4,13 @@ Each check looks at the structure: files, shapes, dtypes, and that indices point
 something. ``expect`` holds the sizes that ``registry.toml`` gives for a data set.
 """
 
+import importlib
 import pickle
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -138,7 +140,8 @@ def cifar10(folder: Path, expect: Mapping[str, Any]) -> None:
             raise DamagedError(f"{folder / name} has pixels of {data.dtype}.")
 
 
-CHECKS: dict[str, Callable[[Path, Mapping[str, Any]], None]] = {
+Check: TypeAlias = Callable[[Path, Mapping[str, Any]], None]
+CHECKS: dict[str, Check] = {
     function.__name__: function
     for function in (
         *(coco, tiny_imagenet, pretrained_cnn, imagenet_val, squeezenet, mnist),
@@ -146,6 +149,28 @@ CHECKS: dict[str, Callable[[Path, Mapping[str, Any]], None]] = {
     )
 }
 """The checks by the name that ``registry.toml`` gives."""
+
+
+def check_of(name: str) -> Check:
+    """Return the check that ``registry.toml`` names: one of these, or a reader's own.
+
+    Args:
+        name: One of ``CHECKS``, or a module of ``cs231n.datasets.readers`` that has a
+            function ``check``, which raises OSError or ValueError.
+
+    Raises:
+        KeyError: If there is neither.
+    """
+    if name in CHECKS:
+        return CHECKS[name]
+    try:
+        reader = importlib.import_module(f"cs231n.datasets.readers.{name}")
+        return partial(_call, reader.check)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise KeyError(
+            f"There is no check {name!r}; write check(path, expect) in "
+            f"cs231n/datasets/readers/{name}.py ({error})."
+        ) from error
 
 
 def cnn_shapes(expect: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cs231n import datasets
-from cs231n.datasets.fetching.checks import CHECKS, DamagedError
+from cs231n.datasets.fetching.checks import DamagedError, check_of
 from cs231n.datasets.fetching.download import (
     NO_ROOM,
     DiskFullError,
@@ -166,7 +166,7 @@ def _bring(
                 path, resumed = download(file, url, draft.parent)
                 _place(dataset, file, path, draft)
                 if last:
-                    CHECKS[dataset.check](draft / dataset.target, dataset.expect)
+                    check_of(dataset.check)(draft / dataset.target, dataset.expect)
                     _require_published(dataset, draft / dataset.target)
                 return url
             except DiskFullError:
