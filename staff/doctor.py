@@ -275,7 +275,7 @@ def blanks(asked: Asked) -> Iterator[str]:
         lines = file.read_text("utf-8").splitlines()
         if left := [n for n, line in enumerate(lines, 1) if BLANK in line]:
             numbers = ", ".join(map(str, left))
-            yield f"{_short(file)}:{left[0]}: {BLANK} stands in line {numbers}; do so."
+            yield f"{_short(file)}:{left[0]}: {BLANK} stands in lines {numbers}; do so."
 
 
 def in_fingerprints(asked: Asked, thorough: bool = False) -> Iterator[str]:

@@ -166,7 +166,7 @@ def test_a_question_is_written_in_seven_files(tree):
     # All that is to be done is told at once.
     todo = tree.run("staff", "doctor", code=1)
     for finding in (
-        *(rf"{name}:\d+: WRITE ME stands in line" for name in BY_HAND - {ROW}),
+        *(rf"{name}:\d+: WRITE ME stands in lines" for name in BY_HAND - {ROW}),
         r"questions\.toml: the set 2017 is worth 105 points",
         "Q6, center_rows has 1 of 6 other writings",
         "Q6, center_rows has 1 of 5 mistakes",
