@@ -8,7 +8,7 @@ for python in .venv/bin/python .venv/Scripts/python.exe python3 python; do
     # Not -m: a scratch file such as types.py would then come before Python's own.
     exec "$python" -P -c 'import sys
 sys.path.insert(0, ".")
-from cs231n import commands
+from cs231n.support import commands
 commands.clear_the_way(".")
 from cs231n import submission
 commands.run(submission.main)' "$@"

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n import datasets
+from cs231n.support import folders
 from cs231n.support.file_kinds import because
 
 BASE_DIR = str(Path(__file__).resolve().parent / "datasets" / "coco_captioning")
@@ -29,6 +30,7 @@ _OLD_BASE_DIR = PurePosixPath("cs231n/datasets/coco_captioning")
 _CAPTIONS_FILE = "coco2014_captions.h5"
 _FETCH = "fetch it again: python -m cs231n.datasets get coco_captioning"
 _COPIED = 1 << 24  # bytes
+_FEW = 0.1  # of the pictures
 
 
 def load_coco_data(
@@ -51,7 +53,10 @@ def load_coco_data(
         rng: Draws the training captions; by default NumPy's legacy global stream,
             in one ``randint`` call.
         replace: Whether a caption or a picture may be drawn twice, as in the original.
-            If not, no two of the captions drawn are of one picture.
+            If not, no two of the captions drawn are of one picture. Of the drawn
+            scenes, which are few, a picture comes once all the same if at most a tenth
+            as many captions are wanted as there are pictures: a caption of a picture
+            that has come before is replaced, the others stay.
         in_memory: Whether to read the features. If not, they stay on disk as arrays
             that only look loaded; minibatches read their rows, and are the same.
 
@@ -89,6 +94,8 @@ def load_coco_data(
 
     if max_train is not None:
         chosen = _choose(data["train_image_idxs"], max_train, rng, replace)
+        if (folder / folders.RECORD).exists():  # drawn scenes
+            chosen = _redraw_repeats(data["train_image_idxs"], chosen)
         data["train_captions"] = data["train_captions"][chosen]
         data["train_image_idxs"] = data["train_image_idxs"][chosen]
     return data
@@ -436,6 +443,33 @@ def _choose(
             "captions; ask for fewer or pass replace=True."
         )
     return np.asarray(order[np.sort(first)[:wanted]])
+
+
+def _redraw_repeats(
+    pictures: NDArray[np.integer], chosen: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Replace captions of a picture that has come before, if few captions are drawn.
+
+    Two captions of one picture cannot both be learned by heart. COCO has so many
+    pictures that 50 captions hardly ever share one; of the scenes, every fifth draw has
+    two that do.
+
+    Args:
+        pictures: (N,) which picture a caption describes.
+        chosen: The row numbers drawn.
+
+    Returns:
+        The row numbers, others where a picture came again.
+    """
+    if len(chosen) > _FEW * len(np.unique(pictures)):
+        return chosen
+    _, first = np.unique(pictures[chosen], return_index=True)
+    again = np.setdiff1d(np.arange(len(chosen)), first)
+    others = np.flatnonzero(~np.isin(pictures, pictures[chosen]))
+    rng = np.random.default_rng(chosen)  # leaves the caller's stream where it is
+    chosen = chosen.copy()
+    chosen[again] = others[_choose(pictures[others], len(again), rng, replace=False)]
+    return chosen
 
 
 def _decode(row: list[int], idx_to_word: Sequence[str] | Mapping[int, str]) -> str:

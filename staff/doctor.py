@@ -124,7 +124,7 @@ def in_modules(asked: Asked) -> Iterator[str]:
         if not pages.summary(ROOT / path).startswith(yours):
             yield f"{path}: begins otherwise; begin its docstring with {yours!r}."
         try:
-            answers = markers.regions((ROOT / path).read_text("utf-8"), path, ids)
+            answers = markers.answers((ROOT / path).read_text("utf-8"), path, ids)
         except markers.MarkerError as error:
             yield from error.problems
             continue
@@ -212,7 +212,7 @@ def in_bank(asked: Asked) -> Iterator[str]:
     Args:
         asked: The questions.
     """
-    from staff.mistakes.fingerprints import bank
+    from staff.mistakes.bank import bank
 
     where = "staff/mistakes"
     try:
@@ -287,6 +287,7 @@ def in_fingerprints(asked: Asked, thorough: bool = False) -> Iterator[str]:
     """
     from cs231n.tools.check import marks
     from staff.mistakes import fingerprints
+    from staff.mistakes.bank import bank
 
     where = _short(marks.FILE)
     stored = marks.loads(marks.FILE.read_text("utf-8"))
@@ -295,7 +296,7 @@ def in_fingerprints(asked: Asked, thorough: bool = False) -> Iterator[str]:
         yield f"{where}: {key} is in no row; run: python -m staff fingerprints"
     says: dict[str, set[str]] = {key: set() for key in keys}
     implied: dict[str, set[str]] = {key: set() for key in keys}
-    for slip in fingerprints.bank()[1]:
+    for slip in bank()[1]:
         (implied if slip.implied else says).setdefault(slip.key, set()).add(slip.says)
     for key in sorted(keys):
         if key not in stored.functions:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 OLDEST = (3, 11)
-GROUPS = ("test", "lint")
+GROUPS = ("test", "staff", "lint")
 _STAMP = "cs231n-installed.txt"
 _NO_KERNELS = "no kernels"
 _CPU_ONLY = "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu"

@@ -21,6 +21,8 @@ import tokenize
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from cs231n.assignment import regions
+
 WIDTH = 88  # column in which every box ends
 EXTRA = "extra"  # stands for a question's id where an exercise is worth no points
 TODO = re.compile(r"# TODO\(([\w-]+)\): \S.*")
@@ -46,8 +48,8 @@ class MarkerError(ValueError):
 
 
 @dataclass(frozen=True)
-class Region:
-    """One answer. Lines are counted from 1.
+class Answer:
+    """One answer, between its marks. Lines are counted from 1.
 
     Attributes:
         function: Qualified name of the function around it; in a notebook the cell's id.
@@ -76,7 +78,24 @@ class _Comment:
     cell: int
 
 
-def regions(source: str, name: str, questions: Collection[str]) -> list[Region]:
+@dataclass(frozen=True)
+class _Event:
+    """What a comment means, whatever stands around it.
+
+    Attributes:
+        comment: The comment.
+        kind: "cell", "todo", "begin" or "end"; "plain" if it is none of them.
+        about: The cell's or the question's id.
+        wrong: What is wrong with it in any place, else ''.
+    """
+
+    comment: _Comment
+    kind: str
+    about: str = ""
+    wrong: str = ""
+
+
+def answers(source: str, name: str, questions: Collection[str]) -> list[Answer]:
     """Find the answers in a module, or in a notebook's text source.
 
     Args:
@@ -87,94 +106,153 @@ def regions(source: str, name: str, questions: Collection[str]) -> list[Region]:
     Raises:
         MarkerError: Naming everything that breaks the grammar.
     """
-    lines = source.splitlines()
     try:
-        tree = ast.parse(source)
-        comments = list(_comments(source))
+        ast.parse(source)
+        events = [_classify(comment, questions) for comment in _comments(source)]
     except (SyntaxError, tokenize.TokenError) as error:
         number = getattr(error, "lineno", None) or 1
         message = f"{name}:{number}: this is no Python ({error.args[0]})."
         raise MarkerError([message]) from None
-
-    found: list[Region] = []
-    problems: dict[int, str] = {}
-    todo: tuple[_Comment, str] | None = None  # the prompt that waits for its answer
-    opened: _Comment | None = None
-    last = 0  # line up to which the prompt's comments run without a gap
-    cell_id = ""
-    for comment in comments:
-        line, text = comment.line, comment.text
-        if (cell := _CELL.fullmatch(text)) and comment.column == 0:
-            cell_id = "".join(_CELL_ID.findall(cell["rest"])[:1])
-            if todo and not opened and not todo[0].prose:
-                problems[todo[0].line] = _ORPHAN
-            todo = None
-            continue
-        kind, role = _MARKS.get(text, ("", ""))
-        prompt = (_PROSE_TODO if comment.prose else TODO).fullmatch(text)
-        if kind and not comment.alone:
-            problems[line] = f"{text!r} must have a line of its own."
-        elif kind and (kind == "prose") != comment.prose:
-            wanted = "<!-- BEGIN SOLUTION -->" if comment.prose else "# BEGIN SOLUTION"
-            problems[line] = f"this is not the place for {text!r}; use {wanted!r}."
-        elif role == "begin":
-            if opened:
-                problems[line] = f"nested in the solution that begins at {opened.line}."
-                continue
-            gap = not comment.prose and last != line - 1
-            if todo is None or gap:
-                problems[line] = "this solution has no TODO right above it."
-            elif comment.column != todo[0].column:
-                problems[line] = "this is not indented like its TODO."
-            opened = comment
-        elif role == "end":
-            if opened is None:
-                problems[line] = "this END SOLUTION closes nothing."
-                continue
-            if comment.column != opened.column:
-                problems[line] = (
-                    f"this is not indented like its BEGIN at {opened.line}."
-                )
-            elif comment.cell != opened.cell:
-                problems[opened.line] = "this solution does not end in its own cell."
-            elif not any(
-                part.strip(" #") and (comment.prose or part.strip()[0] != "#")
-                for part in lines[opened.line : line - 1]
-            ):
-                problems[opened.line] = "there is nothing in this solution."
-            elif todo:
-                function = cell_id if comment.prose else _function_at(tree, opened.line)
-                where = (comment.prose, todo[0].line, opened.line, line)
-                found.append(Region(function or cell_id, todo[1], *where))
-            todo = opened = None
-        elif prompt:
-            if opened:
-                problems[line] = f"a TODO in the solution that begins at {opened.line}."
-            elif prompt[1] not in (*questions, EXTRA):
-                known = ", ".join([*questions, EXTRA])
-                problems[line] = f"there is no question {prompt[1]}; there are {known}."
-            elif not comment.alone:
-                problems[line] = "a TODO must have a line of its own."
-            if todo and not opened and not todo[0].prose:
-                problems[todo[0].line] = _ORPHAN
-            todo, last = (comment, prompt[1]), line
-        elif slip := _resembles(text, comment.prose):
-            problems[line] = f"{text!r} looks like a marker; write {slip}."
-        elif todo and not opened and comment.alone and line == last + 1:
-            last = line
-        elif todo and not opened and not todo[0].prose:
-            problems[todo[0].line] = _ORPHAN
-            todo = None
-    if opened:
-        problems[opened.line] = "this solution is never closed."
-    elif todo and not todo[0].prose:
-        problems[todo[0].line] = _ORPHAN
+    pairs = _Pairs(source)
+    for event in events:
+        pairs.take(event)
+    problems = pairs.close()
     if problems:
         raise MarkerError([f"{name}:{n}: {problems[n]}" for n in sorted(problems)])
-    return found
+    return pairs.found
 
 
-_ORPHAN = "no solution follows this TODO; put BEGIN SOLUTION right below its comment."
+def _classify(comment: _Comment, questions: Collection[str]) -> _Event:
+    text = comment.text
+    if (cell := _CELL.fullmatch(text)) and comment.column == 0:
+        return _Event(comment, "cell", "".join(_CELL_ID.findall(cell["rest"])[:1]))
+    if text in _MARKS:
+        place, kind = _MARKS[text]
+        wrong = ""
+        if not comment.alone:
+            wrong = f"{text!r} must have a line of its own."
+        elif (place == "prose") != comment.prose:
+            wanted = "<!-- BEGIN SOLUTION -->" if comment.prose else "# BEGIN SOLUTION"
+            wrong = f"this is not the place for {text!r}; use {wanted!r}."
+        return _Event(comment, kind, wrong=wrong)
+    if prompt := (_PROSE_TODO if comment.prose else TODO).fullmatch(text):
+        wrong = ""
+        if prompt[1] not in (*questions, EXTRA):
+            known = ", ".join([*questions, EXTRA])
+            wrong = f"there is no question {prompt[1]}; there are {known}."
+        elif not comment.alone:
+            wrong = "a TODO must have a line of its own."
+        return _Event(comment, "todo", prompt[1], wrong)
+    if slip := _resembles(text, comment.prose):
+        wrong = f"{text!r} looks like a marker; write {slip}."
+        return _Event(comment, "plain", wrong=wrong)
+    return _Event(comment, "plain")
+
+
+class _Pairs:
+    """Finds the answers that a text's comments enclose, one comment after another.
+
+    Attributes:
+        found: The answers so far.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.found: list[Answer] = []
+        self._lines, self._owners = source.splitlines(), regions.owners(source)
+        self._problems: dict[int, str] = {}
+        self._todo: _Event | None = None  # the prompt that waits for its answer
+        self._opened: _Comment | None = None
+        self._last = 0  # line up to which the prompt's comments run without a gap
+        self._cell_id = ""
+
+    def take(self, event: _Event) -> None:
+        """Take the next comment."""
+        if event.wrong:
+            self._problems[event.comment.line] = event.wrong
+        if not event.wrong or event.kind == "todo":
+            take = {
+                "cell": self._take_cell,
+                "todo": self._take_todo,
+                "begin": self._take_begin,
+                "end": self._take_end,
+                "plain": self._take_plain,
+            }[event.kind]
+            take(event)
+
+    def close(self) -> dict[int, str]:
+        """Return what is wrong, by line, once all comments were taken."""
+        if self._opened:
+            self._problems[self._opened.line] = "this solution is never closed."
+        else:
+            self._leave_todo()
+        return self._problems
+
+    def _leave_todo(self) -> None:
+        """Complain of a prompt that nobody answers; in prose a student does."""
+        if self._todo and not self._opened and not self._todo.comment.prose:
+            self._problems[self._todo.comment.line] = (
+                "no solution follows this TODO; put BEGIN SOLUTION right below its "
+                "comment."
+            )
+
+    def _take_cell(self, event: _Event) -> None:
+        self._leave_todo()
+        self._todo, self._cell_id = None, event.about
+
+    def _take_todo(self, event: _Event) -> None:
+        line = event.comment.line
+        if self._opened:
+            begun = self._opened.line
+            self._problems[line] = f"a TODO in the solution that begins at {begun}."
+        self._leave_todo()
+        self._todo, self._last = event, line
+
+    def _take_begin(self, event: _Event) -> None:
+        comment, wrong = event.comment, ""
+        if self._opened:
+            begun = self._opened.line
+            wrong = f"nested in the solution that begins at {begun}."
+            self._problems[comment.line] = wrong
+            return
+        gap = not comment.prose and self._last != comment.line - 1
+        if self._todo is None or gap:
+            wrong = "this solution has no TODO right above it."
+        elif comment.column != self._todo.comment.column:
+            wrong = "this is not indented like its TODO."
+        if wrong:
+            self._problems[comment.line] = wrong
+        self._opened = comment
+
+    def _take_end(self, event: _Event) -> None:
+        end, begin, todo = event.comment, self._opened, self._todo
+        if begin is None:
+            self._problems[end.line] = "this END SOLUTION closes nothing."
+            return
+        if end.column != begin.column:
+            wrong = f"this is not indented like its BEGIN at {begin.line}."
+            self._problems[end.line] = wrong
+        elif end.cell != begin.cell:
+            self._problems[begin.line] = "this solution does not end in its own cell."
+        elif self._is_empty(begin, end):
+            self._problems[begin.line] = "there is nothing in this solution."
+        elif todo:
+            owner = self._cell_id if end.prose else self._owners[begin.line - 1]
+            where = (end.prose, todo.comment.line, begin.line, end.line)
+            self.found.append(Answer(owner or self._cell_id, todo.about, *where))
+        self._todo = self._opened = None
+
+    def _is_empty(self, begin: _Comment, end: _Comment) -> bool:
+        inside = self._lines[begin.line : end.line - 1]
+        said = [part.strip() for part in inside if part.strip(" #")]
+        return not any(end.prose or part[0] != "#" for part in said)
+
+    def _take_plain(self, event: _Event) -> None:
+        comment = event.comment
+        if comment.alone and comment.line == self._last + 1:
+            self._last += 1
+        elif self._todo and not self._opened and not self._todo.comment.prose:
+            self._leave_todo()
+            self._todo = None
 
 
 def redact(
@@ -195,22 +273,22 @@ def redact(
         MarkerError: Naming everything that breaks the grammar.
     """
     lines = source.splitlines(keepends=True)
-    for region in reversed(regions(source, name, questions)):
-        prompt = lines[region.todo - 1 : region.begin - 1]
-        answer = lines[region.begin : region.end - 1]
-        if region.function not in keep:
+    for found in reversed(answers(source, name, questions)):
+        prompt = lines[found.todo - 1 : found.begin - 1]
+        answer = lines[found.begin : found.end - 1]
+        if found.function not in keep:
             answer = []
-        if not region.prose:
-            indent = lines[region.begin - 1].split("#")[0]
-            stub = f'{indent}raise NotImplementedError("{_message(region.function)}")\n'
+        if not found.prose:
+            indent = lines[found.begin - 1].split("#")[0]
+            stub = f'{indent}raise NotImplementedError("{_message(found.function)}")\n'
             rule = indent + "#" * (WIDTH - len(indent)) + "\n"
-            end = "END OF YOUR CODE".center(WIDTH - len(indent) - 2)
+            end = regions.END_OF_CODE.center(WIDTH - len(indent) - 2)
             prompt = [rule, *_boxed(prompt, indent), rule]
             answer = [*(answer or [stub]), rule, f"{indent}#{end}#\n", rule]
         else:
             while not answer and prompt and not prompt[-1].strip("# \n"):
                 prompt.pop()  # or the cell would end in empty lines
-        lines[region.todo - 1 : region.end] = prompt + answer
+        lines[found.todo - 1 : found.end] = prompt + answer
     redacted = "".join(lines)
     try:
         ast.parse(redacted)
@@ -254,27 +332,6 @@ def _comments(source: str) -> Iterator[_Comment]:
         yield _Comment(line, column, text, alone, prose, cell)
 
 
-def _function_at(tree: ast.AST, line: int) -> str:
-    """Return the qualified name of the innermost function around a line."""
-    path: list[str] = []
-    node: ast.AST | None = tree
-    while node is not None:
-        inner = None
-        for child in ast.walk(node):
-            if (
-                child is not node
-                and isinstance(
-                    child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-                )
-                and child.lineno <= line <= (child.end_lineno or line)
-            ):
-                path.append(child.name)
-                inner = child
-                break
-        node = inner
-    return ".".join(path)
-
-
 def _resembles(comment: str, prose: bool) -> str:
     """Return what should be written where a comment looks like a marker, else ''."""
     words = re.findall(r"[A-Za-z]+", comment)
@@ -282,7 +339,7 @@ def _resembles(comment: str, prose: bool) -> str:
         return ""
     if mark := _slip(words):
         return f"<!-- {mark} -->" if prose else f"# {mark}"
-    if _alike("".join(words[:4]).upper(), "ENDOFYOURCODE", 0.9):
+    if _alike("".join(words[:4]).upper(), regions.END_OF_CODE.replace(" ", ""), 0.9):
         return "# END SOLUTION, and the box will be drawn"
     starts = re.match(r"#+[\s*]*([A-Za-z]+)(.?)", comment)
     if starts and _is_todo(starts[1], starts[2]):

@@ -39,7 +39,7 @@ def given(path: str) -> list[str]:
     """
     source = (ROOT / path).read_text("utf-8")
     ids = [question.id for question in questions()]
-    written = {region.function for region in markers.regions(source, path, ids)}
+    written = {answer.function for answer in markers.answers(source, path, ids)}
 
     def names(body: Sequence[ast.stmt], scope: str) -> Iterator[str]:
         for node in body:

@@ -14,6 +14,7 @@ from cs231n.coco_utils import (
     load_coco_data,
     sample_coco_minibatch,
 )
+from cs231n.support import folders
 from tests import coco_files
 
 KEYS = {
@@ -140,6 +141,77 @@ def test_without_replacement_no_picture_comes_twice(folder, data, seed):
         ValueError, match=f"max_train is {wanted}, but there are {wanted - 1} pic"
     ):
         load_coco_data(folder, wanted, rng=rng, replace=False)
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """A folder of drawn scenes: 100 pictures, which a draw of ten often shows twice."""
+    content = coco_files.arrays(train=500, pictures=(100, 3))
+    content["train_image_idxs"] = np.repeat(np.arange(100, dtype=np.int32), 5)
+    folder = coco_files.write(tmp_path / "scenes", content)
+    (folder / folders.RECORD).write_text("{}", "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("draws", ["globally", "with a generator"])
+def test_few_captions_of_drawn_scenes_are_of_different_pictures(scenes, draws):
+    pictures = load_coco_data(scenes)["train_image_idxs"]
+    changed = 0
+    for seed in range(40):
+        if draws == "globally":
+            np.random.seed(seed)
+            rng, rows = None, np.random.randint(500, size=10)
+            after = np.random.rand()
+            np.random.seed(seed)
+        else:
+            rng = np.random.default_rng(seed)
+            rows = np.random.default_rng(seed).choice(500, size=10)
+        drawn = load_coco_data(scenes, 10, rng=rng)["train_image_idxs"]
+        if rng is None:  # and what follows is drawn as it always was
+            assert np.random.rand() == after
+        assert len(set(drawn.tolist())) == 10
+        came_before = [p in pictures[rows[:n]] for n, p in enumerate(pictures[rows])]
+        kept = ~np.array(came_before)
+        np.testing.assert_array_equal(drawn[kept], pictures[rows][kept])
+        changed += not kept.all()
+    assert 5 < changed < 35  # both kinds of draws were met
+
+
+def test_captions_that_replace_others_are_drawn_from_all(scenes):
+    seen = set()
+    for seed in range(400):
+        np.random.seed(seed)
+        rows = np.random.randint(500, size=10)
+        np.random.seed(seed)
+        drawn = load_coco_data(scenes, 10)["train_image_idxs"]
+        seen |= set(drawn[drawn != rows // 5].tolist())
+    assert len(seen) > 70
+
+
+@pytest.mark.parametrize("wanted", [11, 100, 700])
+def test_many_captions_of_drawn_scenes_may_share_pictures(scenes, wanted):
+    data = load_coco_data(scenes)
+    np.random.seed(1)
+    rows = np.random.randint(500, size=wanted)
+    np.random.seed(1)
+    drawn = load_coco_data(scenes, wanted)
+    for name in ("train_captions", "train_image_idxs"):
+        np.testing.assert_array_equal(drawn[name], data[name][rows])
+
+
+def test_few_captions_of_other_data_are_drawn_as_they_always_were(scenes):
+    (scenes / folders.RECORD).unlink()
+    data = load_coco_data(scenes)
+    shared = 0
+    for seed in range(40):
+        np.random.seed(seed)
+        rows = np.random.randint(500, size=10)
+        np.random.seed(seed)
+        drawn = load_coco_data(scenes, 10)
+        for name in ("train_captions", "train_image_idxs"):
+            np.testing.assert_array_equal(drawn[name], data[name][rows])
+        shared += len(set(drawn["train_image_idxs"].tolist())) < 10
+    assert shared > 5
 
 
 def test_more_than_there_is_may_be_drawn_with_replacement(folder):

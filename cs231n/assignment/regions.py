@@ -42,7 +42,27 @@ _SCOPE = re.compile(r"(?:async\s+)?(?:def\s+(\w+)\s*[\[(]|class\s+(\w+)\s*[\[(:]
 
 
 class RegionError(ValueError):
-    """A box is damaged; the message begins with ``file:line:``."""
+    """Boxes are damaged; each line of the message begins with ``file:line:``."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Keep the problems; together they are the message."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A box that has lost its partner or a part of itself.
+
+    Attributes:
+        line: Where that shows, counted from 1.
+        owner: Dotted name of the function around it, or ''.
+        text: What is wrong and what to do.
+    """
+
+    line: int
+    owner: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -144,44 +164,56 @@ def find(source: str, name: str) -> list[Region]:
         name: The file's name, for errors.
 
     Raises:
-        RegionError: If a box has lost its partner or a part of itself.
+        RegionError: If boxes have lost their partners or parts of themselves.
+    """
+    regions, damages = scan(source)
+    if damages:
+        raise RegionError([f"{name}:{d.line}: {d.text}" for d in damages])
+    return regions
+
+
+def scan(source: str) -> tuple[list[Region], list[Damage]]:
+    """Return the whole regions of a module, and what is wrong with other boxes.
+
+    Args:
+        source: The module's text, as ``find`` takes it.
     """
     lines = _LINES.findall(source)
     texts = [line.strip() for line in lines]
     regions: list[Region] = []
+    damages: list[Damage] = []
     scopes: list[tuple[int, str]] = []
-    at = 0
+    at = torn = 0  # lines above torn belong to a box that was named already
     while at < len(lines):
         indent = _indentation(lines[at])
         if scope := _SCOPE.match(texts[at]):
             scopes = [s for s in scopes if s[0] < indent]
             scopes.append((indent, scope[1] or scope[2]))
-        if not _BAR.fullmatch(texts[at]) or at + 1 == len(lines):
+        if at < torn or not _BAR.fullmatch(texts[at]) or at + 1 == len(lines):
             at += 1
             continue
-        if _END.fullmatch(texts[at + 1]):
-            raise RegionError(
-                f"{name}:{at + 2}: this {END_OF_CODE} has no box with a TODO above it; "
-                "put that back as the hand-out has it."
-            )
-        if not (found := _PROMPT.match(texts[at + 1])):
+        found = _PROMPT.match(texts[at + 1])
+        if not found and not _END.fullmatch(texts[at + 1]):
             at += 1
             continue
-
-        closed = at + 2
-        while closed < len(lines) and _INSIDE_BOX.fullmatch(texts[closed]):
-            if _BAR.fullmatch(texts[closed]):
-                break
-            closed += 1
-        if closed == len(lines) or not _BAR.fullmatch(texts[closed]):
-            raise RegionError(
-                f"{name}:{closed + 1}: the box that begins in line {at + 1} has no "
-                "lower edge; put it back as the hand-out has it."
-            )
-        first = closed + 1
-        last = _end_of(texts, first, name, at)
         scopes = [s for s in scopes if s[0] < indent]
         owner = ".".join(scope for _, scope in scopes)
+        try:
+            if found is None:
+                raise _DamageError(
+                    at + 1,
+                    f"this {END_OF_CODE} has no box with a TODO above it; put that "
+                    "back as the hand-out has it.",
+                )
+            closed = _lower_edge(texts, at)
+            first = closed + 1
+            last = _end_of(texts, first, at)
+        except _DamageError as error:
+            where = f"in {owner} " if owner else ""
+            damages.append(Damage(error.at + 1, owner, where + error.text))
+            torn = _beyond(texts, at + 1)
+            at += 1
+            continue
         regions.append(
             Region(
                 owner=owner,
@@ -195,7 +227,21 @@ def find(source: str, name: str) -> list[Region]:
             )
         )
         at = last + 3
-    return regions
+    return regions, damages
+
+
+class _DamageError(Exception):
+    """A box is damaged.
+
+    Attributes:
+        at: Index of the line where that shows.
+        text: What is wrong and what to do.
+    """
+
+    def __init__(self, at: int, text: str) -> None:
+        super().__init__(at, text)
+        self.at = at
+        self.text = text
 
 
 def _indentation(line: str) -> int:
@@ -203,14 +249,28 @@ def _indentation(line: str) -> int:
     return len(expanded) - len(expanded.lstrip())
 
 
-def _end_of(texts: list[str], first: int, name: str, begun: int) -> int:
+def _lower_edge(texts: list[str], begun: int) -> int:
+    """Return where the box ends whose upper edge and TODO are at begun."""
+    at = begun + 2
+    while at < len(texts) and _INSIDE_BOX.fullmatch(texts[at]):
+        at += 1
+    if at < len(texts) and _BAR.fullmatch(texts[at]):
+        return at
+    raise _DamageError(
+        at,
+        f"the box that begins in line {begun + 1} has no lower edge; put it back as "
+        "the hand-out has it.",
+    )
+
+
+def _end_of(texts: list[str], first: int, begun: int) -> int:
     """Return where the box stands that ends the region whose body begins at first."""
+    back = "put that back as the hand-out has it."
     for at in range(first, len(texts) - 1):
         if not _BAR.fullmatch(texts[at]):
             if _END.fullmatch(texts[at]):
-                raise RegionError(
-                    f"{name}:{at + 1}: this {END_OF_CODE} has no edge above it; put "
-                    "that back as the hand-out has it."
+                raise _DamageError(
+                    at, f"this {END_OF_CODE} has no edge above it; {back}"
                 )
             continue
         if _PROMPT.match(texts[at + 1]):
@@ -218,14 +278,24 @@ def _end_of(texts: list[str], first: int, name: str, begun: int) -> int:
         if _END.fullmatch(texts[at + 1]):
             if at + 2 < len(texts) and _BAR.fullmatch(texts[at + 2]):
                 return at
-            raise RegionError(
-                f"{name}:{at + 2}: this {END_OF_CODE} has no edge below it; put that "
-                "back as the hand-out has it."
+            raise _DamageError(
+                at + 1, f"this {END_OF_CODE} has no edge below it; {back}"
             )
-    raise RegionError(
-        f"{name}:{begun + 1}: no {END_OF_CODE} belongs to this TODO; put that box back "
-        "as the hand-out has it."
+    raise _DamageError(
+        begun,
+        f"no {END_OF_CODE} belongs to this TODO; put that box back as the hand-out "
+        "has it.",
     )
+
+
+def _beyond(texts: list[str], at: int) -> int:
+    """Return the first line below a damaged box, where others may begin."""
+    for n in range(at, len(texts)):
+        if _END.fullmatch(texts[n]):
+            return n + 1
+        if n > at and _PROMPT.match(texts[n]) and _BAR.fullmatch(texts[n - 1]):
+            return n - 1
+    return len(texts)
 
 
 def fill(source: str, bodies: Mapping[Key, str], name: str) -> str:

@@ -1,64 +1,19 @@
 """Make the hand-out: the solved tree without its answers, checked, folder and zip."""
 
 import argparse
-import re
 import shutil
 import sys
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path
 
-from cs231n.support.files import replace, replacing, set_mode
+from cs231n.support.files import replace, replacing
+from staff.handout import checks, golden
+from staff.handout.archive import TOP, pack, write
 from staff.handout.files import HandoutError, collect
+from staff.judging.asking import AskingError
 from staff.questions import ROOT, questions
-
-TOP = "assignment3"  # the folder that the archive unpacks to
-CHANGES = ROOT / "CHANGELOG.md"
-
-
-def write(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write files into an empty folder; shell scripts are executable."""
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        set_mode(path, _mode(name))
-
-
-def pack(files: Mapping[str, bytes], archive: Path) -> None:
-    """Write files into an archive, the same bytes every time and everywhere.
-
-    All files are of the release's day: what students unpack shows a time that is true.
-    Nothing is compressed: the bytes would then depend on the machine's zlib.
-    """
-    time_of_all = (*release_day(CHANGES.read_text("utf-8")), 12, 0, 0)
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
-        for name in sorted(files):
-            entry = zipfile.ZipInfo(f"{TOP}/{name}", time_of_all)
-            entry.create_system = 3  # Unix, whose modes the next line speaks of
-            entry.external_attr = (0o100000 | _mode(name)) << 16
-            packed.writestr(entry, files[name])
-
-
-def release_day(changes: str) -> tuple[int, int, int]:
-    """Return year, month and day of the newest term in the change notes.
-
-    Raises:
-        HandoutError: If its heading does not name them.
-    """
-    newest = re.search(r"^## .*$", changes, re.MULTILINE)
-    heading = newest[0] if newest else ""
-    try:
-        day = date.fromisoformat(heading.rpartition("(")[2].removesuffix(")"))
-    except ValueError:
-        raise HandoutError(
-            f"{CHANGES.name}: the newest heading, {heading!r}, names no day; write one "
-            "such as '## 2026.1 (2026-11-28)'."
-        ) from None
-    return day.year, day.month, day.day
 
 
 def differences(files: Mapping[str, bytes], folder: Path) -> list[str]:
@@ -136,10 +91,6 @@ def _cannot_write(where: Path, error: OSError) -> HandoutError:
     )
 
 
-def _mode(name: str) -> int:
-    return 0o755 if name.endswith(".sh") else 0o644
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run ``python -m staff handout``."""
     parser = argparse.ArgumentParser(
@@ -163,8 +114,6 @@ def main(argv: list[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
 
-    from staff.handout import checks, golden
-
     began = time.monotonic()
     try:
         if args.update_goldens:
@@ -175,10 +124,9 @@ def main(argv: list[str] | None = None) -> int:
         if args.checks == "none":
             build(files, args.out, args.zip)
         else:
-            thorough = args.checks == "all"
-            check = checks.proof(ROOT, files, thorough=thorough)
+            check = checks.Proof(ROOT, files, thorough=args.checks == "all")
             build(files, args.out, args.zip, check)
-    except HandoutError as error:
+    except (HandoutError, AskingError) as error:
         print(error, file=sys.stderr)
         print("\nNo hand-out was made.", file=sys.stderr)
         return 1

@@ -11,89 +11,50 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from staff.handout import golden, runs, scores
 from staff.handout import leaks as handout_leaks
-from staff.questions import questions
+from staff.questions import notebook_names, questions
 
 
-def proof(
-    root: Path, files: Mapping[str, bytes], *, thorough: bool
-) -> Callable[[Path], list[str]]:
-    """Return what a written hand-out is checked with.
+@dataclass(frozen=True)
+class Proof:
+    """What a written hand-out is checked with.
 
-    Args:
+    Attributes:
         root: The solved tree.
         files: What the hand-out consists of.
         thorough: Whether to run the notebooks, and tests that read nothing but files
             which are the same in the solved tree.
     """
-    table = questions()
-    ids = [question.id for question in table]
-    data = root / "cs231n" / "datasets"
-    solved = scores.solved_files(root, files)
 
-    def written(folder: Path) -> dict[str, bytes]:
-        paths = sorted(path for path in folder.rglob("*") if path.is_file())
-        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths}
+    root: Path
+    files: Mapping[str, bytes]
+    thorough: bool
 
-    def leaks(folder: Path) -> list[str]:
-        found = written(folder)
-        sources = [name for name in found if name.endswith(".py")]
-        sources = [name for name in sources if (root / name).is_file()]
-        sources += [
-            path.relative_to(root).as_posix()
-            for path in sorted((root / "staff" / "notebooks").glob("*.py"))
-        ]
-        secrets = handout_leaks.answers(root, sources, ids)
-        allowed = handout_leaks.harmless(root)
-        return [
-            *handout_leaks.blemishes(found),
-            *handout_leaks.leaks(handout_leaks.index(found), secrets, allowed),
-        ]
+    def __call__(self, folder: Path) -> list[str]:
+        """Make every check, say how each went, and name what is wrong.
 
-    def tests(folder: Path) -> list[str]:
-        same = {name: c for name in files if (c := _bytes(root / name)) is not None}
-        return runs.shelf_problems(folder, data, None if thorough else same)
-
-    steps: list[tuple[str, Callable[[Path], list[str]]]] = [
-        (
-            "everything parses, imports and compiles",
-            lambda folder: [
-                *runs.parse_problems(written(folder)),
-                *runs.import_problems(folder, data),
-                *runs.kernel_problems(folder),
-            ],
-        ),
-        ("no answer is in it", leaks),
-        ("tests fail where something is to be written", tests),
-        (
-            "notebooks run to their ends",
-            lambda folder: runs.notebook_problems(
-                folder,
-                data,
-                [n for q in table for n in q.notebooks if f"{n}.ipynb" in files],
+        Args:
+            folder: Where the hand-out was written.
+        """
+        steps: dict[str, Callable[[Path], list[str]]] = {
+            "everything parses, imports and compiles": self._programs,
+            "no answer is in it": self._leaks,
+            "tests fail where something is to be written": self._tests,
+            **(
+                {"notebooks run to their ends": self._notebooks}
+                if self.thorough
+                else {}
             ),
-        ),
-        (
-            "no points for nothing, all for the solution",
-            lambda folder: scores.score_problems(written(folder), solved, table, data),
-        ),
-        (
-            "every mutant is noticed",
-            lambda _: scores.mutant_problems(
-                solved, scores.mutants(root), table, data, "mutants"
-            ),
-        ),
-        ("the golden copy matches", lambda _: golden.problems()),
-    ]
-
-    def check(folder: Path) -> list[str]:
+            "no points for nothing, all for the solution": self._points,
+            "every mutant is noticed": self._mutants,
+            "the golden copy matches": lambda _: golden.problems(),
+        }
         problems = []
-        for number, (name, step) in enumerate(steps, start=1):
-            if number == 4 and not thorough:
-                continue
+        for number, (name, step) in enumerate(steps.items(), start=1):
             began = time.monotonic()
             found = step(folder)
             seconds = time.monotonic() - began
@@ -102,8 +63,58 @@ def proof(
             problems += found
         return problems
 
-    return check
+    @property
+    def _data(self) -> Path:
+        return self.root / "cs231n" / "datasets"
+
+    def _programs(self, folder: Path) -> list[str]:
+        return [
+            *runs.parse_problems(_written(folder)),
+            *runs.import_problems(folder, self._data),
+            *runs.kernel_problems(folder),
+        ]
+
+    def _leaks(self, folder: Path) -> list[str]:
+        found = _written(folder)
+        sources = [name for name in found if name.endswith(".py")]
+        sources = [name for name in sources if (self.root / name).is_file()]
+        sources += [
+            path.relative_to(self.root).as_posix()
+            for path in sorted((self.root / "staff" / "notebooks").glob("*.py"))
+        ]
+        ids = [question.id for question in questions()]
+        secrets = handout_leaks.answers(self.root, sources, ids)
+        allowed = handout_leaks.harmless(self.root)
+        return [
+            *handout_leaks.blemishes(found),
+            *handout_leaks.leaks(handout_leaks.index(found), secrets, allowed),
+        ]
+
+    def _tests(self, folder: Path) -> list[str]:
+        solved = {
+            name: (self.root / name).read_bytes()
+            for name in self.files
+            if (self.root / name).is_file()
+        }
+        return runs.shelf_problems(
+            folder, self._data, None if self.thorough else solved
+        )
+
+    def _notebooks(self, folder: Path) -> list[str]:
+        here = [name for name in notebook_names() if f"{name}.ipynb" in self.files]
+        return runs.notebook_problems(folder, self._data, here)
+
+    def _points(self, folder: Path) -> list[str]:
+        solved = scores.solved_files(self.root, self.files)
+        return scores.score_problems(_written(folder), solved, questions(), self._data)
+
+    def _mutants(self, _: Path) -> list[str]:
+        solved = scores.solved_files(self.root, self.files)
+        return scores.mutant_problems(
+            solved, scores.mutants(), questions(), self._data, "mutants"
+        )
 
 
-def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+def _written(folder: Path) -> dict[str, bytes]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cs231n.assignment.table import Question, parse
-from staff.handout.build import write
+from staff.handout.archive import write
 from staff.handout.files import collect
 from staff.questions import ROOT
 

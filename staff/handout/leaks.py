@@ -36,7 +36,7 @@ _OPERATORS = {"+", "-", "*", "/", "//", "@", "**", "%"}
 
 
 @dataclass(frozen=True)
-class Answer:
+class Secret:
     """One answer of the solved tree: where it is, and its text."""
 
     file: str
@@ -57,7 +57,7 @@ class Given:
     functions: set[str]
 
 
-def answers(root: Path, names: Sequence[str], questions: Sequence[str]) -> list[Answer]:
+def answers(root: Path, names: Sequence[str], questions: Sequence[str]) -> list[Secret]:
     """Return every answer of a solved tree.
 
     Args:
@@ -69,15 +69,15 @@ def answers(root: Path, names: Sequence[str], questions: Sequence[str]) -> list[
     for name in names:
         source = (root / name).read_text("utf-8")
         lines = source.splitlines()
-        for region in markers.regions(source, name, questions):
-            text = "\n".join(lines[region.begin : region.end - 1])
+        for answer in markers.answers(source, name, questions):
+            text = "\n".join(lines[answer.begin : answer.end - 1])
             found.append(
-                Answer(name, region.begin + 1, region.function, region.prose, text)
+                Secret(name, answer.begin + 1, answer.function, answer.prose, text)
             )
     return found
 
 
-def leaks(index: Given, secrets: Sequence[Answer], harmless: Set[str]) -> list[str]:
+def leaks(index: Given, secrets: Sequence[Secret], harmless: Set[str]) -> list[str]:
     """Name every answer that a hand-out contains.
 
     Args:
@@ -175,7 +175,7 @@ def index(given: Mapping[str, bytes]) -> Given:
 
 
 def _occurrences(
-    secret: Answer, index: Given, allowed: set[str]
+    secret: Secret, index: Given, allowed: set[str]
 ) -> Iterator[tuple[int, str, str]]:
     """Yield offset, words and place of all that an answer shares with a hand-out."""
     if secret.prose:

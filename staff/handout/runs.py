@@ -16,12 +16,12 @@ import nbformat
 from cs231n.assignment.stamp import is_extra
 from staff.convert import plain_python
 from staff.handout.imports import closure
-from staff.handout.scores import environment
+from staff.judging.asking import environment
 from staff.questions import ROOT, question_of
 
 STUB = "NotImplementedError"
 _QUESTION = re.compile(r"q\d+(?:_\d+)?")
-_PROBE = ROOT / "staff" / "handout_probe.py"
+_PROBE = Path(__file__).with_name("probe.py")
 _IMPORT = """
 import importlib, sys, traceback
 for name in sys.argv[1:]:

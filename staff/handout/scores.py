@@ -1,26 +1,22 @@
 """What the student's check says of a tree, and of the tree with changes made to it."""
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cs231n.support.progress import progress_bar
+from cs231n.assignment.table import function
 from cs231n.tools.check.command import EARNS
-from staff import markers
 from staff.handout.files import HandoutError
 from staff.handout.imports import importers
-from staff.questions import ROOT, Question
+from staff.judging.asking import ask, copied, environment
+from staff.mistakes.bank import Slip, answers_with, bank
+from staff.mistakes.writings import sources
+from staff.questions import Question
 
-MUTANTS = "staff/mutants.toml"
-_DRIVER = ROOT / "staff" / "handout" / "driver.py"
 _CLOSE = 0.05  # points are rounded to hundredths before they are added up
 
 
@@ -36,62 +32,6 @@ class Score:
     def total(self) -> float:
         """All points earned."""
         return sum(self.earned.values())
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A solved function with a mistake in it.
-
-    Attributes:
-        file: The module, from the root.
-        function: Qualified name of the function that is changed.
-        old: Text in its answer that is replaced; it stands there once.
-        new: What comes in its place.
-        questions: The questions that have to lose points; the others keep theirs.
-    """
-
-    file: str
-    function: str
-    old: str
-    new: str
-    questions: tuple[str, ...]
-
-
-def environment(data: Path, **more: str) -> dict[str, str]:
-    """Return what programs are run with in a hand-out: one thread, nothing of ours.
-
-    Args:
-        data: The data folder.
-        **more: Further variables.
-    """
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PYTEST_", "CS231N_", "PYTHON"))
-    }
-    threads = dict.fromkeys(
-        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
-    )
-    ours = {
-        "CS231N_DATA_DIR": os.environ.get("CS231N_DATA_DIR") or str(data),
-        "CS231N_DEVICE": "cpu",
-        "CS231N_OFFLINE": "1",
-        "MPLBACKEND": "Agg",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONIOENCODING": "utf-8",
-    }
-    return kept | threads | ours | more
-
-
-@contextmanager
-def copied(files: Mapping[str, bytes]) -> Iterator[Path]:
-    """Yield a folder that holds some files, for as long as it is needed."""
-    with tempfile.TemporaryDirectory(prefix="cs231n-") as name:
-        for path, content in files.items():
-            target = Path(name) / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-        yield Path(name)
 
 
 def solved_files(root: Path, names: Iterable[str]) -> dict[str, bytes]:
@@ -159,33 +99,10 @@ def states(
         For each run, key -> its state: see ``cs231n.tools.check.verdict``.
 
     Raises:
-        HandoutError: If the worker cannot be run.
+        AskingError: If the worker cannot be run.
     """
-    found = []
-    with copied(files) as tree:
-        process = subprocess.Popen(
-            [sys.executable, str(_DRIVER)],
-            cwd=tree,
-            env=environment(data),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
-        with process, progress_bar(len(changes), description, bool(description)) as bar:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            for changed, asked in zip(changes, keys, strict=True):
-                job = {"files": changed, "keys": asked}
-                process.stdin.write(json.dumps(job) + "\n")
-                process.stdin.flush()
-                answer = process.stdout.readline()
-                if not answer:
-                    raise HandoutError("The check's worker could not be run.")
-                found.append(json.loads(answer))
-                bar.update()
-            process.stdin.close()
-    return found
+    jobs = [{"files": c, "keys": k} for c, k in zip(changes, keys, strict=True)]
+    return list(ask("states", files, jobs, environment(data), description))
 
 
 def keys_of(table: Sequence[Question], files: Mapping[str, bytes]) -> dict[str, str]:
@@ -225,83 +142,49 @@ def score_problems(
     return problems
 
 
-def mutants(root: Path) -> list[Mutant]:
-    """Read the bank of mutants.
-
-    Raises:
-        HandoutError: If an entry cannot be understood.
-    """
-    table = tomllib.loads((root / MUTANTS).read_text("utf-8"))
-    try:
-        return [
-            Mutant(
-                group["file"],
-                group["function"],
-                old,
-                new,
-                tuple(group["questions"]),
-            )
-            for group in table["mutants"]
-            for old, new in group["edits"]
-        ]
-    except (KeyError, ValueError) as error:
-        raise HandoutError(f"{MUTANTS}: an entry is not complete ({error}).") from None
-
-
-def mutate(source: str, mutant: Mutant, questions: Sequence[str]) -> str:
-    """Return a module with a mistake in one of its answers.
-
-    Raises:
-        HandoutError: If the answer does not hold the text once.
-    """
-    lines = source.splitlines(keepends=True)
-    for region in markers.regions(source, mutant.file, questions):
-        if region.function == mutant.function:
-            answer = "".join(lines[region.begin : region.end - 1])
-            if answer.count(mutant.old) != 1:
-                raise HandoutError(
-                    f"{MUTANTS}: the answer of {mutant.function} holds "
-                    f"{answer.count(mutant.old)} times {mutant.old!r}; once is wanted."
-                )
-            lines[region.begin : region.end - 1] = answer.replace(
-                mutant.old, mutant.new
-            )
-            return "".join(lines)
-    raise HandoutError(
-        f"{MUTANTS}: {mutant.file} has no answer in a function {mutant.function}."
-    )
+def mutants() -> list[Slip]:
+    """Return the mistakes of the bank that cost points."""
+    return [s for s in bank()[1] if s.tier == "asked" and not s.implied]
 
 
 def mutant_problems(
     solved: Mapping[str, bytes],
-    bank: Sequence[Mutant],
+    slips: Sequence[Slip],
     table: Sequence[Question],
     data: Path,
     description: str = "",
 ) -> list[str]:
-    """Name each mutant that loses no points, or points of a question it leaves alone.
+    """Name each mistake that loses no points, or points of a question it is not in.
 
     Only questions whose files import the changed one are looked at; the others cannot
-    notice.
+    notice. A mistake in a function that two questions have may lose points on either.
     """
-    ids = [question.id for question in table]
     keys = keys_of(table, solved)
     text = {name: c.decode() for name, c in solved.items() if name.endswith(".py")}
     reached: dict[str, set[str]] = {}
     changes, asked = [], []
-    for mutant in bank:
-        changes.append({mutant.file: mutate(text[mutant.file], mutant, ids)})
-        if mutant.file not in reached:
-            reached[mutant.file] = importers(text, mutant.file)
-        near = {q.id for q in table if reached[mutant.file] & {*q.modules}}
+    for slip in slips:
+        file = function(slip.key).file
+        changes.append({file: text_with(slip)})
+        if file not in reached:
+            reached[file] = importers(text, file)
+        near = {q.id for q in table if reached[file] & {*q.modules}}
         asked.append([key for key, question in keys.items() if question in near])
     problems = []
     found = states(solved, changes, asked, data, description)
-    for mutant, judged in zip(bank, found, strict=True):
+    for slip, judged in zip(slips, found, strict=True):
         lost = {keys[key] for key, state in judged.items() if state not in EARNS}
-        what = f"the mutant {mutant.function}: {mutant.old!r} -> {mutant.new!r}"
-        if missing := set(mutant.questions) - lost:
-            problems.append(f"{what} loses no points on {', '.join(sorted(missing))}.")
-        if more := lost - set(mutant.questions):
+        name = function(slip.key).name
+        own = {keys[key] for key in judged if function(key).name == name}
+        what = f"the mutant of {slip.key}: {slip.says!r}"
+        if keys[slip.key] not in lost:
+            problems.append(f"{what} loses no points on {keys[slip.key]}.")
+        if more := lost - own:
             problems.append(f"{what} also loses points on {', '.join(sorted(more))}.")
     return problems
+
+
+def text_with(slip: Slip) -> str:
+    """Return the solved module with a mistake in it."""
+    (text,) = sources(*answers_with(slip, "edit")).values()
+    return text

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from functools import cache
 from graphlib import TopologicalSorter
 
+from cs231n.assignment import regions
 from cs231n.assignment.table import function, functions
-from staff.questions import ROOT
-
-BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
+from staff import markers
+from staff.questions import ROOT, questions
 
 
 class WritingError(ValueError):
@@ -22,48 +22,29 @@ class WritingError(ValueError):
 
 
 @cache
-def region(source: str, name: str) -> tuple[int, int]:
-    """Find what stands between the solution markers of a function.
+def place(source: str, name: str) -> markers.Answer:
+    """Find the answer in a function.
 
     Args:
         source: A module's text.
         name: The function, such as ``CaptioningRNN.loss``.
 
-    Returns:
-        The first line of the answer and the one behind its last, counted from 0.
-
     Raises:
-        WritingError: If there is no such function, or not one region in it.
+        WritingError: If there is not one answer in it.
+        MarkerError: If the module's markers break the grammar.
     """
-    node: ast.AST = ast.parse(source)
-    for part in name.split("."):
-        found = [
-            child
-            for child in ast.iter_child_nodes(node)
-            if isinstance(child, ast.FunctionDef | ast.ClassDef) and child.name == part
-        ]
-        if len(found) != 1:
-            raise WritingError(f"{name}: found {len(found)} times in the module.")
-        (node,) = found
-    assert isinstance(node, ast.FunctionDef)
-    lines = source.splitlines()
-    end = node.end_lineno or node.lineno
-    # Comments at the end belong to the function as well, but not to its node.
-    while end < len(lines) and lines[end].strip().startswith("#"):
-        end += 1
-    inside = range(node.lineno, end)
-    begins = [i for i in inside if lines[i].strip() == BEGIN]
-    ends = [i for i in inside if lines[i].strip() == END]
-    if len(begins) != 1 or len(ends) != 1:
-        raise WritingError(f"{name}: one solution region is wanted in it.")
-    return begins[0] + 1, ends[0]
+    ids = [question.id for question in questions()]
+    found = [a for a in markers.answers(source, name, ids) if a.function == name]
+    if len(found) != 1:
+        raise WritingError(f"{name}: one answer is wanted in it, {len(found)} are.")
+    return found[0]
 
 
 def answer(source: str, name: str) -> str:
     """Return a function's answer, without its indentation."""
-    start, stop = region(source, name)
-    lines = source.splitlines(keepends=True)
-    return textwrap.dedent("".join(lines[start:stop]))
+    found = place(source, name)
+    lines = regions.split(source)
+    return textwrap.dedent("".join(lines[found.begin : found.end - 1]))
 
 
 def with_answer(source: str, name: str, body: str) -> str:
@@ -74,11 +55,11 @@ def with_answer(source: str, name: str, body: str) -> str:
         name: The function.
         body: Its new answer, without indentation.
     """
-    start, stop = region(source, name)
-    lines = source.splitlines(keepends=True)
-    marker = lines[start - 1]
-    indent = marker[: len(marker) - len(marker.lstrip())]
-    return "".join([*lines[:start], textwrap.indent(body, indent), *lines[stop:]])
+    found = place(source, name)
+    lines = regions.split(source)
+    indent = lines[found.begin - 1].partition("#")[0]
+    lines[found.begin : found.end - 1] = [textwrap.indent(body, indent)]
+    return "".join(lines)
 
 
 def edited(body: str, edits: list[list[str]]) -> str:

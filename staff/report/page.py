@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -28,8 +28,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-if TYPE_CHECKING:
-    from staff.report.run import Cell, Check, Result, Run
+from cs231n.assignment.answers import CHECKS_MIME
+from staff.report.results import Cell, Check, Result, Run
 
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml", "image/webp")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\].*?(?:\x07|\x1b\\)|\x1b.")
@@ -213,7 +213,7 @@ def _code_block(
             if text := plain(output["text"]):
                 kind = "warning" if output["name"] == "stderr" else "text"
                 shown.append({"kind": kind, "text": text})
-        elif "application/vnd.cs231n.checks+json" in data:
+        elif CHECKS_MIME in data:
             if tables:
                 shown.append({"kind": "checks", **tables.pop(0)})
         elif found := pictures(output):

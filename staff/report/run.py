@@ -10,7 +10,6 @@ import re
 import signal
 import sys
 import time
-from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,90 +20,14 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
+from cs231n.assignment.answers import CHECKS_MIME
 from cs231n.support.files import replacing
 from staff.questions import ROOT, notebook_names, question_of
 from staff.report import page
+from staff.report.results import Cell, Check, Result, Run
 
-CHECKS_MIME = "application/vnd.cs231n.checks+json"
 _VERSIONS_OF = ("numpy", "scipy", "matplotlib", "torch", "torchvision", "h5py")
 _LABEL_WIDTH = 46
-
-
-@dataclass
-class Cell:
-    """One code cell: where it is, what it is called, how it went.
-
-    ``status`` is one of ``ok``, ``warned``, ``failed``, ``not run``.
-    """
-
-    index: int
-    number: int
-    label: str
-    seconds: float | None = None
-    status: str = "not run"
-
-
-@dataclass
-class Check:
-    """One number that a notebook compared with its threshold."""
-
-    name: str
-    error: float | None
-    threshold: float | None
-    relation: str
-    passed: bool
-    cell: int
-
-
-@dataclass
-class Result:
-    """What became of one notebook.
-
-    ``status`` is one of ``not run``, ``passed``, ``failed``, ``stopped``; a notebook is
-    stopped when its later cells had no chance, and ``reason`` then says why.
-    """
-
-    name: str
-    title: str
-    status: str = "not run"
-    reason: str = ""
-    seconds: float = 0.0
-    cells: list[Cell] = field(default_factory=list)
-    checks: list[Check] = field(default_factory=list)
-    warnings: list[dict[str, Any]] = field(default_factory=list)
-    figures: int = 0
-    figures_without_alt: int = 0
-
-    @property
-    def failures(self) -> list[Check]:
-        """The checks that did not pass."""
-        return [check for check in self.checks if not check.passed]
-
-
-@dataclass
-class Run:
-    """All notebooks of one run, and the circumstances."""
-
-    profile: str
-    results: list[Result]
-    complete: bool = False
-    versions: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def passed(self) -> bool:
-        """Whether all notebooks ran to their ends and none has a complaint."""
-        return self.complete and all(r.status == "passed" for r in self.results)
-
-    def facts(self) -> dict[str, Any]:
-        """Return what ``report.json`` holds."""
-        return {
-            "passed": self.passed,
-            "complete": self.complete,
-            "profile": self.profile,
-            "seconds": round(sum(result.seconds for result in self.results), 3),
-            "versions": self.versions,
-            "notebooks": [asdict(result) for result in self.results],
-        }
 
 
 class _OwnPython(KernelSpecManager):
@@ -184,45 +107,10 @@ async def _execute(
     profile: str,
     timeout: float,
 ) -> None:
-    """Run every code cell, noting seconds and status, and print a line for each."""
-    client = NotebookClient(
-        notebook,
-        km=AsyncKernelManager(kernel_spec_manager=_OwnPython()),
-        timeout=timeout,
-        allow_errors=True,
-        coalesce_streams=True,
-        extra_arguments=["--log-level=40"],  # the kernel's own remarks are not a cell's
-        resources={"metadata": {"path": str(root)}},
-    )
-    client.owns_km = True
-    environment = os.environ | {
-        "CS231N_PROFILE": profile,
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    }
+    """Run every code cell and say why the later ones had no chance, if that is so."""
     begun = time.monotonic()
-    current: Cell | None = None
     try:
-        async with client.async_setup_kernel(env=environment):
-            stop = _listen_for_signals()
-            for current in result.cells:
-                progress = _Progress(result, current)
-                start = time.monotonic()
-                try:
-                    await _until(
-                        stop,
-                        client.async_execute_cell(
-                            notebook.cells[current.index],
-                            current.index,
-                            execution_count=current.number,
-                        ),
-                    )
-                    current.status = _status(notebook.cells[current.index])
-                except BaseException:
-                    current.status = "failed"
-                    raise
-                finally:
-                    current.seconds = round(time.monotonic() - start, 3)
-                    progress.close(notebook.cells[current.index])
+        await _run_cells(_client(notebook, root, timeout), result, profile)
     except CellTimeoutError:
         result.reason = f"a cell took longer than {timeout:g} s"
     except DeadKernelError:
@@ -237,6 +125,48 @@ async def _execute(
         if result.reason:
             result.status = "stopped"
             print(f"{result.name}: stopped, as {result.reason}", flush=True)
+
+
+def _client(
+    notebook: nbformat.NotebookNode, root: Path, timeout: float
+) -> NotebookClient:
+    client = NotebookClient(
+        notebook,
+        km=AsyncKernelManager(kernel_spec_manager=_OwnPython()),
+        timeout=timeout,
+        allow_errors=True,
+        coalesce_streams=True,
+        extra_arguments=["--log-level=40"],  # the kernel's own remarks are not a cell's
+        resources={"metadata": {"path": str(root)}},
+    )
+    client.owns_km = True
+    return client
+
+
+async def _run_cells(client: NotebookClient, result: Result, profile: str) -> None:
+    """Run every code cell, noting seconds and status, and print a line for each."""
+    environment = os.environ | {
+        "CS231N_PROFILE": profile,
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+    async with client.async_setup_kernel(env=environment):
+        stop = _listen_for_signals()
+        for cell in result.cells:
+            node = client.nb.cells[cell.index]
+            progress = _Progress(result, cell)
+            start = time.monotonic()
+            try:
+                work = client.async_execute_cell(
+                    node, cell.index, execution_count=cell.number
+                )
+                await _until(stop, work)
+                cell.status = _status(node)
+            except BaseException:
+                cell.status = "failed"
+                raise
+            finally:
+                cell.seconds = round(time.monotonic() - start, 3)
+                progress.close(node)
 
 
 def _listen_for_signals() -> asyncio.Event:

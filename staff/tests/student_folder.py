@@ -7,7 +7,7 @@ from pathlib import Path
 from cs231n.assignment import table
 from cs231n.tools.submission.collecting import required
 from staff import markers
-from staff.handout import build
+from staff.handout import archive as packing
 from staff.handout.files import collect
 from staff.questions import ROOT, questions
 
@@ -21,7 +21,7 @@ def handout_files():
 def unpack(folder: Path) -> Path:
     """Write the hand-out to a folder, and what it still lacks of what is required."""
     folder.mkdir(parents=True)
-    build.write(handout_files(), folder)
+    packing.write(handout_files(), folder)
     stand_ins(folder)
     return folder
 
@@ -62,7 +62,7 @@ def solved_module(path):
     """Return a module as a student would have it who wrote what the solved tree has."""
     source = (ROOT / path).read_text("utf-8")
     ids = [question.id for question in questions()]
-    functions = [region.function for region in markers.regions(source, path, ids)]
+    functions = [region.function for region in markers.answers(source, path, ids)]
     return markers.redact(source, path, ids, keep=functions)
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -207,12 +208,10 @@ def tree(tmp_path):
     """Return a copy of the package, without data."""
 
     def data(folder, names):
-        return [
-            n
-            for n in names
-            if n == "__pycache__"
-            or (folder.endswith("datasets") and not n.endswith(".py"))
-        ]
+        if not folder.endswith("datasets"):
+            return ["__pycache__"]
+        code = [n for n in names if (Path(folder) / n / "__init__.py").is_file()]
+        return [n for n in names if not n.endswith(".py") and n not in code]
 
     shutil.copytree(ROOT / "cs231n", tmp_path / "a tree" / "cs231n", ignore=data)
     return tmp_path / "a tree"

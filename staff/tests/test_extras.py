@@ -138,7 +138,7 @@ def extra_names():
     names, bodies = set(), {}
     for path in {path for question in questions() for path in question.extra}:
         text = (ROOT / path).read_text("utf-8")
-        for region in markers.regions(text, path, ids):
+        for region in markers.answers(text, path, ids):
             names |= {region.function.partition(".")[0]}
         for node in ast.parse(text).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -175,7 +175,7 @@ def test_a_question_about_an_extra_exercise_is_marked_as_one():
     for path in sorted((ROOT / "staff" / "notebooks").glob("*.py")):
         text = path.read_text("utf-8")
         cells = {c["id"]: c for c in notebook_cells(path.stem)}
-        for region in markers.regions(text, path.name, ids):
+        for region in markers.answers(text, path.name, ids):
             if region.prose and region.function in cells:
                 tagged = handout.is_extra(cells[region.function])
                 assert tagged is (region.question == markers.EXTRA), region

@@ -17,7 +17,8 @@ import pytest
 from cs231n.assignment import stamp
 from staff.handout import build as handout
 from staff.handout import golden
-from staff.handout.build import build, differences, pack, release_day, write
+from staff.handout.archive import pack, release_day, write
+from staff.handout.build import build, differences
 from staff.handout.files import HandoutError, collect, entries, student_pyproject
 from staff.questions import ROOT, questions
 

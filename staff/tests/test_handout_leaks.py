@@ -5,7 +5,7 @@ import json
 import pytest
 
 from staff.handout.files import collect
-from staff.handout.leaks import Answer, answers, blemishes, harmless, index, leaks
+from staff.handout.leaks import Secret, answers, blemishes, harmless, index, leaks
 from staff.questions import ROOT, questions
 
 CODE = """\
@@ -20,8 +20,8 @@ CODE = """\
 """
 PROSE = "# A gate is a share of what is kept, written or shown. Short one.\n"
 SECRETS = [
-    Answer("a.py", 10, "f", False, CODE),
-    Answer("N.py", 3, "why", True, PROSE),
+    Secret("a.py", 10, "f", False, CODE),
+    Secret("N.py", 3, "why", True, PROSE),
 ]
 
 

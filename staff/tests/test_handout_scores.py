@@ -4,21 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from staff.handout import scores
+from cs231n.assignment.table import function
 from staff.handout.files import HandoutError, collect
 from staff.handout.scores import (
-    Mutant,
-    environment,
     keys_of,
     mutant_problems,
     mutants,
-    mutate,
     score,
     score_problems,
     solved_files,
     states,
+    text_with,
 )
-from staff.markers import redact, regions
+from staff.judging.asking import AskingError, ask, environment
+from staff.markers import answers, redact
+from staff.mistakes.bank import Slip
+from staff.mistakes.writings import WritingError
 from staff.questions import ROOT, questions
 
 DATA = ROOT / "cs231n" / "datasets"
@@ -43,7 +44,7 @@ if __name__ == "__main__":
 """
 TREE = {
     "cs231n/__init__.py": b"",
-    "cs231n/check_worker.py": WORKER.encode(),
+    "cs231n/tools/check/worker.py": WORKER.encode(),
     "cs231n/one.py": b"def f(x):\n    return 2 * x\n\n\ndef g(x):\n    return x + x\n",
 }
 
@@ -111,7 +112,7 @@ def test_filling_one_function_moves_its_own_points_and_no_others(handed_out, sol
         source = (ROOT / path).read_text("utf-8")
         module = path.removesuffix(".py").replace("/", ".")
         near = [key for key in keys if names[key].startswith(f"{module}.")]
-        for region in regions(source, path, IDS):
+        for region in answers(source, path, IDS):
             if f"{module}.{region.function}" in names.values():
                 filled.append(f"{module}.{region.function}")
                 text = redact(source, path, IDS, keep=[region.function])
@@ -131,20 +132,16 @@ def test_filling_one_function_moves_its_own_points_and_no_others(handed_out, sol
 
 
 def test_the_bank_has_at_least_three_mutants_of_every_function(solved):
-    bank = mutants(ROOT)
-    for key, question in keys_of(questions(), solved).items():
-        parts = key.partition(":")[0].split(".")
-        names = {".".join(parts[k:]) for k in range(1, len(parts))}
-        own = [m for m in bank if m.function in names and question in m.questions]
-        assert len(own) >= 3, key
-    for mutant in bank:
-        source = solved[mutant.file].decode()
-        assert mutate(source, mutant, IDS) != source
+    for key in keys_of(questions(), solved):
+        name = function(key).name
+        assert len([m for m in mutants() if function(m.key).name == name]) >= 3, key
+    for mutant in mutants():
+        assert text_with(mutant).encode() != solved[function(mutant.key).file]
 
 
 def some_mutants():
-    """Every fourth one, so that a run of all tests stays short."""
-    return mutants(ROOT)[1::4]
+    """Every tenth one, so that a run of all tests stays short."""
+    return mutants()[1::10]
 
 
 def test_some_mutants_lose_points_on_their_question_and_on_no_other(solved):
@@ -154,7 +151,7 @@ def test_some_mutants_lose_points_on_their_question_and_on_no_other(solved):
 
 @pytest.mark.slow
 def test_every_mutant_loses_points_on_its_question_and_on_no_other(solved):
-    assert mutant_problems(solved, mutants(ROOT), questions(), DATA) == []
+    assert mutant_problems(solved, mutants(), questions(), DATA) == []
 
 
 @pytest.mark.slow
@@ -162,35 +159,25 @@ def test_scores_are_nothing_and_everything_in_both_editions(handed_out, solved):
     assert score_problems(handed_out, solved, questions(), DATA) == []
 
 
-def test_a_mutant_that_is_none_and_one_of_another_question_are_named(solved):
-    file, function = "cs231n/rnn_layers.py", "rnn_step_forward"
-    same = Mutant(file, function, "prev_h @ Wh + b", "b + prev_h @ Wh", ("Q1",))
-    other = Mutant(file, function, "prev_h @ Wh + b", "b", ("Q2",))
-    found = mutant_problems(solved, [same, other], questions(), DATA)
+def test_a_mutant_that_is_none_and_one_that_spoils_other_questions_are_named(solved):
+    edits = [["prev_h @ Wh + b", "b + prev_h @ Wh"]], [["next_h = ", "next_h = ("]]
+    same, no_python = [
+        Slip("cs231n.rnn_layers.rnn_step_forward", "It is odd.", {"edit": edit})
+        for edit in edits
+    ]
+    found = mutant_problems(solved, [same, no_python], questions(), DATA)
     assert [problem.split("'")[-1] for problem in found] == [
         " loses no points on Q1.",
-        " loses no points on Q2.",
-        " also loses points on Q1.",
+        " also loses points on Q2.",
     ]
 
 
-@pytest.mark.parametrize(
-    ("function", "old", "words"),
-    [
-        ("rnn_step_forward", "nowhere", "0 times"),
-        ("rnn_step_backward", "da", "times 'da'; once is wanted"),
-        ("rnn_nothing", "x", "no answer in a function rnn_nothing"),
-    ],
-)
-def test_mutants_that_do_not_fit_are_named(solved, function, old, words):
-    mutant = Mutant("cs231n/rnn_layers.py", function, old, "", ("Q1",))
-    with pytest.raises(HandoutError, match=words):
-        mutate(solved["cs231n/rnn_layers.py"].decode(), mutant, IDS)
+def test_a_mutant_that_does_not_fit_is_named():
+    key = "cs231n.rnn_layers.rnn_step_forward"
+    with pytest.raises(WritingError, match="'nowhere' does not occur"):
+        text_with(Slip(key, "It is odd.", {"edit": [["nowhere", "x"]]}))
 
 
-def test_a_bank_that_is_not_complete_is_named(tmp_path):
-    (tmp_path / "staff").mkdir()
-    path = tmp_path / scores.MUTANTS
-    path.write_text('[[mutants]]\nfile = "a.py"\nedits = [["a", "b"]]\n')
-    with pytest.raises(HandoutError, match="not complete"):
-        mutants(tmp_path)
+def test_a_driver_that_dies_is_named():
+    with pytest.raises(AskingError, match="no answer"):
+        list(ask("nothing it knows", TREE, [{"files": {}}], environment(DATA)))

@@ -323,7 +323,7 @@ def run(code, tmp_path=None, **variables):
 CONVOLVE = """
 import warnings
 import numpy as np
-from cs231n import compiled
+from cs231n.support.kernels import compiled
 from cs231n.fast_layers import conv_forward_fast, im2col_cython
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
@@ -372,6 +372,26 @@ def test_kernels_of_another_version_are_not_taken(tmp_path):
     assert done.stdout == "None\n", done.stderr
 
 
+def build(tree, folder=".", **variables):
+    """Copy the package to a folder and build its kernels there."""
+    shutil.copy(ROOT / "setup.py", tree)
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    shutil.copytree(
+        ROOT / "cs231n",
+        tree / "cs231n",
+        ignore=shutil.ignore_patterns(
+            "*.so", "*.pyd", "*.c", "datasets", "__pycache__"
+        ),
+    )
+    subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--inplace"],
+        cwd=tree / folder,
+        env=os.environ | variables,
+        check=True,
+        capture_output=True,
+    )
+
+
 @pytest.mark.skipif(os.name == "nt", reason="names of files differ")
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", [".", "cs231n", "without a compiler"])
@@ -381,20 +401,47 @@ def test_the_classic_command_builds_in_place(folder, tmp_path, monkeypatch):
     else:
         monkeypatch.setenv("CC", "/bin/false")
         folder = "."
-    shutil.copy(ROOT / "setup.py", tmp_path)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    shutil.copytree(
-        ROOT / "cs231n",
-        tmp_path / "cs231n",
-        ignore=shutil.ignore_patterns("*.so", "*.c", "datasets", "__pycache__"),
-    )
-    subprocess.run(
-        [sys.executable, "setup.py", "build_ext", "--inplace"],
-        cwd=tmp_path / folder,
-        check=True,
-        capture_output=True,
-    )
+    build(tmp_path, folder)
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     assert (tmp_path / "cs231n" / f"im2col_cython{suffix}").exists() == compiler
     code = "import cs231n.support.kernels.compiled as c; print(c.kernels() is not None)"
     assert run(code, tmp_path).stdout == f"{compiler}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    sys.platform != "linux" or not shutil.which("gcc"), reason="needs gcc's sanitizers"
+)
+def test_no_kernel_reads_or_writes_beside_its_arrays(tmp_path):
+    """Run the kernels' tests with checks of every address and of undefined behaviour.
+
+    Any slip ends the program.
+    """
+    checks = "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+    build(tmp_path, CC="gcc", CFLAGS=f"{checks} -O1 -g", LDFLAGS=checks)
+    shutil.copytree(ROOT / "tests", tmp_path / "tests")
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    shutil.copy(__file__, tmp_path / "tests")
+    preloaded = [
+        subprocess.check_output(["gcc", f"-print-file-name={name}"], text=True).strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    variables = {
+        "LD_PRELOAD": ":".join(preloaded),
+        # Python itself keeps memory to the end, which is no leak of ours.
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "PYTHONMALLOC": "malloc",
+    }
+    files = ["tests/test_fast_layers.py", "tests/test_kernels.py"]
+    # Programs that are started would be checked as well, for nothing.
+    command = ["-m", "pytest", "-q", "-k", "not without_kernels and not variable"]
+    done = subprocess.run(
+        [sys.executable, *command, "-p", "no:cacheprovider", *files],
+        cwd=tmp_path,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert " passed" in done.stdout

@@ -86,7 +86,7 @@ def test_a_function_whose_answer_stays_is_boxed_all_the_same():
 
 def test_functions_are_called_by_their_qualified_names():
     source = "class A:\n" + "".join(f"    {line}\n" for line in PAIR.splitlines())
-    (region,) = markers.regions(source, "a/b.py", IDS)
+    (region,) = markers.answers(source, "a/b.py", IDS)
 
     assert (region.function, region.question) == ("A.twice", "Q1")
     assert (region.todo, region.begin, region.end) == (3, 5, 7)
@@ -104,7 +104,7 @@ def test_written_answers_are_taken_out_to_the_last_blank():
 
     assert "Because" not in text
     assert "# *Your answer:*\n\n# %%\nx = 1\n" in text
-    (region,) = markers.regions(PROSE, "Tiny.py", IDS)
+    (region,) = markers.answers(PROSE, "Tiny.py", IDS)
     assert (region.function, region.question, region.prose) == ("why", "Q2", True)
 
 
@@ -238,7 +238,7 @@ def test_every_graded_function_of_the_table_has_one_answer_under_its_question(pa
     if not (ROOT / path).exists():
         pytest.skip("that question is yet to come")
     ids = [question.id for question in questions()]
-    found = markers.regions((ROOT / path).read_text("utf-8"), path, ids)
+    found = markers.answers((ROOT / path).read_text("utf-8"), path, ids)
     graded = {r.function: r.question for r in found if r.question != markers.EXTRA}
 
     wanted = {

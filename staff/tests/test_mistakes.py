@@ -15,7 +15,7 @@ from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.verdict import judge
 from staff import doctor
 from staff.mistakes import fingerprints
-from staff.mistakes.fingerprints import answers_of, answers_with, bank
+from staff.mistakes.bank import answers_of, answers_with, bank
 from staff.mistakes.writings import (
     WritingError,
     answer,
@@ -226,9 +226,9 @@ def test_what_nobody_foresaw_is_described_and_not_named():
 def test_an_edit_that_changes_nothing_is_refused():
     with pytest.raises(WritingError, match="does not occur"):
         edited("a = 1\n", [["b", "c"]])
-    with pytest.raises(WritingError, match="no_such: found 0 times"):
+    with pytest.raises(WritingError, match="no_such: one answer is wanted"):
         answer(solved("cs231n.rnn_layers"), "no_such")
-    with pytest.raises(WritingError, match="sigmoid: one solution region"):
+    with pytest.raises(WritingError, match="sigmoid: one answer is wanted"):
         answer(solved("cs231n.rnn_layers"), "sigmoid")
 
 

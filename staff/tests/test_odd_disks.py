@@ -10,6 +10,7 @@ from cs231n.embedded import captions, maps, tiny_folder
 from cs231n.support import files
 from cs231n.tools.submission import command as submission
 from cs231n.tools.update import command as update
+from staff.handout import archive as packing
 from staff.handout import build
 from staff.tests.student_folder import handout_files, unpack
 from tests.odd_disks import refuse_modes_and_syncs
@@ -32,7 +33,7 @@ def test_an_update_is_made(tmp_path, odd):
     changed = dict(handout_files()) | {"LICENSE": b"Another one.\n"}
     del changed[stamp.STAMP]
     changed |= {stamp.STAMP: stamp.write(stamp.take("2026.2", changed))}
-    build.pack(changed, tmp_path / "new.zip")
+    packing.pack(changed, tmp_path / "new.zip")
     odd.clear()
     assert update.main([str(tmp_path / "new.zip"), "--root", str(folder)]) == 0
     assert (folder / "LICENSE").read_text() == "Another one.\n"

@@ -15,7 +15,7 @@ from cs231n.assignment import stamp as handout
 from cs231n.assignment import table as assignment
 from cs231n.assignment.answers import CHECKS_MIME
 from cs231n.tools.submission import command as submission
-from cs231n.tools.submission import preview
+from cs231n.tools.submission import preview, public_checks
 from staff.questions import ROOT
 from staff.tests.student_folder import code, handout_files, notebook, prose, unpack
 
@@ -62,11 +62,20 @@ def test_a_notebook_in_order_gets_no_remark():
         ([code('load(r"C:\\new\\x")', 1)], r"speaks of C:\new\x"),
         ([code('f = f"/home/ann/{x}.npz"', 1)], "speaks of /home/ann/"),
         ([code("%cd /content/drive/A3\nx", 1)], "speaks of /content/drive/A3"),
+        ([code("names = !ls /home/ann", 1)], "speaks of /home/ann"),
+        ([code("%%bash\ncd /home/ann\nls", 1)], "speaks of /home/ann"),
+        ([code("print(open('/home/ann/x').read())", 1)], "speaks of /home/ann/x"),
+        ([code("show('file:///home/ann/x')", 1)], "speaks of file:///home/ann/x"),
+        ([code("np.dot?\nopen('/home/ann/x')", 1)], "speaks of /home/ann/x"),
         (
             [code("%load_ext x\nname = input('? ')", 1)],
             "cell 1 (“%load_ext x”) calls i",
         ),
         ([code("import pdb\npdb.set_trace()", 1)], "calls set_trace(), which waits"),
+        ([code("x = !ls\nname = input()", 1)], "calls input(), which waits"),
+        ([code("%matplotlib inline\nprint('x = %d' % int(input()))", 1)], "calls inpu"),
+        ([code("import getpass\ngetpass.getpass()", 1)], "calls getpass(), which"),
+        ([code("%debug", 1)], "calls %debug, which waits"),
         ([code("check()", 1, [checked({}, profile="quick")])], "of the quick profile"),
         (
             [prose("# Q\n\n**TODO(Q1):** Why so?\nSay.\n\n*Your answer:*\n \n")],
@@ -85,6 +94,10 @@ def test_what_a_grader_would_stumble_over_is_told(cells, wanted):
         r'print("W:\n", W)',
         r'print("X:/Y", x)',
         'print("/tmp/x")',
+        r'print("{}: X:/Y".format(x), f"/tmp/{x}", "/home/%s" % x)',
+        'plt.xlabel("t:/s"); ax.set_title("W:/x"); log.info("A:/ x")',
+        "def forward(self, input):\n    return input(3)",
+        "model.embed(x); %pdb off".replace("; ", "\n"),
         "url = 'http://x/home/ann'",
         "my_input(1); model.input()",
         "# input()",
@@ -425,7 +438,7 @@ FACTS = {
 
 def checks(folder, source):
     (folder / "cs231n" / "check.py").write_text(source, "utf-8")
-    return preview.run_checks(folder, "2017", 20)
+    return public_checks.run_checks(folder, "2017", 20)
 
 
 @pytest.fixture
@@ -438,10 +451,10 @@ def package(tmp_path):
 
 
 def test_what_the_public_checks_say_is_told_by_question(package):
-    facts = checks(package, f"print('noise {{')\nprint({json.dumps(FACTS)!r})")
+    scores = checks(package, f"print('noise {{')\nprint({json.dumps(FACTS)!r})")
 
-    assert facts == FACTS
-    assert preview.check_remarks(facts, [Q1]) == [
+    assert {key: vars(score) for key, score in scores.items()} == FACTS["functions"]
+    assert public_checks.check_remarks(scores, [Q1]) == [
         "Q1: 12 of 25 points; wrong: word_embedding_backward, CaptioningRNN.loss; "
         "not started: CaptioningRNN.sample"
     ]
@@ -471,7 +484,7 @@ def test_checks_that_hang_are_ended_with_all_they_hold_open(package):
     )
     (package / "cs231n" / "check.py").write_text(source)
     with pytest.raises(ValueError, match=r"longer than 1\.5 s"):
-        preview.run_checks(package, "2017", 1.5)
+        public_checks.run_checks(package, "2017", 1.5)
     assert (package / "begun").exists()
     time.sleep(3)
     assert not (package / "late").exists() or os.name == "nt"

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from staff.__main__ import VERBS
 from staff.questions import ROOT
 from tests import data_server
 
@@ -412,3 +413,29 @@ def test_a_mistake_is_one_entry_of_the_bank(tree):
     )
     state, told = tree.check(function, 1)
     assert (state, says in told) == ("wrong", True)
+
+
+# The pages
+
+
+PAGES = [
+    *("CONTRIBUTING.md", "staff/README.md", "staff/handout/README.md"),
+    *("cs231n/support/kernels/README.md", "cs231n/tools/check/README.md"),
+    "staff/mistakes/README.md",
+]
+# Of a recipe, or of a hand-out.
+EXAMPLE = re.compile(r"mean_pooling|MeanPooling|q6|NAME|qN|handout\.json")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_name_what_is_there(page):
+    text = (ROOT / page).read_text("utf-8")
+    named = re.findall(r"`((?:cs231n|staff|tests)/[\w./-]+)`", text)
+    links = re.findall(r"\]\((?!http)([^)]+)\)", text)
+    places = [ROOT / name for name in named if not EXAMPLE.search(name)]
+    places += [(ROOT / page).parent / link for link in links]
+    for name in re.findall(r"`([\w./]+\.(?:py|pyx|h|json))`", text):
+        beside = (ROOT / page).parent / name
+        assert beside.exists() or (ROOT / name).exists() or EXAMPLE.search(name), name
+    assert [path for path in places if not path.exists()] == []
+    assert set(re.findall(r"python -m staff (\w+)", text)) <= VERBS.keys()

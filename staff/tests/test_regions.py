@@ -22,7 +22,7 @@ MODULES = list(handout.take("", handout_files()).given)
 def test_every_box_that_the_builder_draws_is_found(path):
     source = handout_files()[path].decode()
     ids = [question.id for question in questions()]
-    drawn = markers.regions((ROOT / path).read_text("utf-8"), path, ids)
+    drawn = markers.answers((ROOT / path).read_text("utf-8"), path, ids)
 
     found = regions.find(source, path)
 
@@ -100,6 +100,41 @@ def test_a_damaged_box_is_named_with_its_line(old, new, line, words):
     with pytest.raises(regions.RegionError, match=words) as caught:
         regions.find(MODULE.replace(old, new), "a.py")
     assert str(caught.value).startswith(f"a.py:{line}: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (END, "", "no END OF YOUR CODE belongs"),
+        (PROMPT, "", "has no box with a TODO above"),
+        (PROMPT, PROMPT[: -len(BAR)], "has no lower edge"),
+        (END, END[: -len(BAR)], "has no edge below"),
+    ],
+    ids=["ends", "prompts", "prompts' bottoms", "ends' bottoms"],
+)
+def test_every_damaged_box_is_named_once_with_its_function(old, new, words):
+    names = ["A.f", "A.g", "h"]
+    torn = [MODULE.replace("f(", f"{name[-1]}(").replace(old, new) for name in names]
+    whole = MODULE.replace("f(", "whole(")
+    source = f"class A:\n{_inside(torn[0] + torn[1])}{torn[2]}{whole}"
+
+    found, damages = regions.scan(source)
+
+    assert [region.owner for region in found] == ["whole"]
+    assert [damage.owner for damage in damages] == names
+    lines = source.splitlines()
+    for name, damage in zip(names, damages, strict=True):
+        assert damage.text.startswith(f"in {name} ")
+        assert words in damage.text
+        head = next(n for n in range(damage.line - 1, -1, -1) if "def " in lines[n])
+        assert f"def {name[-1]}(" in lines[head]
+    with pytest.raises(regions.RegionError) as caught:
+        regions.find(source, "a.py")
+    assert str(caught.value).count("a.py:") == 3
+
+
+def _inside(text):
+    return "".join(f"    {line}" for line in text.splitlines(keepends=True))
 
 
 def test_a_row_of_number_signs_is_nothing_special():

@@ -15,7 +15,7 @@ from cs231n.assignment import regions, table
 from cs231n.assignment.stamp import is_extra
 from staff import markers
 from staff.environment import interpreter
-from staff.handout import build
+from staff.handout import archive as packing
 from staff.questions import ROOT
 from staff.tests.student_folder import handout_files, solved_module, stand_ins
 
@@ -101,10 +101,10 @@ POINTS = {f.key: f.points for q in QUESTIONS for f in q.functions}
 
 def unpack(folder):
     archive = folder.parent / "assignment3-handout.zip"
-    build.pack(handout_files(), archive)
+    packing.pack(handout_files(), archive)
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(folder)
-    return folder / build.TOP
+    return folder / packing.TOP
 
 
 def hand_in(student):

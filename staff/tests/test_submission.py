@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from cs231n.assignment import table
 from cs231n.tools.submission import collecting
 from cs231n.tools.submission import command as submission
 from cs231n.tools.submission.collecting import LIMIT, MANIFEST, gather, required
+from cs231n.tools.submission.public_checks import Score
 from staff.questions import ROOT
 from staff.tests.student_folder import code, notebook, unpack
 
@@ -203,18 +205,13 @@ def whole(folder):
             path.write_text(json.dumps(content))
 
 
-def facts(**states):
+def scores(**states):
     """Return what the public checks say when all is done but what is named."""
     return {
-        "functions": {
-            f.key: {
-                "state": states.get(f.short, "done"),
-                "points": f.points,
-                "earned": f.points * (f.short not in states),
-            }
-            for q in table.questions()
-            for f in q.functions
-        }
+        f.key: Score(
+            states.get(f.short, "done"), f.points, f.points * (f.short not in states)
+        )
+        for f in table.functions()
     }
 
 
@@ -227,7 +224,7 @@ def test_only_what_is_whole_is_called_done_and_else_the_remarks_are_counted(
     folder, monkeypatch, capsys
 ):
     whole(folder)
-    monkeypatch.setattr(submission.preview, "run_checks", lambda *_: facts())
+    monkeypatch.setattr(submission.public_checks, "run_checks", lambda *_: scores())
     done = "### Done! assignment3.zip is ready to be handed in."
     assert last_line(folder, capsys) == done
     unseen = f"{done[:-1]}, though the public checks were not run."
@@ -235,12 +232,13 @@ def test_only_what_is_whole_is_called_done_and_else_the_remarks_are_counted(
     looked = last_line(folder, capsys, "--preview")
     assert looked == "This was a preview; no zip was made."
 
-    partly = facts(rnn_forward="wrong", lstm_forward="not started")
-    monkeypatch.setattr(submission.preview, "run_checks", lambda *_: partly)
+    partly = scores(rnn_forward="wrong", lstm_forward="not started")
+    monkeypatch.setattr(submission.public_checks, "run_checks", lambda *_: partly)
     assert "not whole: 2 remarks above" in last_line(folder, capsys)
-    remarked = facts()
-    remarked["functions"]["cs231n.rnn_layers.rnn_forward"]["state"] = "done, remark"
-    monkeypatch.setattr(submission.preview, "run_checks", lambda *_: remarked)
+    remarked = scores()
+    key = "cs231n.rnn_layers.rnn_forward"
+    remarked[key] = replace(remarked[key], state="done, remark")
+    monkeypatch.setattr(submission.public_checks, "run_checks", lambda *_: remarked)
     assert last_line(folder, capsys) == done
 
     path = folder / "RNN_Captioning.ipynb"
@@ -258,7 +256,7 @@ def stop(*_):
 
 def test_what_was_not_looked_at_is_not_called_done(folder, monkeypatch, capsys):
     whole(folder)
-    monkeypatch.setattr(submission.preview, "run_checks", stop)
+    monkeypatch.setattr(submission.public_checks, "run_checks", stop)
     assert "not all looked at" in last_line(folder, capsys)
 
 
@@ -401,16 +399,20 @@ def test_names_that_do_not_travel_are_left_out_and_shown_on_one_line(folder, cap
         ("CON.txt", "the name of a device"),
         ("nul", "the name of a device"),
         ("lpt1 .log.txt", "the name of a device"),
+        ("COM¹.txt", "the name of a device"),
         ("draft.", "drops the end of such a name"),
         ("plots /x.png", "drops the end of such a name"),
         ("Notes.txt", "takes its name for that of notes.txt"),
         ("u\u0308bung.txt", "take its name for that of \xfcbung.txt"),
+        ("Notes.txt/more.txt", "takes its name for that of notes.txt"),
+        ("A.B.C", "takes its name for that of a.b.C/"),
     ],
 )
 def test_names_that_other_systems_refuse_are_left_out_with_the_reason(
     folder, name, reason, capsys
 ):
-    for other in ("notes.txt", "\xfcbung.txt", "console.txt", "a.b.c", "nullable.py"):
+    for other in ("notes.txt", "\xfcbung.txt", "console.txt", "a.b.C/x", "nullable.py"):
+        (folder / other).parent.mkdir(exist_ok=True)
         (folder / other).write_text("x")
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("longer than the other, so it comes second")
@@ -421,9 +423,13 @@ def test_names_that_other_systems_refuse_are_left_out_with_the_reason(
     assert "rename" in said
     files = zip_of(folder)
     assert name not in files
-    assert {"notes.txt", "\xfcbung.txt", "console.txt", "a.b.c", "nullable.py"} <= set(
-        files
-    )
+    assert {
+        "notes.txt",
+        "\xfcbung.txt",
+        "console.txt",
+        "a.b.C/x",
+        "nullable.py",
+    } <= set(files)
 
 
 @POSIX

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -17,7 +18,7 @@ from cs231n.assignment import regions, stamp
 from cs231n.support import files
 from cs231n.tools.update import command as update
 from cs231n.tools.update import merge
-from staff.handout import build
+from staff.handout import archive as packing
 from staff.tests.student_folder import (
     code,
     handout_files,
@@ -44,7 +45,7 @@ def student(tmp_path):
     """Return an unpacked hand-out."""
     folder = tmp_path / "my assignment – größe"
     folder.mkdir()
-    build.write(handout_files(), folder)
+    packing.write(handout_files(), folder)
     return folder
 
 
@@ -63,7 +64,7 @@ def release(tmp_path):
                 assert new != old
                 files[path] = new.encode()
         path = tmp_path / "new hand-out.zip"
-        build.pack(stamped(files, version), path)
+        packing.pack(stamped(files, version), path)
         return path
 
     return make
@@ -267,12 +268,13 @@ def test_a_module_that_the_course_left_alone_stays_as_the_student_has_it(
     ("damage", "words"),
     [
         (lambda b: b.replace(b"END OF YOUR CODE", b"end of my code", 1), f"{RNN}:"),
+        (lambda b: b.decode().encode("utf-16-le"), f"{RNN}:1: this is not UTF-8"),
         (
             lambda b: b.replace(b"Letters", b"\xc4rger", 1),
             f"{RNN}:3: this is not UTF-8",
         ),
     ],
-    ids=["box", "bytes"],
+    ids=["box", "UTF-16", "bytes"],
 )
 def test_a_module_that_cannot_be_understood_stops_the_update(
     student, release, damage, words, capsys
@@ -708,7 +710,7 @@ def test_without_its_stamp_a_folder_needs_the_old_hand_out(
     assert tree(student) == before
 
     old = tmp_path / "old.zip"
-    build.pack(handout_files(), old)
+    packing.pack(handout_files(), old)
     assert run(student, new, "--old", str(old)) == 0
     assert "np.tanh" in (student / RNN).read_text("utf-8")
     assert (student / stamp.STAMP).exists()
@@ -749,14 +751,14 @@ def worked(student):
 def test_being_killed_anywhere_loses_nothing_and_starting_again_does_the_rest(tmp_path):
     few = {path: handout_files()[path] for path in CHANGES if path in handout_files()}
     worked, whole, new = tmp_path / "old", tmp_path / "whole", tmp_path / "new.zip"
-    build.write(stamped(few, "2026.1"), worked)
+    packing.write(stamped(few, "2026.1"), worked)
     (worked / RNN).write_text(solved_module(RNN), "utf-8")
     changed = {
         path: change(few.get(path, b"").decode()).encode()
         for path, change in CHANGES.items()
         if change is not None
     }
-    build.pack(stamped(changed, "2026.2"), new)
+    packing.pack(stamped(changed, "2026.2"), new)
     shutil.copytree(worked, whole)
     old = outcome(worked)
     assert run(whole, new) == 0
@@ -947,6 +949,37 @@ def test_a_box_whose_lines_were_deleted_is_named_and_nothing_is_changed(
     assert "put the comment lines above and below it back" in said
     assert said.count("is gone") == 1
     assert tree(student) == before
+
+
+def test_every_box_that_is_damaged_or_gone_is_named_at_once(student, release, capsys):
+    text = solved_module(RNN)
+    text = re.sub(r"(?m)^ *# +END OF YOUR CODE +#\n", "", text)  # of all
+    text = text[: text.index("def rnn_backward")]  # and the last functions are gone
+    (student / RNN).write_text(text, "utf-8")
+    before = tree(student)
+
+    assert run(student, release({RNN: reworded})) == 1
+    said = capsys.readouterr().err.splitlines()
+    for region in regions.find(handout_files()[RNN].decode(), RNN):
+        (line,) = (s for s in said if re.search(rf"(in|:) {region.name}\b", s))
+        assert (
+            "no END OF YOUR CODE belongs"
+            if f"def {region.name}(" in text
+            else "is gone, with its box"
+        ) in line
+    assert tree(student) == before
+
+
+def test_first_lines_of_a_module_that_is_no_python_are_not_called_other_ones(
+    student, release
+):
+    text = solved_module(RNN)
+    (student / RNN).write_text(
+        text.replace("import numpy", "import (numpy", 1), "utf-8"
+    )
+    assert run(student, release({RNN: reworded})) == 0
+    assert "now begins with another line" not in report(student)
+    assert "you had changed code outside the boxes" in report(student)
 
 
 @pytest.mark.parametrize("knows", [True, False], ids=["new stamp", "old stamp"])

@@ -15,7 +15,7 @@ import pytest
 
 from cs231n.assignment import regions, stamp
 from cs231n.tools.update import command as update
-from staff.handout import build
+from staff.handout import archive as packing
 from staff.tests.student_folder import handout_files, tree
 
 RNN, MODEL = "cs231n/rnn_layers.py", "cs231n/classifiers/rnn.py"
@@ -288,7 +288,7 @@ def save(s, folder):
             del facts[key]
         contents[stamp.STAMP] = json.dumps(facts).encode()
     folder.mkdir()
-    build.write(contents, folder)
+    packing.write(contents, folder)
 
 
 def one_draw(seed, tmp_path, capsys):
@@ -302,7 +302,7 @@ def one_draw(seed, tmp_path, capsys):
             rng.choice(MODULE_EDITS)(student, rng.choice([RNN, RNN, MODEL]))
     folder, new = tmp_path / f"student-{seed}", tmp_path / f"new-{seed}.zip"
     save(student, folder)
-    build.pack(newer(rng), new)
+    packing.pack(newer(rng), new)
     before = tree(folder)
 
     status = update.main([str(new), "--root", str(folder)])

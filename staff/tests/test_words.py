@@ -216,7 +216,7 @@ def prompts():
     for name in sorted({f.file for f in functions()}):
         source = (ROOT / name).read_text("utf-8")
         lines = source.splitlines()
-        for region in markers.regions(source, name, ids):
+        for region in markers.answers(source, name, ids):
             if region.question != "extra":
                 box = lines[region.todo - 1 : region.begin - 1]
                 text = " ".join(line.strip("# ") for line in box)

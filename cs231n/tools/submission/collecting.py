@@ -28,7 +28,9 @@ WHOLE = 100_000_000  # bytes of all; some sites refuse more
 # What the course's script has always left out, and what is nobody's work.
 _NEVER = {"README.md", "collectSubmission.sh", "requirements.txt", MANIFEST}
 _JUNK = re.compile(r".*(\.py[co]|\.sw[po]|~)|Thumbs\.db|desktop\.ini")
-_DEVICE = re.compile(r"CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)\d", re.IGNORECASE)
+_DEVICE = re.compile(
+    r"CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³]", re.IGNORECASE
+)
 _READABLE = 200_000_000  # bytes of a notebook in which the largest cells are looked for
 _NEVER_BELOW = (
     *("cs231n/datasets", "cs231n/drawing", "cs231n/embedded", "cs231n/build"),
@@ -88,7 +90,7 @@ def gather(root: Path) -> Gathered:
                 or (here == root and name.endswith(".zip"))
             )
         ]
-    left, taken = WHOLE, dict[str, str]()
+    left, taken, entered = WHOLE, dict[str, str](), dict[str, str]()
     # What is graded comes first, should there be too much, and then what is small.
     for where in sorted(candidates, key=lambda where: _rank(root, where)):
         try:
@@ -96,11 +98,14 @@ def gather(root: Path) -> Gathered:
             if len(content) > left:
                 raise ValueError(f"without it there are {size(WHOLE)} already")
             alike = unicodedata.normalize("NFC", _travelling(where)).casefold()
-            if other := taken.get(alike):
+            above = _folders(alike)
+            files = [taken.get(path.rstrip("/")) for path in (alike, *above)]
+            if other := next(filter(None, [entered.get(f"{alike}/"), *files]), None):
                 raise ValueError(
                     f"other systems take its name for that of {other}; rename one"
                 )
             taken[alike] = where
+            entered |= zip(above, _folders(where), strict=True)
             found.files[where] = content
             left -= len(content)
         except OSError as error:
@@ -131,6 +136,11 @@ def _rank(root: Path, where: str) -> tuple[bool, int, str]:
         weight = 0
     graded = where.endswith(".ipynb") or where.startswith("cs231n/")
     return not graded, weight, where
+
+
+def _folders(where: str) -> list[str]:
+    """Return the folders that a path leads through, with a slash at the end."""
+    return [f"{parent}/" for parent in PurePosixPath(where).parents][:-1]
 
 
 def _travelling(where: str) -> str:

@@ -9,19 +9,18 @@ import argparse
 import contextlib
 import hashlib
 import json
-import stat
 import sys
 import textwrap
 import time
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
 from cs231n.assignment import answers, table
 from cs231n.assignment import stamp as handout
+from cs231n.support import archive
 from cs231n.support.files import replacing
-from cs231n.tools.submission import preview
+from cs231n.tools.submission import preview, public_checks
 from cs231n.tools.submission.collecting import (
     MANIFEST,
     Gathered,
@@ -35,7 +34,6 @@ from cs231n.tools.submission.collecting import (
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "assignment3.zip"
 CHECK_SECONDS = 300
-_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # equal files make equal zips
 
 
 class SubmissionError(Exception):
@@ -49,7 +47,7 @@ class SubmissionError(Exception):
 
 def manifest(found: Gathered, edition: str, version: str, missing: list[str]) -> bytes:
     """Return the list of what is in a hand-in: JSON, the same for the same files."""
-    facts = {
+    scores = {
         "format": 1,
         "assignment": "assignment3",
         "handout": version,
@@ -64,7 +62,7 @@ def manifest(found: Gathered, edition: str, version: str, missing: list[str]) ->
         "left_out": found.left_out,
         "problems": missing,
     }
-    return (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(scores, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def pack(files: Mapping[str, bytes], target: Path) -> None:
@@ -74,17 +72,9 @@ def pack(files: Mapping[str, bytes], target: Path) -> None:
         OSError: If it cannot be written, or does not hold what was written.
     """
     with replacing(target) as draft:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path, content in files.items():
-                entry = zipfile.ZipInfo(path, _FIXED_TIME)
-                entry.create_system = 3  # Unix, whose modes the next line speaks of
-                mode = 0o755 if path.endswith(".sh") else 0o644
-                entry.external_attr = (stat.S_IFREG | mode) << 16
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(entry, content)
-        with zipfile.ZipFile(draft) as archive:
-            if any(archive.read(path) != content for path, content in files.items()):
-                raise OSError("the disk does not hold what was written to it")
+        archive.pack(files, draft)
+        if not archive.holds(draft, files):
+            raise OSError("the disk does not hold what was written to it")
 
 
 def remarks(
@@ -118,43 +108,7 @@ def remarks(
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``python -m cs231n.submission``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cs231n.submission",
-        description="Make assignment3.zip, ready to hand in, and say what a grader "
-        "will see in it.",
-    )
-    editions = table.editions()
-    parser.add_argument(
-        "--set",
-        "--edition",
-        dest="edition",
-        choices=editions,
-        default=editions[0],
-        help="the questions your course has picked (%(default)s if it said nothing)",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help=f"the zip to write, instead of {NAME}"
-    )
-    parser.add_argument(
-        "--anyway",
-        action="store_true",
-        help="make the zip though something is missing or broken",
-    )
-    parser.add_argument(
-        "--no-checks", action="store_true", help="do not run the public checks"
-    )
-    parser.add_argument(
-        "--preview", action="store_true", help="say what a grader will see; no zip"
-    )
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        default=CHECK_SECONDS,
-        help="how long the checks may take (%(default)g)",
-    )
-    parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-
+    args = _parser().parse_args(argv)
     root = args.root.resolve()
     target = args.out or root / NAME
     questions = [q for q in table.questions() if args.edition in q.points]
@@ -174,28 +128,54 @@ def main(argv: list[str] | None = None) -> int:
         _refuse(error.problems, target, incomplete=True)
         return 1
     except OSError as error:
-        _refuse(
-            [
-                f"{target} cannot be written ({error.strerror or error}); make room, "
-                "or name another place: --out FILE."
-            ],
-            target,
-            incomplete=False,
+        reason = (
+            f"{target} cannot be written ({error.strerror or error}); make room, or "
+            "name another place: --out FILE."
         )
+        _refuse([reason], target, incomplete=False)
         return 1
     said, whole = len(complaints), False
     try:
         said += _show_notebooks(root, found, questions, complaints)
-        whole = said == 0
         if not args.no_checks:
-            missing = _show_checks(root, args.edition, questions, args.seconds)
-            said += missing
-            whole = whole and missing == 0
+            said += _show_checks(root, args.edition, questions, args.seconds)
+        whole = said == 0
     except KeyboardInterrupt:
         print("\nThe preview was interrupted.")
-        whole = False
     print(_last_line(target, said, whole, args.preview, args.no_checks))
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m cs231n.submission",
+        description="Make assignment3.zip, ready to hand in, and say what a grader "
+        "will see in it.",
+    )
+    add, editions = parser.add_argument, table.editions()
+    add(
+        *("--set", "--edition"),
+        dest="edition",
+        choices=editions,
+        default=editions[0],
+        help="the questions your course has picked (%(default)s if it said nothing)",
+    )
+    add("--out", type=Path, metavar="FILE", help=f"the zip to write, instead of {NAME}")
+    add(
+        "--anyway",
+        action="store_true",
+        help="make the zip though something is missing or broken",
+    )
+    add("--no-checks", action="store_true", help="do not run the public checks")
+    add("--preview", action="store_true", help="say what a grader will see; no zip")
+    add(
+        "--seconds",
+        type=float,
+        default=CHECK_SECONDS,
+        help="how long the checks may take (%(default)g)",
+    )
+    add("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
+    return parser
 
 
 def _last_line(
@@ -273,18 +253,18 @@ def _show_checks(
     """Print what the public checks say; return for how many questions it is not all."""
     print("Public checks, which may take a minute", flush=True)
     try:
-        facts = preview.run_checks(root, edition, seconds)
+        scores = public_checks.run_checks(root, edition, seconds)
     except ValueError as error:
         _say(f"They say nothing: {error}.", indent="  ")
         return 1
-    for line in preview.check_remarks(facts, questions):
+    for line in public_checks.check_remarks(scores, questions):
         _say(line, indent="  ")
     _say(
         "The grader calls your functions with other inputs too, and reads your answers "
         "in words.",
         indent="  ",
     )
-    return preview.lacking(facts, questions)
+    return public_checks.lacking(scores, questions)
 
 
 def _say(text: str, stream: TextIO | None = None, indent: str = "") -> None:

@@ -1,12 +1,7 @@
 """What a grader will see in a hand-in, told before it is handed in."""
 
 import ast
-import json
-import os
 import re
-import signal
-import subprocess
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,16 +12,26 @@ from cs231n.assignment import stamp as handout
 from cs231n.assignment.answers import CHECKS_MIME
 from cs231n.assignment.stamp import cell_text
 from cs231n.assignment.table import Question
-from cs231n.support import commands
 from cs231n.tools.submission.collecting import called, start
 from cs231n.tools.update.merge import ANSWER, MergeError, parse_notebook
 
 # Text that begins like a place on somebody's own computer.
 _OWN_PLACE = re.compile(
-    r"/(?:home|Users|root|content|kaggle|mnt|media|Volumes|private|tmp)/[^\n]*"
+    r"(?:file://)?/(?:home|Users|root|content|kaggle|mnt|media|Volumes|private|tmp)/[^\n]*"
     r"|~[/\\][^\n]*|[A-Za-z]:[\\/][^\n]*"
 )
-_WAITING = {"input", "breakpoint", "set_trace"}  # for somebody to type
+# For somebody to type; IPython's commands begin with %.
+_WAITING = {"input", "breakpoint", "getpass", "set_trace", "post_mortem"}
+_WAITING_LINE = re.compile(r"\s*(%(?:debug|pdb))\b(?!\s+off)")
+# Their texts are for people to read, and open nothing.
+_SHOWING = {
+    *("print", "display", "Markdown", "HTML", "debug", "info", "warning", "error"),
+    *("title", "suptitle", "xlabel", "ylabel", "zlabel", "text", "annotate", "legend"),
+    *("set_title", "set_xlabel", "set_ylabel", "set_zlabel"),
+}
+_SHELL_CELL = re.compile(r"%%(?:bash|sh|script|!|sx|system)\b|%%!")
+_COMMAND = re.compile(r"\s*(?:[%!?]|[\w.]+\?{1,2}\s*$)")  # a line that is IPython's
+_CAPTURE = re.compile(r"^(\s*[\w.,\[\] ]+=\s*)[%!].*")
 _PLACES_NAMED = 3
 Code: TypeAlias = list[tuple[int, dict[str, Any]]]
 
@@ -131,69 +136,100 @@ def _own_places(code: Code) -> Iterator[str]:
 
 
 def _own_texts(source: str) -> Iterator[str]:
-    """Yield each text of a cell that is such a place, save what is only printed."""
+    """Yield each text of a cell that is such a place, save what is only shown."""
+    shell = _SHELL_CELL.match(source)
     for line in source.splitlines():
-        if line.lstrip().startswith(("%", "!")):
-            for word in line.split()[1:]:
+        if shell or line.lstrip().startswith(("%", "!")) or _CAPTURE.match(line):
+            for word in line.split():
                 if _OWN_PLACE.fullmatch(plain := word.strip("\"'")):
                     yield plain
     if (tree := _parsed(source)) is None:
         return
-    printed = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and _name(node.func) == "print"
-        for inner in ast.walk(node)
-    }
+    shown = {id(text) for node in ast.walk(tree) for text in _shown(node)}
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
-            and id(node) not in printed
+            and id(node) not in shown
             and _OWN_PLACE.fullmatch(node.value)
         ):
             yield node.value
+
+
+def _shown(node: ast.AST) -> Iterator[ast.Constant]:
+    """Yield the texts that a call shows as they are; another call may open them."""
+    if not isinstance(node, ast.Call):
+        return
+    called_name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    if (called_name or _name(node.func)) not in _SHOWING:
+        return
+    waiting: list[ast.AST] = [*node.args, *(word.value for word in node.keywords)]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, ast.Constant):
+            yield part
+        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
+            waiting.append(part.func.value)  # such as "{}".format(x)
+        elif not isinstance(part, ast.Call):
+            waiting += ast.iter_child_nodes(part)
 
 
 def _waiting(code: Code) -> Iterator[str]:
     for number, cell in code:
         for call, _ in waiting_calls(cell_text(cell)):
             yield (
-                f"{called(number, cell)} calls {call}(), which waits for somebody to "
+                f"{called(number, cell)} calls {call}, which waits for somebody to "
                 "type; take it out."
             )
 
 
 def waiting_calls(source: str) -> list[tuple[str, int]]:
     """Return names and lines of calls that wait for somebody to type."""
+    found = [
+        (match[1], number)
+        for number, line in enumerate(source.splitlines(), start=1)
+        if (match := _WAITING_LINE.match(line))
+    ]
     if (tree := _parsed(source)) is None:
-        return []
-    return [
-        (_name(node.func), node.lineno)
+        return found
+    own = {arg.arg for arg in ast.walk(tree) if isinstance(arg, ast.arg)}
+    own |= {
+        name.id
+        for name in ast.walk(tree)
+        if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+    }
+    return found + [
+        (f"{_name(node.func)}()", node.lineno)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and _name(node.func) in _WAITING
+        if isinstance(node, ast.Call) and _name(node.func) in _WAITING - own
     ]
 
 
 def _name(node: ast.expr) -> str:
+    """Return the name of what is called; of what an object offers only debuggers'."""
     if isinstance(node, ast.Name):
         return node.id
-    debuggers = isinstance(node, ast.Attribute) and node.attr == "set_trace"
-    return "set_trace" if debuggers else ""
+    if isinstance(node, ast.Attribute) and node.attr not in {"input", "breakpoint"}:
+        return node.attr if node.attr in _WAITING else ""
+    return ""
 
 
 def _parsed(source: str) -> ast.Module | None:
     """Return a cell's syntax tree without IPython's commands; None if it has none."""
     lines = [
-        re.sub(r"[%!].*", "pass", line) if re.match(r"\s*[%!]", line) else line
+        re.sub(r"\S.*", "pass", line)
+        if _COMMAND.match(line)
+        else _CAPTURE.sub(r"\1None", line)
         for line in source.splitlines()
     ]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of escapes that are none
-            return ast.parse("\n".join(lines))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    for text in (source, "\n".join(lines)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of escapes that are none
+                return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    return None
 
 
 def _tables(cell: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -295,12 +331,14 @@ def module_remarks(root: Path, stamp: handout.Stamp) -> Iterator[str]:
         except UnicodeDecodeError:
             yield f"{path} is not UTF-8; save it as UTF-8."
         except regions.RegionError as error:
-            yield f"{error} Until then a grader cannot find your answers in this file."
+            *others, last = error.problems
+            yield from others
+            yield f"{last} Until then a grader cannot find your answers in this file."
 
 
 def _module_remarks(source: str, path: str, stamp: handout.Stamp) -> Iterator[str]:
     for call, line in waiting_calls(source):
-        yield f"{path}:{line}: {call}() waits for somebody to type; take it out."
+        yield f"{path}:{line}: {call} waits for somebody to type; take it out."
     if path in stamp.given:
         found = {region.key for region in regions.find(source, path)}
         for place in stamp.places.get(path, ()):
@@ -342,95 +380,3 @@ def _module_remarks(source: str, path: str, stamp: handout.Stamp) -> Iterator[st
             )
     if len(places) > _PLACES_NAMED:
         yield f"{path}: there are {len(places) - _PLACES_NAMED} more such places."
-
-
-def run_checks(root: Path, edition: str, seconds: float) -> dict[str, Any]:
-    """Run ``python -m cs231n.check --json`` and return what it says.
-
-    Args:
-        root: The folder that ``cs231n`` lies in.
-        edition: The set of questions.
-        seconds: How long it may take.
-
-    Raises:
-        ValueError: If it says nothing that can be used; the message tells why.
-    """
-    if not (root / "cs231n" / "check.py").is_file():
-        raise ValueError("cs231n/check.py is not here")
-    command = [*commands.words(root, "cs231n.check"), "--json", "--edition", edition]
-    # Files and not pipes: whatever a student's code has started cannot hold them open.
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaints:
-        try:
-            process = subprocess.Popen(
-                command,
-                cwd=root,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=complaints,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise ValueError(f"they did not start ({error})") from None
-        try:
-            status = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise ValueError(f"they took longer than {seconds:g} s") from None
-        finally:
-            if process.poll() is None:
-                _end(process)
-        said.seek(0)
-        complaints.seek(0)
-        text = said.read().decode("utf-8", "replace")
-        last = complaints.read().decode("utf-8", "replace").strip().splitlines()[-1:]
-    try:
-        facts = json.loads(text[max(text.find("\n{") + 1, 0) :])
-        for entry in facts["functions"].values():
-            float(entry["points"]), float(entry["earned"]), str(entry["state"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        why = last[0] if last else f"exit status {status}"
-        raise ValueError(f"they ended without a result ({why})") from None
-    return dict(facts)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program and, where the system can, whatever it has started."""
-    if os.name == "posix":
-        os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.wait()
-
-
-def lacking(facts: dict[str, Any], questions: list[Question]) -> int:
-    """Return in how many questions the public checks would not give every point."""
-    count = 0
-    for question in questions:
-        entries = [
-            facts["functions"][f.key]
-            for f in question.functions
-            if f.key in facts["functions"]
-        ]
-        missing = sum(float(e["points"]) - float(e["earned"]) for e in entries)
-        count += missing > 1e-6
-    return count
-
-
-def check_remarks(facts: dict[str, Any], questions: list[Question]) -> list[str]:
-    """Say, question by question, how many points the public checks would give."""
-    lines = []
-    for question in questions:
-        entries = {
-            function.short: facts["functions"][function.key]
-            for function in question.functions
-            if function.key in facts["functions"]
-        }
-        if not entries:
-            continue
-        earned = sum(float(entry["earned"]) for entry in entries.values())
-        possible = sum(float(entry["points"]) for entry in entries.values())
-        line = f"{question.id}: {earned:g} of {possible:g} points"
-        for state in dict.fromkeys(str(entry["state"]) for entry in entries.values()):
-            named = [n for n, entry in entries.items() if entry["state"] == state]
-            if state != "done":
-                line += f"; {state}: {', '.join(named)}"
-        lines.append(line)
-    return lines

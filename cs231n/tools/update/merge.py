@@ -73,10 +73,12 @@ def merge_module(
     wanted, source = stamp.text(new), _text(yours, path)
     if line := regions.conflict(source):
         raise MergeError([f"{path}:{line}: {regions.SETTLE}"])
-    try:
-        mine, theirs = regions.find(source, path), regions.find(wanted, path)
-    except regions.RegionError as error:
-        raise MergeError([str(error)]) from None
+    theirs = regions.find(wanted, path)
+    mine, damages = regions.scan(source)
+    if damages:
+        torn = {damage.owner for damage in damages}
+        gone = _gone(source, mine, theirs, places, path, torn)
+        raise MergeError([*(f"{path}:{d.line}: {d.text}" for d in damages), *gone])
     new_places = {region.key: region for region in theirs}
     count, counted = (Counter(r.owner for r in found) for found in (mine, theirs))
     functions, old_functions = _functions_of(wanted, path), _functions_of(source, path)
@@ -115,7 +117,8 @@ def merge_module(
         else:
             bodies[region.key] = region.body
             merged.carried.append(region.name)
-            if _header(old_functions, region.owner) != _header(functions, region.owner):
+            now = _header(functions, region.owner)
+            if old_functions and _header(old_functions, region.owner) != now:
                 merged.notes.append(
                     f"{path}: {region.name} now begins with another line; see whether "
                     "your answer still fits."
@@ -146,8 +149,18 @@ def _gone(
     theirs: Collection[regions.Region],
     places: Collection[str],
     path: str,
+    torn: Collection[str] = (),
 ) -> Iterator[str]:
-    """Name each box that was handed out and is not in a student's module."""
+    """Name each box that was handed out and is not in a student's module.
+
+    Args:
+        source: The module's text.
+        mine: The boxes that are whole in it.
+        theirs: Those of the newer one.
+        places: The stamp's list of those that were handed out, should it have one.
+        path: What the module is called.
+        torn: Functions with damaged boxes, of which something was said already.
+    """
     owners = regions.owners(source)
     known: list[regions.Key] = [
         (owner, int(number))
@@ -157,7 +170,7 @@ def _gone(
         known = [region.key for region in theirs if region.owner in owners]
     there = {region.key for region in mine}
     for owner, number in known:
-        if (owner, number) in there:
+        if (owner, number) in there or owner in torn:
             continue
         name = regions.called(owner, number)
         if owner in owners:
@@ -187,13 +200,15 @@ def difference(new: str, yours: str, path: str) -> str:
 
 
 def _text(content: bytes, path: str) -> str:
+    at = content.find(b"\0")  # half of each letter in UTF-16, nothing in a module
     try:
-        return stamp.text(content)
+        text = stamp.text(content)
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise MergeError(
-            [f"{path}:{line}: this is not UTF-8; save the file as UTF-8."]
-        ) from None
+        at = error.start
+    if at < 0:
+        return text
+    line = content[:at].count(b"\n") + 1
+    raise MergeError([f"{path}:{line}: this is not UTF-8; save the file as UTF-8."])
 
 
 def _functions_of(source: str, path: str) -> dict[str, canonical.Function]:
@@ -418,7 +433,7 @@ def answered(content: bytes, path: str) -> list[str]:
     try:
         found = regions.find(_text(content, path), path)
     except regions.RegionError as error:
-        raise MergeError([str(error)]) from None
+        raise MergeError(error.problems) from None
     return [
         f"{path}:{region.first + 1}: your answer in {region.name}"
         for region in found

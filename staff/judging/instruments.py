@@ -6,25 +6,19 @@ them.
 """
 
 import ast
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jupytext
 
 from cs231n.assignment.table import Function
-from cs231n.support.progress import progress_bar
 from cs231n.tools.check.command import EARNS
-from staff.handout.files import HandoutError
-from staff.handout.scores import copied, environment, solved_files
+from staff.judging.asking import ask, environment
 from staff.questions import ROOT, Question, questions
-
-_DRIVER = ROOT / "staff" / "mistakes" / "instruments_driver.py"
 
 
 @dataclass(frozen=True)
@@ -76,30 +70,12 @@ def opinions(
         What they say, in order.
 
     Raises:
-        HandoutError: If they cannot be asked.
+        AskingError: If they cannot be asked.
     """
-    with copied(_tree()) as tree:
-        process = subprocess.Popen(
-            [sys.executable, str(_DRIVER)],
-            cwd=tree,
-            env=environment(data, CS231N_PROFILE="quick"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
-        with process, progress_bar(len(jobs), description, bool(description)) as bar:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            for job in jobs:
-                process.stdin.write(json.dumps(_asked(job)) + "\n")
-                process.stdin.flush()
-                answer = process.stdout.readline()
-                if not answer:
-                    raise HandoutError("The instruments could not be asked.")
-                yield Opinions(**json.loads(answer))
-                bar.update()
-            process.stdin.close()
+    asked = [_asked(job) for job in jobs]
+    variables = environment(data, CS231N_PROFILE="quick")
+    for said in ask("opinions", _tree(), asked, variables, description):
+        yield Opinions(**said)
 
 
 def _tree() -> dict[str, bytes]:
@@ -111,19 +87,18 @@ def _tree() -> dict[str, bytes]:
         if path.suffix in {".py", ".json", ".toml", ".so", ".pyd"}
         and "datasets/" not in path.relative_to(ROOT).as_posix().rpartition("/")[0]
     ]
-    tree = solved_files(ROOT, names)
-    for name in (*names, "conftest.py", "pyproject.toml"):
-        tree[name] = (ROOT / name).read_bytes()
-    return tree
+    names += ["conftest.py", "pyproject.toml"]
+    return {name: (ROOT / name).read_bytes() for name in names}
 
 
-def _asked(job: Job) -> dict[str, object]:
+def _asked(job: Job) -> dict[str, Any]:
     question = question_of(job.function)
     marker = question.id.lower().replace("-", "_")
     return {
         "files": dict(job.files),
         "key": job.function.key,
         "tests": ["-m", f"{marker} and not care and not data", *_test_files(marker)],
+        "first": _last_name(job.function),
         "cells": list(cells(job.function)),
     }
 
@@ -184,8 +159,7 @@ def _code_cells(notebook: str) -> tuple[str, ...]:
 
 def _judges(cell: str, function: Function) -> bool:
     """Tell whether a cell checks a function: by name, or by an assertion."""
-    plain = function.qualname
-    last = plain.rpartition(".")[2]
+    plain, last = function.qualname, _last_name(function)
     calls = [node for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Call)]
     checks = [c for c in calls if ast.unparse(c.func).startswith("check")]
     if any("overfits" in ast.unparse(check) for check in checks):
@@ -195,6 +169,11 @@ def _judges(cell: str, function: Function) -> bool:
         return True
     called = {ast.unparse(call.func).rpartition(".")[2] for call in calls}
     return "assert " in cell and last in called
+
+
+def _last_name(function: Function) -> str:
+    """Return a function's name without its class and its variant."""
+    return function.qualname.rpartition(".")[2]
 
 
 def _read(cell: str) -> set[str]:
