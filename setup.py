@@ -13,7 +13,8 @@ from setuptools.command.build_ext import build_ext
 FOLDER = "cs231n"
 NAME = "im2col_cython"
 HEADERS = tuple(
-    f"support/kernels/{name}.h" for name in ("tiles", "tile_kernels", "softmax_kernel")
+    f"support/kernels/{name}.h"
+    for name in ("tiles", "tile_types", "tile_kernels", "softmax_kernel")
 )
 # Neither errno nor traps are asked for, so roots and choices can be vectorized.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math"]

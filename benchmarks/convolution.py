@@ -324,14 +324,7 @@ def loops(convs: dict[str, Conv], pool: tuple[int, ...]) -> Iterator[Row]:
             return [result, *conv_backward_fast(d, cache)]
 
         slow = partial(loop_convolution, x, w, b, dout, **param)
-        for k, way, wrap in ways():
-            yield Row(
-                f"conv {name} forward+backward, one image, {way}",
-                wrap(fast),
-                {"loops": slow},
-                agree=partial(_compare_work, fast, slow) if k == 0 else None,
-                rounds=1,
-            )
+        yield from _beside_loops(f"conv {name}", fast, slow)
     rng = np.random.default_rng(231)
     x = rng.normal(size=(1, *pool[1:])).astype(np.float32)
     dout = rng.normal(size=(1, pool[1], pool[2] // 2, pool[3] // 2)).astype(np.float32)
@@ -340,13 +333,16 @@ def loops(convs: dict[str, Conv], pool: tuple[int, ...]) -> Iterator[Row]:
         out, cache = max_pool_forward_fast(x, TWOS)
         return [out, max_pool_backward_fast(dout, cache)]
 
-    slow = partial(loop_pool, x, dout)
+    yield from _beside_loops("max pool", pooled, partial(loop_pool, x, dout))
+
+
+def _beside_loops(name: str, fast: Work, slow: Work) -> Iterator[Row]:
     for k, way, wrap in ways():
         yield Row(
-            f"max pool forward+backward, one image, {way}",
-            wrap(pooled),
+            f"{name} forward+backward, one image, {way}",
+            wrap(fast),
             {"loops": slow},
-            agree=partial(_compare_work, pooled, slow) if k == 0 else None,
+            agree=partial(_compare_work, fast, slow) if k == 0 else None,
             rounds=1,
         )
 

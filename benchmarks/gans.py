@@ -1,7 +1,7 @@
 """A training step of the two kinds of GAN, beside the course's form of it.
 
 The course's form takes each batch out of a loader that collates picture by picture,
-sends real and drawn pictures through the discriminator one after the other, computes
+sends real pictures and fakes through the discriminator one after the other, computes
 the discriminator's gradients while the generator learns, and leaves Adam and the order
 of memory as they come.
 

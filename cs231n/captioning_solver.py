@@ -1,6 +1,5 @@
 """The training loop of captioning models (given)."""
 
-import json
 import os
 from inspect import isfunction
 from pathlib import Path
@@ -10,12 +9,10 @@ import numpy as np
 
 from cs231n import optim
 from cs231n.coco_utils import sample_coco_minibatch
+from cs231n.support import checkpoint
 from cs231n.support.accuracy import as_number
-from cs231n.support.file_kinds import because
-from cs231n.support.files import replacing
 from cs231n.support.progress import progress_bar
 
-_CHECKPOINT_FORMAT = 1
 # Settings that count something, and the smallest number that makes sense.
 _LEAST = {
     "batch_size": 1,
@@ -236,32 +233,23 @@ class CaptioningSolver:
         Raises:
             OSError: If it cannot be written; an older checkpoint stays as it was.
         """
-        arrays: dict[str, Any] = {}
-        scalars: dict[str, dict[str, Any]] = {}
+        _, keys, *random = np.random.get_state(legacy=True)
+        arrays: dict[str, Any] = {
+            "random/keys": keys,
+            "loss_history": np.array(self.loss_history, dtype=np.float64),
+            "val_loss_history": np.array(self.val_loss_history).reshape(-1, 2),
+        }
+        numbers: dict[str, dict[str, Any]] = {}
         for name, w in self.model.params.items():
             arrays[f"params/{name}"] = w
-            scalars[name] = {}
+            numbers[name] = {}
             for key, value in self.optim_configs[name].items():
                 if isinstance(value, np.ndarray | np.generic):
                     arrays[f"optim/{name}/{key}"] = value
                 else:
-                    scalars[name][key] = value
-        _, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
-        arrays["random/keys"] = keys
-        arrays["loss_history"] = np.array(self.loss_history, dtype=np.float64)
-        arrays["val_loss_history"] = np.array(
-            self.val_loss_history, dtype=np.float64
-        ).reshape(-1, 2)
-        facts = {
-            "format": _CHECKPOINT_FORMAT,
-            "settings": self._settings(),
-            "epoch": self.epoch,
-            "optim": scalars,
-            "random": [int(position), int(has_gauss), float(gauss)],
-        }
-        arrays["facts"] = np.array(json.dumps(facts))
-        with replacing(path) as draft, draft.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+                    numbers[name][key] = value
+        facts = {"epoch": self.epoch, "optim": numbers, "random": random}
+        checkpoint.save(path, arrays, self._settings(), **facts)
 
     def load_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Take up a saved run: parameters, state, histories and random numbers.
@@ -273,58 +261,27 @@ class CaptioningSolver:
             FileNotFoundError: If there is none.
             ValueError: If it is damaged, or of a run with another model or settings.
         """
-        name = os.fspath(path)
-        if not Path(path).exists():
-            raise FileNotFoundError(
-                f"There is no checkpoint {name}; save one with save_checkpoint."
-            )
-        try:
-            with (
-                Path(path).open("rb") as stream,
-                np.load(stream, allow_pickle=False) as file,
-            ):
-                arrays = {key: file[key] for key in file.files}
-            facts = json.loads(str(arrays["facts"]))
-            wrong = self._differences(facts)
-            params, configs = {}, {}
-            for key, w in ({} if wrong else self.model.params).items():
-                params[key] = saved = arrays[f"params/{key}"]
-                if (saved.shape, saved.dtype) != (w.shape, w.dtype):
-                    raise ValueError(f"{key} came as {saved.dtype} {saved.shape}")
-                configs[key] = facts["optim"][key] | {
-                    entry.removeprefix(f"optim/{key}/"): value[()]
-                    for entry, value in arrays.items()
-                    if entry.startswith(f"optim/{key}/")
-                }
+        reading = checkpoint.reading(path, "CaptioningSolver", self._settings())
+        with reading as (arrays, facts):
+            params = {
+                name: checkpoint.fitting(arrays, f"params/{name}", w)
+                for name, w in self.model.params.items()
+            }
+            configs = {}
+            for name in params:
+                state = checkpoint.below(arrays, f"optim/{name}/")
+                state = {key: value[()] for key, value in state.items()}
+                configs[name] = facts["optim"][name] | state
             losses = arrays["loss_history"].tolist()
             val_losses = [(int(t), float(x)) for t, x in arrays["val_loss_history"]]
-            state = ("MT19937", arrays["random/keys"], *facts["random"])
-            np.random.RandomState(0).set_state(state)  # raises if it is no state
-        except Exception as error:  # damaged bytes raise a dozen kinds in zipfile alone
-            raise ValueError(
-                f"{name} is not a whole checkpoint of CaptioningSolver "
-                + because(path, "zip", error, "delete it to start the run anew")
-            ) from error
-        if wrong:
-            raise ValueError(
-                f"{name} belongs to another run ({'; '.join(wrong)}); "
-                "use those settings again, or delete it to start anew."
-            )
+            random = ("MT19937", arrays["random/keys"], *facts["random"])
+            np.random.RandomState(0).set_state(random)  # raises if it is no state
+            epoch = facts["epoch"]
         self.model.params.update(params)
         self.optim_configs = configs
-        self.epoch = facts["epoch"]
+        self.epoch = epoch
         self.loss_history, self.val_loss_history = losses, val_losses
-        np.random.set_state(state)
-
-    def _differences(self, facts: dict[str, Any]) -> list[str]:
-        """Say how a checkpoint's facts differ from this model and its settings."""
-        was, now = facts["settings"], json.loads(json.dumps(self._settings()))
-        wrong = [
-            f"{k} was {was.get(k)}, is {now[k]}" for k in now if was.get(k) != now[k]
-        ]
-        if facts["format"] != _CHECKPOINT_FORMAT:
-            wrong.append(f"its format is {facts['format']}, not {_CHECKPOINT_FORMAT}")
-        return wrong
+        np.random.set_state(random)
 
     def _settings(self) -> dict[str, Any]:
         """What must be the same for a checkpoint to continue this run."""

@@ -21,7 +21,6 @@ from cs231n.support.kernels.compiled import (  # noqa: F401 (star imports find t
 )
 from cs231n.support.kernels.convolution import convolve, convolve_backward
 from cs231n.support.kernels.pooling import (
-    pool_tiles,
     pool_tiles_backward,
     pool_windows,
     pool_windows_backward,
@@ -302,7 +301,7 @@ def max_pool_forward_reshape(x: Array, pool_param: dict[str, Any]) -> tuple[Arra
             f"Pools of {height} x {width} with stride {stride} are no square tiles of "
             f"images of {x.shape[2]} x {x.shape[3]}; use max_pool_forward_fast."
         )
-    out = pool_tiles(x, stride)
+    out = pool_windows(x, (height, width), stride)
     return out, (x, out, pool_param)
 
 

@@ -80,23 +80,24 @@ def places(
         out_h and out_w.
 
     Raises:
-        ValueError: If the field or the stride is empty, the padding negative, or the
-            field larger than the padded image.
+        ValueError: If the image, the field or the stride is empty, the padding
+            negative, or the field larger than the padded image.
     """
-    if stride < 1 or padding < 0 or min(field) < 1:
+    _, _, H, W = shape
+    fh, fw = field
+    if padding < 0 or min(H, W, fh, fw, stride) < 1:
         raise ValueError(
-            f"The field is {field[0]} x {field[1]}, the stride {stride} and the "
-            f"padding {padding}; use 1 or more for the first two, and 0 or more for "
-            "the last."
+            f"The image is {H} x {W}, the field {fh} x {fw}, the stride {stride} and "
+            f"the padding {padding}; use 1 or more for all but the last, and 0 or more "
+            "for that."
         )
-    room = [size + 2 * padding - f for size, f in zip(shape[2:], field, strict=True)]
-    if min(room) < 0:
+    room_h, room_w = H + 2 * padding - fh, W + 2 * padding - fw
+    if min(room_h, room_w) < 0:
         raise ValueError(
-            f"The field of {field[0]} x {field[1]} is larger than the image of "
-            f"{shape[2]} x {shape[3]} with padding {padding}; use a smaller field, "
-            "larger images or more padding."
+            f"The field of {fh} x {fw} is larger than the image of {H} x {W} with "
+            f"padding {padding}; use a smaller field, larger images or more padding."
         )
-    return room[0] // stride + 1, room[1] // stride + 1
+    return room_h // stride + 1, room_w // stride + 1
 
 
 def pad_images(x: Array, padding: int) -> Array:

@@ -3,7 +3,8 @@
 """Compiled kernels: patches as columns and back, convolution, pooling, Adam, softmax.
 
 ``python setup.py build_ext --inplace`` builds them, here or one folder up. They are
-optional: ``cs231n.support.kernels.compiled`` says what serves without them, with the same numbers.
+optional: ``cs231n.support.kernels.compiled`` says what serves without them, with the
+same numbers, and what ``im2col_cython`` and its like take and give.
 
 Every kernel checks its sizes before it touches memory, works on float32 and float64,
 on any strides, and lets other Python threads run.
@@ -16,6 +17,8 @@ from libc.string cimport memcpy
 
 import numpy as np
 
+from cs231n.im2col import places
+
 ctypedef fused real:
     float
     double
@@ -24,25 +27,34 @@ ctypedef fused real:
 VERSION = 1
 
 
-cdef inline Py_ssize_t _count(
-    Py_ssize_t size, Py_ssize_t field, Py_ssize_t padding, Py_ssize_t stride
+cdef tuple _shape(const Py_ssize_t* sizes, int axes):
+    return tuple([sizes[k] for k in range(axes)])
+
+
+cdef int _require(str what, tuple came, tuple wanted, tuple image) except -1:
+    if came != wanted:
+        raise ValueError(
+            f"{what} have shape {came}, but {wanted} is wanted for images of {image}; "
+            "pass what was made of the same sizes."
+        )
+    return 0
+
+
+cdef int _require_columns(
+    const Py_ssize_t* x, const Py_ssize_t* cols, Py_ssize_t padding, Py_ssize_t stride
 ) except -1:
-    """Count the places of a field along one axis."""
-    if stride < 1 or padding < 0 or field < 1 or size < 1:
-        raise ValueError(
-            f"A field of {field} on {size} pixels with stride {stride} and padding "
-            f"{padding} makes no sense; use positive numbers, and padding >= 0."
-        )
-    if field > size + 2 * padding:
-        raise ValueError(
-            f"The field of {field} is larger than the {size} pixels with padding "
-            f"{padding}; use a smaller field, larger images or more padding."
-        )
-    return (size + 2 * padding - field) // stride + 1
+    image, field = _shape(x, 4), (cols[2], cols[3])
+    wanted = (*image[:2], *field, *places(image, field, padding, stride))
+    return _require("The columns", _shape(cols, 6), wanted, image)
 
 
-cdef object _empty(tuple shape, const real* like):
-    return np.empty(shape, dtype=np.float32 if real is float else np.float64)
+cdef int _require_pooled(
+    const Py_ssize_t* x, const Py_ssize_t* out,
+    Py_ssize_t height, Py_ssize_t width, Py_ssize_t stride,
+) except -1:
+    image = _shape(x, 4)
+    wanted = (*image[:2], *places(image, (height, width), 0, stride))
+    return _require("The maxima", _shape(out, 4), wanted, image)
 
 
 cdef inline void _seen(
@@ -163,12 +175,7 @@ def gather(
         padding: Zeros added on each side.
         stride: Pixels from one place to the next.
     """
-    _require_columns(
-        [x.shape[0], x.shape[1], x.shape[2], x.shape[3]],
-        [cols.shape[k] for k in range(6)],
-        padding,
-        stride,
-    )
+    _require_columns(x.shape, cols.shape, padding, stride)
     with nogil:
         _gather(x, cols, padding, stride)
 
@@ -187,30 +194,9 @@ def scatter(
         padding: Zeros that had been added on each side.
         stride: Pixels from one place to the next.
     """
-    _require_columns(
-        [x.shape[0], x.shape[1], x.shape[2], x.shape[3]],
-        [cols.shape[k] for k in range(6)],
-        padding,
-        stride,
-    )
+    _require_columns(x.shape, cols.shape, padding, stride)
     with nogil:
         _scatter(cols, x, padding, stride)
-
-
-cdef int _require_columns(
-    list image, list cols, Py_ssize_t padding, Py_ssize_t stride
-) except -1:
-    wanted = image[:2] + cols[2:4]
-    wanted += [
-        _count(size, field, padding, stride)
-        for size, field in zip(image[2:], cols[2:4], strict=True)
-    ]
-    if cols != wanted:
-        raise ValueError(
-            f"The columns have shape {tuple(cols)}, but {tuple(wanted)} is wanted for "
-            f"images of {tuple(image)}."
-        )
-    return 0
 
 
 def im2col_cython(
@@ -220,24 +206,11 @@ def im2col_cython(
     Py_ssize_t padding,
     Py_ssize_t stride,
 ):
-    """Copy the patch at every place into a column of its own.
-
-    Args:
-        x: (N, C, H, W) images, float32 or float64.
-        field_height: fh.
-        field_width: fw.
-        padding: Zeros added on each side.
-        stride: Pixels from one place to the next.
-
-    Returns:
-        (C * fh * fw, N * out_h * out_w): row c*fh*fw + ii*fw + jj, column
-        y*out_w*N + x*N + n.
-    """
-    cdef Py_ssize_t N = x.shape[0], C = x.shape[1]
-    cdef Py_ssize_t out_h = _count(x.shape[2], field_height, padding, stride)
-    cdef Py_ssize_t out_w = _count(x.shape[3], field_width, padding, stride)
-    shape = (C, field_height, field_width, out_h, out_w, N)
-    result = _empty(shape, <const real*> NULL)
+    """Copy the patch at every place into a column of its own."""
+    field = (field_height, field_width)
+    N, C, *_ = image = _shape(x.shape, 4)
+    shape = (C, *field, *places(image, field, padding, stride), N)
+    result = np.empty(shape, np.asarray(x).dtype)
     cdef real[:, :, :, :, :, :] cols = result.transpose(5, 0, 1, 2, 3, 4)
     with nogil:
         _gather(x, cols, padding, stride)
@@ -255,39 +228,14 @@ def col2im_cython(
     Py_ssize_t padding,
     Py_ssize_t stride,
 ):
-    """Add columns up where their patches were: the transpose of im2col_cython.
-
-    Args:
-        cols: (C * fh * fw, N * out_h * out_w) columns, float32 or float64.
-        N: Images.
-        C: Channels.
-        H: Rows of an image.
-        W: Columns of an image.
-        field_height: fh.
-        field_width: fw.
-        padding: Zeros that had been added on each side.
-        stride: Pixels from one place to the next.
-
-    Returns:
-        (N, C, H, W) sums; what fell on the padding is dropped.
-    """
-    cdef Py_ssize_t out_h = _count(H, field_height, padding, stride)
-    cdef Py_ssize_t out_w = _count(W, field_width, padding, stride)
-    wanted = (C * field_height * field_width, N * out_h * out_w)
-    if N < 0 or C < 0 or (cols.shape[0], cols.shape[1]) != wanted:
-        raise ValueError(
-            f"cols has shape {(cols.shape[0], cols.shape[1])}, but images of "
-            f"{(N, C, H, W)} give {wanted}; pass what im2col_cython made of the same "
-            "sizes."
-        )
-    apart = np.asarray(cols).reshape(C, field_height, field_width, out_h, out_w, N)
+    """Add columns up where their patches were: the transpose of im2col_cython."""
+    image, field = (N, C, H, W), (field_height, field_width)
+    out = places(image, field, padding, stride)
+    wanted = (C * field_height * field_width, N * out[0] * out[1])
+    _require("The columns", _shape(cols.shape, 2), wanted, image)
+    apart = np.asarray(cols).reshape(C, *field, *out, N)
     cdef const real[:, :, :, :, :, :] view = apart.transpose(5, 0, 1, 2, 3, 4)
-    result = _empty((N, C, H, W), <const real*> NULL)
-    result[...] = 0
-    cdef real[:, :, :, :] x = result
-    with nogil:
-        _scatter(view, x, padding, stride)
-    return result
+    return _sums(view, H, W, padding, stride)
 
 
 def col2im_6d_cython(
@@ -301,36 +249,28 @@ def col2im_6d_cython(
     Py_ssize_t pad,
     Py_ssize_t stride,
 ):
-    """Add columns up as col2im_cython does, the columns having an axis for each letter.
+    """Add columns up as col2im_cython does, an axis of theirs for each letter."""
+    image = (N, C, H, W)
+    wanted = (C, HH, WW, N, *places(image, (HH, WW), pad, stride))
+    _require("The columns", _shape(cols.shape, 6), wanted, image)
+    apart = np.asarray(cols)
+    cdef const real[:, :, :, :, :, :] view = apart.transpose(3, 0, 1, 2, 4, 5)
+    return _sums(view, H, W, pad, stride)
 
-    Args:
-        cols: (C, HH, WW, N, out_h, out_w) columns, float32 or float64.
-        N: Images.
-        C: Channels.
-        H: Rows of an image.
-        W: Columns of an image.
-        HH: Height of the field.
-        WW: Width of the field.
-        pad: Zeros that had been added on each side.
-        stride: Pixels from one place to the next.
 
-    Returns:
-        (N, C, H, W) sums; what fell on the padding is dropped.
-    """
-    cdef Py_ssize_t out_h = _count(H, HH, pad, stride)
-    cdef Py_ssize_t out_w = _count(W, WW, pad, stride)
-    shape = tuple([cols.shape[k] for k in range(6)])
-    if N < 0 or C < 0 or shape != (C, HH, WW, N, out_h, out_w):
-        raise ValueError(
-            f"cols has shape {shape}, but {(C, HH, WW, N, out_h, out_w)} is wanted for "
-            "these sizes."
-        )
-    cdef const real[:, :, :, :, :, :] view = np.asarray(cols).transpose(3, 0, 1, 2, 4, 5)
-    result = _empty((N, C, H, W), <const real*> NULL)
-    result[...] = 0
+cdef object _sums(
+    const real[:, :, :, :, :, :] cols,
+    Py_ssize_t H,
+    Py_ssize_t W,
+    Py_ssize_t padding,
+    Py_ssize_t stride,
+):
+    """Add cols (N, C, fh, fw, out_h, out_w) up to new images of H x W."""
+    columns = np.asarray(cols)
+    result = np.zeros((*columns.shape[:2], H, W), columns.dtype)
     cdef real[:, :, :, :] x = result
     with nogil:
-        _scatter(view, x, pad, stride)
+        _scatter(cols, x, padding, stride)
     return result
 
 
@@ -350,10 +290,7 @@ def pool(
         width: Of a patch.
         stride: Pixels from one place to the next.
     """
-    _require_pooled(
-        [x.shape[k] for k in range(4)], [out.shape[k] for k in range(4)],
-        height, width, stride,
-    )
+    _require_pooled(x.shape, out.shape, height, width, stride)
     cdef Py_ssize_t n, c, y, p, i, j
     cdef Py_ssize_t out_w = out.shape[3]
     cdef bint pairs = (
@@ -415,13 +352,10 @@ def pool_backward(
         stride: Pixels from one place to the next.
         share: Whether equal maxima share the gradient; the first gets it all if not.
     """
-    cdef list image = [x.shape[k] for k in range(4)]
-    cdef list pooled = [out.shape[k] for k in range(4)]
-    _require_pooled(image, pooled, height, width, stride)
-    if [dx.shape[k] for k in range(4)] != image:
-        raise ValueError("dx is not shaped like x.")
-    if [dout.shape[k] for k in range(4)] != pooled:
-        raise ValueError("dout is not shaped like out.")
+    image, pooled = _shape(x.shape, 4), _shape(out.shape, 4)
+    _require_pooled(x.shape, out.shape, height, width, stride)
+    _require("The gradients at the images", _shape(dx.shape, 4), image, image)
+    _require("The gradients at the maxima", _shape(dout.shape, 4), pooled, image)
     cdef Py_ssize_t n, c, y, p, i, j, top, left, ties
     cdef real best, part, a, b, d, e
     cdef bint hit, waiting
@@ -475,20 +409,6 @@ def pool_backward(
                                     waiting = False
 
 
-cdef int _require_pooled(
-    list image, list pooled, Py_ssize_t height, Py_ssize_t width, Py_ssize_t stride
-) except -1:
-    wanted = image[:2] + [
-        _count(image[2], height, 0, stride), _count(image[3], width, 0, stride)
-    ]
-    if pooled != wanted:
-        raise ValueError(
-            f"The maxima have shape {tuple(pooled)}, but {tuple(wanted)} is wanted for "
-            f"images of {tuple(image)}."
-        )
-    return 0
-
-
 def adam(
     real[::1] x,
     const real[::1] dx,
@@ -514,15 +434,12 @@ def adam(
     cdef Py_ssize_t n = x.shape[0]
     if dx.shape[0] != n or m.shape[0] != n or v.shape[0] != n:
         raise ValueError("x, dx, m and v do not all have the same length.")
-    if n == 0:
-        return
     if WIDEST < 0:
         raise NotImplementedError("This compiler built no Adam.")
     with nogil:
-        if real is float:
-            adam_float(&x[0], &dx[0], &m[0], &v[0], n, beta1, beta2, step, epsilon)
-        else:
-            adam_double(&x[0], &dx[0], &m[0], &v[0], n, beta1, beta2, step, epsilon)
+        adam_step(
+            sizeof(real), &x[0], &dx[0], &m[0], &v[0], n, beta1, beta2, step, epsilon
+        )
 
 
 cdef extern from "support/kernels/tiles.h":
@@ -532,36 +449,24 @@ cdef extern from "support/kernels/tiles.h":
 
     int widest() noexcept nogil
     void settle(Conv* s, Py_ssize_t places) noexcept nogil
-    int tiles_forward_float(
-        const float* x, const float* w, const float* b, float* out,
+    int tiles_forward(
+        size_t size, const void* x, const void* w, const void* b, void* out,
         Py_ssize_t N, const Conv* s,
     ) noexcept nogil
-    int tiles_forward_double(
-        const double* x, const double* w, const double* b, double* out,
+    int tiles_weights(
+        size_t size, const void* dout, const void* x, void* dw,
         Py_ssize_t N, const Conv* s,
     ) noexcept nogil
-    int tiles_weights_float(
-        const float* dout, const float* x, float* dw, Py_ssize_t N, const Conv* s
-    ) noexcept nogil
-    int tiles_weights_double(
-        const double* dout, const double* x, double* dw, Py_ssize_t N, const Conv* s
-    ) noexcept nogil
-    int tiles_images_float(
-        const float* dout, const float* w, float* dx, Py_ssize_t N, const Conv* s
-    ) noexcept nogil
-    int tiles_images_double(
-        const double* dout, const double* w, double* dx, Py_ssize_t N, const Conv* s
+    int tiles_images(
+        size_t size, const void* dout, const void* w, void* dx,
+        Py_ssize_t N, const Conv* s,
     ) noexcept nogil
     double softmax(
         const float* x, const Py_ssize_t* y, const float* weight, float* out,
         Py_ssize_t R, Py_ssize_t V,
     ) noexcept nogil
-    void adam_float(
-        float* x, const float* dx, float* m, float* v, Py_ssize_t n,
-        double beta1, double beta2, double step, double epsilon,
-    ) noexcept nogil
-    void adam_double(
-        double* x, const double* dx, double* m, double* v, Py_ssize_t n,
+    void adam_step(
+        size_t size, void* x, const void* dx, void* m, void* v, Py_ssize_t n,
         double beta1, double beta2, double step, double epsilon,
     ) noexcept nogil
     int width
@@ -585,23 +490,25 @@ def use_width(int number):
 
 
 cdef Conv _sizes(
-    list x, list w, list out, Py_ssize_t stride, Py_ssize_t pad, Py_ssize_t places
+    const Py_ssize_t* x, const Py_ssize_t* w, const Py_ssize_t* out,
+    Py_ssize_t stride, Py_ssize_t pad, Py_ssize_t places_in_a_plane,
 ) except *:
     """Check that the arrays of a convolution fit together, and settle on a plan."""
     cdef Conv s
-    s.C, s.H, s.W = x[1], x[2], x[3]
-    s.F, s.HH, s.WW = w[0], w[2], w[3]
+    image, filters, results = _shape(x, 4), _shape(w, 4), _shape(out, 4)
+    s.C, s.H, s.W = image[1:]
+    s.F, _, s.HH, s.WW = filters
     s.stride, s.pad = stride, pad
-    s.out_h = _count(s.H, s.HH, pad, stride)
-    s.out_w = _count(s.W, s.WW, pad, stride)
-    if w[1] != s.C or s.C < 1 or s.F < 1 or out != [x[0], s.F, s.out_h, s.out_w]:
+    s.out_h, s.out_w = places(image, filters[2:], pad, stride)
+    fits = filters[1] == s.C and results == (image[0], s.F, s.out_h, s.out_w)
+    if not fits or s.C < 1 or s.F < 1:
         raise ValueError(
-            f"Images of {tuple(x)}, filters of {tuple(w)} and results of {tuple(out)} "
-            f"do not go together with stride {stride} and padding {pad}."
+            f"Images of {image}, filters of {filters} and results of {results} do not "
+            f"go together with stride {stride} and padding {pad}."
         )
     if WIDEST < 0:
         raise NotImplementedError("This compiler built no tiles.")
-    settle(&s, places)
+    settle(&s, places_in_a_plane)
     return s
 
 
@@ -623,25 +530,15 @@ def convolve(
         stride: Pixels from one place to the next.
         pad: Zeros added on each side.
     """
-    cdef Conv s = _sizes(
-        [x.shape[k] for k in range(4)], [w.shape[k] for k in range(4)],
-        [out.shape[k] for k in range(4)], stride, pad, 64,
-    )
-    cdef Py_ssize_t N = x.shape[0]
-    cdef int failed = 0
+    cdef Conv s = _sizes(x.shape, w.shape, out.shape, stride, pad, 64)
+    cdef int failed
     if b.shape[0] != s.F:
         raise ValueError("b has not one number for each filter.")
-    if N == 0:
-        return
     with nogil:
-        if real is float:
-            failed = tiles_forward_float(
-                &x[0, 0, 0, 0], &w[0, 0, 0, 0], &b[0], &out[0, 0, 0, 0], N, &s
-            )
-        else:
-            failed = tiles_forward_double(
-                &x[0, 0, 0, 0], &w[0, 0, 0, 0], &b[0], &out[0, 0, 0, 0], N, &s
-            )
+        failed = tiles_forward(
+            sizeof(real), &x[0, 0, 0, 0], &w[0, 0, 0, 0], &b[0], &out[0, 0, 0, 0],
+            x.shape[0], &s,
+        )
     if failed:
         raise MemoryError("There is no memory for the padded images.")
 
@@ -662,23 +559,13 @@ def convolve_weights(
         stride: Pixels from one place to the next.
         pad: Zeros that had been added on each side.
     """
-    cdef Conv s = _sizes(
-        [x.shape[k] for k in range(4)], [dw.shape[k] for k in range(4)],
-        [dout.shape[k] for k in range(4)], stride, pad, 1024,
-    )
-    cdef Py_ssize_t N = x.shape[0]
-    cdef int failed = 0
-    if N == 0:
-        return
+    cdef Conv s = _sizes(x.shape, dw.shape, dout.shape, stride, pad, 1024)
+    cdef int failed
     with nogil:
-        if real is float:
-            failed = tiles_weights_float(
-                &dout[0, 0, 0, 0], &x[0, 0, 0, 0], &dw[0, 0, 0, 0], N, &s
-            )
-        else:
-            failed = tiles_weights_double(
-                &dout[0, 0, 0, 0], &x[0, 0, 0, 0], &dw[0, 0, 0, 0], N, &s
-            )
+        failed = tiles_weights(
+            sizeof(real), &dout[0, 0, 0, 0], &x[0, 0, 0, 0], &dw[0, 0, 0, 0],
+            x.shape[0], &s,
+        )
     if failed:
         raise MemoryError("There is no memory for the padded images.")
 
@@ -699,23 +586,13 @@ def convolve_images(
         stride: Pixels from one place to the next.
         pad: Zeros that had been added on each side.
     """
-    cdef Conv s = _sizes(
-        [dx.shape[k] for k in range(4)], [w.shape[k] for k in range(4)],
-        [dout.shape[k] for k in range(4)], stride, pad, 64,
-    )
-    cdef Py_ssize_t N = dx.shape[0]
-    cdef int failed = 0
-    if N == 0:
-        return
+    cdef Conv s = _sizes(dx.shape, w.shape, dout.shape, stride, pad, 64)
+    cdef int failed
     with nogil:
-        if real is float:
-            failed = tiles_images_float(
-                &dout[0, 0, 0, 0], &w[0, 0, 0, 0], &dx[0, 0, 0, 0], N, &s
-            )
-        else:
-            failed = tiles_images_double(
-                &dout[0, 0, 0, 0], &w[0, 0, 0, 0], &dx[0, 0, 0, 0], N, &s
-            )
+        failed = tiles_images(
+            sizeof(real), &dout[0, 0, 0, 0], &w[0, 0, 0, 0], &dx[0, 0, 0, 0],
+            dx.shape[0], &s,
+        )
     if failed:
         raise MemoryError("There is no memory for the padded gradient.")
 
@@ -738,7 +615,7 @@ def softmax_loss(
         The sum of weight times loss.
     """
     cdef Py_ssize_t r, R = x.shape[0], V = x.shape[1]
-    cdef double loss = 0
+    cdef double loss
     if y.shape[0] != R or weights.shape[0] != R:
         raise ValueError("y and weights have not one number for each row of x.")
     if out.shape[0] != R or out.shape[1] != V:
@@ -748,8 +625,6 @@ def softmax_loss(
             raise IndexError(f"Class {y[r]} is not one of the {V} that have scores.")
     if WIDEST < 0:
         raise NotImplementedError("This compiler built no softmax.")
-    if R == 0:
-        return 0.0
     with nogil:
         loss = softmax(&x[0, 0], &y[0], &weights[0], &out[0, 0], R, V)
     return loss

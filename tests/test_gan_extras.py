@@ -64,22 +64,22 @@ def test_spectral_normalization_bounds_what_a_layer_does(rng):
 
 
 def test_critic_losses_by_hand():
-    real, drawn = torch.tensor([[1.0], [3.0]]), torch.tensor([[0.5], [-1.5]])
-    assert critic_loss(real, drawn).item() == -2.5
-    assert critic_generator_loss(drawn).item() == 0.5
+    real, fake = torch.tensor([[1.0], [3.0]]), torch.tensor([[0.5], [-1.5]])
+    assert critic_loss(real, fake).item() == -2.5
+    assert critic_generator_loss(fake).item() == 0.5
     for size in (1e4, -1e4):
-        assert np.isfinite(critic_loss(real * size, drawn).item())
+        assert np.isfinite(critic_loss(real * size, fake).item())
 
 
 @pytest.mark.parametrize("N", [1, 4])
-def test_a_linear_critic_has_the_same_slope_everywhere(N):
+def test_a_linear_critic_has_the_same_gradient_everywhere(N):
     D = nn.Sequential(nn.Flatten(), nn.Linear(784, 1))
     nn.init.constant_(D[1].weight, 3 / 28)
-    real, drawn = torch.rand(N, 1, 28, 28), -torch.rand(N, 1, 28, 28)
-    assert gradient_penalty(D, real, drawn).item() == pytest.approx(40, rel=1e-5)
-    assert gradient_penalty(D, real, drawn, 1.0).item() == pytest.approx(4, rel=1e-5)
+    real, fake = torch.rand(N, 1, 28, 28), -torch.rand(N, 1, 28, 28)
+    assert gradient_penalty(D, real, fake).item() == pytest.approx(40, rel=1e-5)
+    assert gradient_penalty(D, real, fake, 1.0).item() == pytest.approx(4, rel=1e-5)
     nn.init.constant_(D[1].weight, 1 / 28)
-    assert gradient_penalty(D, real, drawn).item() == pytest.approx(0, abs=1e-8)
+    assert gradient_penalty(D, real, fake).item() == pytest.approx(0, abs=1e-8)
 
 
 def test_the_penalty_looks_between_the_pictures():
@@ -90,9 +90,9 @@ def test_the_penalty_looks_between_the_pictures():
             seen.append(x.detach())
             return (x**2).flatten(1).sum(1, keepdim=True)
 
-    real, drawn = torch.ones(50, 1, 28, 28), -torch.ones(50, 1, 28, 28)
-    drawn.requires_grad_()
-    penalty = gradient_penalty(Spy(), real, drawn)
+    real, fake = torch.ones(50, 1, 28, 28), -torch.ones(50, 1, 28, 28)
+    fake.requires_grad_()
+    penalty = gradient_penalty(Spy(), real, fake)
     (x,) = seen
     assert x.flatten(1).std(1).max() < 1e-6  # one share for a whole picture
     shares = x[:, 0, 0, 0]
@@ -103,8 +103,8 @@ def test_the_penalty_looks_between_the_pictures():
 
 def test_the_penalty_teaches_the_critic_and_not_the_generator():
     D = nn.Sequential(nn.Flatten(), nn.Linear(784, 3), nn.Tanh(), nn.Linear(3, 1))
-    drawn = torch.rand(2, 1, 28, 28, requires_grad=True)
-    gradient_penalty(D, torch.rand(2, 1, 28, 28), drawn).backward()
-    assert drawn.grad is None
+    fake = torch.rand(2, 1, 28, 28, requires_grad=True)
+    gradient_penalty(D, torch.rand(2, 1, 28, 28), fake).backward()
+    assert fake.grad is None
     assert D[1].weight.grad.abs().sum() > 0
     assert D[3].weight.grad.abs().sum() > 0

@@ -15,12 +15,12 @@ from cs231n.support.gans.training import Batches, draw, train_gan
 NOISE = 6
 
 
-def tell(scores_real, scores_drawn):
-    return torch.exp(-scores_real / 2).mean() + torch.exp(scores_drawn / 3).mean()
+def tell(scores_real, scores_fake):
+    return torch.exp(-scores_real / 2).mean() + torch.exp(scores_fake / 3).mean()
 
 
-def please(scores_drawn):
-    return torch.exp(-scores_drawn / 2).mean()
+def please(scores_fake):
+    return torch.exp(-scores_fake / 2).mean()
 
 
 def draw_noise(N, dim):
@@ -180,8 +180,8 @@ def test_convolutions_get_their_channels_last_and_adam_is_fused():
 def test_the_penalty_is_added_and_sees_both_pictures(rng):
     seen = []
 
-    def penalty(model, real, drawn):
-        seen.append((model, real.shape, drawn.shape))
+    def penalty(model, real, fake):
+        seen.append((model, real.shape, fake.shape))
         return torch.tensor(3.0)
 
     real, losses = pictures(rng, 4), []
@@ -412,6 +412,15 @@ def test_a_killed_run_continues_with_the_same_numbers(killed, rng, tmp_path):
             assert torch.equal(value, expected)
 
 
+def test_a_run_goes_on_between_two_steps_of_the_generator(rng, tmp_path):
+    loader, file, options = batches(rng), tmp_path / "gan.npz", {"critic_steps": 3}
+    straight = train(loader, num_epochs=3, **options)
+    train(loader, num_epochs=1, checkpoint=file, **options)
+    resumed = train(loader, num_epochs=3, checkpoint=file, **options)
+    assert resumed.d_losses == straight.d_losses
+    assert resumed.g_losses == straight.g_losses
+
+
 def test_convolutions_continue_with_the_same_numbers(rng, tmp_path):
     file, loader = tmp_path / "gan.npz", batches(rng, 8)
 
@@ -454,11 +463,11 @@ def test_a_loss_that_is_nan_stops_and_keeps_the_last_good_checkpoint(
         calls.append(who)
         return loss * (torch.nan if calls.count(poisoned) == 7 else 1)
 
-    def spoiled_tell(real, drawn):
-        return spoil(tell(real, drawn), "discriminator")
+    def spoiled_tell(real, fake):
+        return spoil(tell(real, fake), "discriminator")
 
-    def spoiled_please(drawn):
-        return spoil(please(drawn), "generator")
+    def spoiled_please(fake):
+        return spoil(please(fake), "generator")
 
     D, G = networks()
     with pytest.raises(FloatingPointError) as caught:
@@ -473,15 +482,17 @@ def test_a_loss_that_is_nan_stops_and_keeps_the_last_good_checkpoint(
     assert resumed.d_losses == train(loader, networks()).d_losses
 
 
-def test_a_slope_that_is_nan_at_the_end_of_an_epoch_spoils_no_checkpoint(rng, tmp_path):
+def test_a_gradient_that_is_nan_at_the_end_of_an_epoch_spoils_no_checkpoint(
+    rng, tmp_path
+):
     file, loader, calls = tmp_path / "gan.npz", list(batches(rng)), []
 
-    def please_and_spoil(drawn):
-        calls.append(drawn)
+    def please_and_spoil(fake):
+        calls.append(fake)
         if len(calls) < 2 * len(loader):
-            return please(drawn)
-        # The root of zero: a finite loss whose slope is not.
-        return please(drawn) + (0 * drawn).sum().sqrt()
+            return please(fake)
+        # The root of zero: a finite loss whose gradient is not.
+        return please(fake) + (0 * fake).sum().sqrt()
 
     with pytest.raises(FloatingPointError) as caught:
         train(loader, networks(), losses=(tell, please_and_spoil), checkpoint=file)
@@ -499,7 +510,7 @@ def test_a_checkpoint_of_another_run_is_refused_and_changes_nothing(rng, tmp_pat
     with pytest.raises(ValueError, match="show_every was 3, is 5"):
         train(loader, (D, G), checkpoint=file, show_every=5)
     wider = nn.Sequential(nn.Flatten(), nn.Linear(784, 6), nn.Linear(6, 1))
-    with pytest.raises(ValueError, match=r"D's 1\.weight came as"):
+    with pytest.raises(ValueError, match=r"D/1\.weight came as"):
         train(loader, (wider, G), checkpoint=file)
     assert moved(D, before) == []
 

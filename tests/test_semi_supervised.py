@@ -24,7 +24,7 @@ from cs231n.extras.semi_supervised import (
 pytestmark = pytest.mark.extra
 
 
-def test_real_or_drawn_by_hand():
+def test_real_or_fake_by_hand():
     zeros = torch.zeros(3, 4, dtype=torch.float64)
     loss = real_or_drawn_loss(zeros, zeros)
     assert loss.shape == ()
@@ -33,26 +33,26 @@ def test_real_or_drawn_by_hand():
     assert real_or_drawn_loss(one, one).item() == pytest.approx(2 * np.log(2))
 
 
-def test_real_or_drawn_far_out_is_finite_and_has_a_slope():
+def test_real_or_fake_far_out_is_finite_and_has_a_gradient():
     for size, expected in ((100.0, 0.0), (-100.0, 200.0 - 2 * np.log(10))):
         real = torch.full((2, 10), size, requires_grad=True)
-        drawn = torch.full((2, 10), -size, requires_grad=True)
-        loss = real_or_drawn_loss(real, drawn)
+        fake = torch.full((2, 10), -size, requires_grad=True)
+        loss = real_or_drawn_loss(real, fake)
         loss.backward()
         assert loss.item() == pytest.approx(max(expected, 0), rel=0.05, abs=1e-6)
         if size < 0:
             assert real.grad.sum().item() == pytest.approx(-1, rel=1e-4)
-            assert drawn.grad.sum().item() == pytest.approx(1, rel=1e-4)
+            assert fake.grad.sum().item() == pytest.approx(1, rel=1e-4)
 
 
 def test_feature_matching_compares_means():
     real = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
-    drawn = torch.tensor([[2.0, 6.0]], requires_grad=True)
-    loss = feature_matching_loss(real, drawn)
+    fake = torch.tensor([[2.0, 6.0]], requires_grad=True)
+    loss = feature_matching_loss(real, fake)
     assert loss.item() == 4.5
     loss.backward()
     assert real.grad is None
-    assert drawn.grad.tolist() == [[0, 3]]
+    assert fake.grad.tolist() == [[0, 3]]
     assert feature_matching_loss(real, real.flip(0)).item() == 0
 
 
@@ -86,18 +86,18 @@ def test_networks_side_by_side_do_not_touch_one_another(rng):
     assert torch.equal(again[[0, 2]], scores[[0, 2]])
     assert not torch.equal(again[1], scores[1])
     assert torch.equal(D(x), scores)  # nothing random when it does not learn
-    drawn = make_generators(2)(torch.rand(2, 7, 32))
-    assert drawn.shape == (2, 7, 196)
-    assert drawn.abs().max() <= 1
+    fake = make_generators(2)(torch.rand(2, 7, 32))
+    assert fake.shape == (2, 7, 196)
+    assert fake.abs().max() <= 1
 
 
 def test_noise_is_normal_new_each_time_and_for_training_only():
     torch.manual_seed(231)
     noise, zeros = Noise(0.3), torch.zeros(20, 50, 10)
     first, second = noise(zeros), noise(zeros)
-    for drawn in (first, second):
-        assert drawn.mean().abs() < 0.02
-        assert drawn.std() == pytest.approx(0.3, rel=0.05)
+    for added in (first, second):
+        assert added.mean().abs() < 0.02
+        assert added.std() == pytest.approx(0.3, rel=0.05)
     assert not torch.equal(first, second)
     wide = torch.ones(3, 20_000)  # more than the strip was cut for
     assert (noise(wide) - 1).std() == pytest.approx(0.3, rel=0.05)

@@ -175,19 +175,7 @@ class CaptioningRNN:
                 '<START>', or the options contradict each other.
         """
         features = require_features(features, self.params["W_proj"])
-        if self._start is None:
-            raise ValueError(
-                "The vocabulary has no '<START>', so there is no first word to feed; "
-                "build the model with a word_to_idx that has one."
-            )
-        drawn = temperature is not None or top_k is not None
-        if beam_width < 1 or (beam_width > 1 and drawn):
-            raise ValueError(
-                f"beam_width={beam_width}, temperature={temperature} and top_k={top_k} "
-                "do not go together; choose a beam of 1 or more, or draw at random."
-            )
-        if length_power < 0:
-            raise ValueError(f"length_power is {length_power}; use 0 or more.")
+        self._require_options(temperature, top_k, beam_width, length_power)
         if beam_width > 1:
             return self._beam_search(features, max_length, beam_width, length_power)
         choose = _word_chooser(temperature, top_k, rng)
@@ -221,6 +209,28 @@ class CaptioningRNN:
                 break
         # END SOLUTION
         return captions
+
+    def _require_options(
+        self,
+        temperature: float | None,
+        top_k: int | None,
+        beam_width: int,
+        length_power: float,
+    ) -> None:
+        """Insist on a first word, and on options of ``sample`` that go together."""
+        if self._start is None:
+            raise ValueError(
+                "The vocabulary has no '<START>', so there is no first word to feed; "
+                "build the model with a word_to_idx that has one."
+            )
+        drawn = temperature is not None or top_k is not None
+        if beam_width < 1 or (beam_width > 1 and drawn):
+            raise ValueError(
+                f"beam_width={beam_width}, temperature={temperature} and top_k={top_k} "
+                "do not go together; choose a beam of 1 or more, or draw at random."
+            )
+        if length_power < 0:
+            raise ValueError(f"length_power is {length_power}; use 0 or more.")
 
     def _beam_search(
         self, features: Array, max_length: int, width: int, length_power: float

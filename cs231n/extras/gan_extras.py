@@ -1,9 +1,8 @@
 """Extra, yours: discriminators that cannot change too fast.
 
-A discriminator that is much too good teaches nothing: its scores are flat wherever the
-generator draws. Here are two ways to bound their slope, by its weights (spectral
-normalization, Miyato et al., 2018) and by its gradients (WGAN-GP, Gulrajani et al.,
-2017).
+A discriminator that is much too good teaches nothing: its scores are flat wherever
+fakes are. Here are two ways to bound its scores' gradient: by its weights (spectral
+normalization, Miyato et al., 2018) and directly (WGAN-GP, Gulrajani et al., 2017).
 
 Letters in shapes: N pictures, O outputs, I inputs of a layer.
 """
@@ -87,11 +86,11 @@ def normalize_spectrally(model: nn.Module) -> nn.Module:
 
 
 def critic_loss(scores_real: torch.Tensor, scores_drawn: torch.Tensor) -> torch.Tensor:
-    """Measure how little higher a critic scores real pictures than drawn ones.
+    """Measure how little higher a critic scores real pictures than fakes.
 
     Args:
         scores_real: (N, 1) scores of real pictures.
-        scores_drawn: (N, 1) scores of drawn ones.
+        scores_drawn: (N, 1) scores of fakes.
 
     Returns:
         loss: () minus the difference of the two means.
@@ -104,10 +103,10 @@ def critic_loss(scores_real: torch.Tensor, scores_drawn: torch.Tensor) -> torch.
 
 
 def critic_generator_loss(scores_drawn: torch.Tensor) -> torch.Tensor:
-    """Measure how low a critic scores drawn pictures.
+    """Measure how low a critic scores fakes.
 
     Args:
-        scores_drawn: (N, 1) scores of drawn pictures.
+        scores_drawn: (N, 1) scores of fakes.
 
     Returns:
         loss: () minus their mean.
@@ -122,17 +121,17 @@ def critic_generator_loss(scores_drawn: torch.Tensor) -> torch.Tensor:
 def gradient_penalty(
     D: nn.Module, real: torch.Tensor, drawn: torch.Tensor, weight: float = 10.0
 ) -> torch.Tensor:
-    """Measure how far the critic's slope is from 1, between real and drawn pictures.
+    """Measure how far the critic's gradient is from 1, between real pictures and fakes.
 
     Args:
         D: The critic: (N, 1, 28, 28) -> (N, 1) scores.
         real: (N, 1, 28, 28) scaled real pictures.
-        drawn: (N, 1, 28, 28) scaled drawn pictures; no gradient flows into them.
+        drawn: (N, 1, 28, 28) scaled fakes; no gradient flows into them.
         weight: What the penalty is multiplied by.
 
     Returns:
         penalty: () the weighted mean of (length of the gradient - 1) squared, at one
-            point on the line from each drawn picture to a real one.
+            point on the line from each fake to a real picture.
     """
     # One share for each picture, drawn on the CPU.
     share = torch.rand(len(real), 1, 1, 1).to(real)
@@ -141,7 +140,8 @@ def gradient_penalty(
     # more, with respect to D's weights: create_graph=True.
     # BEGIN SOLUTION
     between = (share * real + (1 - share) * drawn).detach().requires_grad_()
-    (slope,) = torch.autograd.grad(D(between).sum(), between, create_graph=True)
-    penalty: torch.Tensor = weight * (slope.flatten(1).norm(dim=1) - 1).square().mean()
+    (dbetween,) = torch.autograd.grad(D(between).sum(), between, create_graph=True)
+    length = dbetween.flatten(1).norm(dim=1)
+    penalty: torch.Tensor = weight * (length - 1).square().mean()
     # END SOLUTION
     return penalty

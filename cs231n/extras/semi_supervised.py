@@ -1,8 +1,8 @@
 """Extra, yours: a GAN that makes a classifier better, of few labels and many digits.
 
-A discriminator with K scores tells K classes apart and, at once, real from drawn: a
-drawn picture is a class of its own, K + 1, whose score is always zero (Salimans et al.,
-2016). So pictures without labels teach it, too.
+A discriminator with K scores tells K classes apart and, at once, real from fake: a fake
+is a class of its own, K + 1, whose score is always zero (Salimans et al., 2016). So
+pictures without labels teach it, too.
 
 A rival needs no generator: a picture that is moved by a pixel shall get the same answer
 (consistency), and answers shall be clear, and of all classes (Springenberg, 2016). Both
@@ -30,7 +30,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from cs231n.embedded.digits import Digits
 from cs231n.gan_pytorch import sample_noise
 from cs231n.lab.study import Study
-from cs231n.support.gans.step import frozen
+from cs231n.support.gans.step import descend, frozen
 from cs231n.support.progress import progress_bar
 
 CLASSES, SIDE, NOISE = 10, 14, 32
@@ -50,22 +50,22 @@ METHODS = (ALONE, GENERATOR_TOO, CONSISTENCY_TOO, BOTH_TOO)
 def real_or_drawn_loss(
     logits_real: torch.Tensor, logits_drawn: torch.Tensor
 ) -> torch.Tensor:
-    """Measure how badly K class scores tell real pictures from drawn ones.
+    """Measure how badly K class scores tell real pictures from fakes.
 
     Args:
         logits_real: (..., N, K) class scores of real pictures, whatever is on them.
-        logits_drawn: (..., N, K) class scores of drawn ones.
+        logits_drawn: (..., N, K) class scores of fakes.
 
     Returns:
         loss: () minus the mean log-probability that real ones are of any of the K
-            classes, minus that of drawn ones being of the class K + 1, whose score is
-            always 0.
+            classes, minus that of fakes being of the class K + 1, whose score is always
+            0.
     """
     # TODO(extra): Write down the softmax over K + 1 scores, and simplify. logsumexp and
     # F.softplus keep scores of any size finite.
     # BEGIN SOLUTION
-    real, drawn = logits_real.logsumexp(-1), logits_drawn.logsumexp(-1)
-    loss = F.softplus(-real).mean() + F.softplus(drawn).mean()
+    real, fake = logits_real.logsumexp(-1), logits_drawn.logsumexp(-1)
+    loss = F.softplus(-real).mean() + F.softplus(fake).mean()
     # END SOLUTION
     return loss
 
@@ -73,12 +73,12 @@ def real_or_drawn_loss(
 def feature_matching_loss(
     features_real: torch.Tensor, features_drawn: torch.Tensor
 ) -> torch.Tensor:
-    """Measure how far drawn pictures' features are from real ones', on average.
+    """Measure how far fakes' features are from real pictures', on average.
 
     Args:
         features_real: (..., N, D) what the discriminator sees in real pictures; a
             target, so no gradient flows into it.
-        features_drawn: (..., N, D) what it sees in drawn ones.
+        features_drawn: (..., N, D) what it sees in fakes.
 
     Returns:
         loss: () mean over features of the squared difference of their two means.
@@ -302,8 +302,8 @@ def _learn(
         for known, names, seen in _batches(pictures, labelled, sum(views), steps):
             parts = [known, *seen]
             if generator:
-                drawn = G(_noise(M))
-                parts.append(drawn.detach())
+                fake = G(_noise(M))
+                parts.append(fake.detach())
             sizes = [part.shape[1] for part in parts]
             features = D.features(torch.cat(parts, 1))
             scores = D.scores(features).split(sizes, 1)
@@ -313,12 +313,12 @@ def _learn(
             if generator:
                 real = torch.cat(scores[:-1], 1)
                 loss = loss + real_or_drawn_loss(real, scores[-1])
-            _descend(M * loss, D_solver)
+            descend(M * loss, D_solver)
             if generator:
                 target = torch.split(features, sizes, 1)[1]
                 with frozen(D):
-                    loss = feature_matching_loss(target, D.features(drawn))
-                    _descend(M * loss, G_solver)
+                    loss = feature_matching_loss(target, D.features(fake))
+                    descend(M * loss, G_solver)
             average.update_parameters(D)
             bar.update()
     return cast(Discriminators, average.module).eval()
@@ -349,12 +349,6 @@ def _unlabelled_loss(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 
 def _noise(M: int) -> torch.Tensor:
     return sample_noise(M * UNLABELLED, NOISE).view(M, UNLABELLED, NOISE)
-
-
-def _descend(loss: torch.Tensor, solver: torch.optim.Optimizer) -> None:
-    solver.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    solver.step()
 
 
 def _accuracy(D: Discriminators, pictures: Pictures) -> NDArray[np.float64]:

@@ -166,25 +166,25 @@ def test_the_gradient_penalty_by_finite_differences(rng):
     torch.manual_seed(231)
     D = nn.Sequential(nn.Flatten(), nn.Linear(784, 4), nn.Tanh(), nn.Linear(4, 1))
     D.double()
-    real, drawn = (
+    real, fake = (
         torch.from_numpy(rng.uniform(-1, 1, size=(2, 1, 28, 28))) for _ in range(2)
     )
     torch.manual_seed(7)
-    penalty = gradient_penalty(D, real, drawn, weight=3.0)
+    penalty = gradient_penalty(D, real, fake, weight=3.0)
     torch.manual_seed(7)
     share = torch.rand(2, 1, 1, 1).double()
-    x = (share * real + (1 - share) * drawn).numpy()
+    x = (share * real + (1 - share) * fake).numpy()
     expected = 0.0
     for n in range(2):
-        slope = np.zeros(784)
+        gradient = np.zeros(784)
         for k in range(784):
             ends = []
             for h in (1e-5, -1e-5):
                 moved = x[n].copy()
                 moved.flat[k] += h
                 ends.append(D(torch.from_numpy(moved)[None]).item())
-            slope[k] = (ends[0] - ends[1]) / 2e-5
-        expected += 3.0 * (np.linalg.norm(slope) - 1) ** 2 / 2
+            gradient[k] = (ends[0] - ends[1]) / 2e-5
+        expected += 3.0 * (np.linalg.norm(gradient) - 1) ** 2 / 2
     assert penalty.item() == pytest.approx(expected, rel=1e-6)
     penalty.backward()
     assert D[1].weight.grad.abs().sum() > 0
@@ -205,7 +205,7 @@ def test_a_critics_step_with_a_penalty_moves_only_the_critic():
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 300.0])
 def test_semi_supervised_losses_are_those_of_a_softmax_over_one_class_more(scale, rng):
-    real, drawn = (torch.from_numpy(scale * rng.normal(size=(5, 10))) for _ in range(2))
+    real, fake = (torch.from_numpy(scale * rng.normal(size=(5, 10))) for _ in range(2))
 
     def log_probabilities(scores):
         return np.stack(
@@ -216,28 +216,28 @@ def test_semi_supervised_losses_are_those_of_a_softmax_over_one_class_more(scale
         )
 
     is_real = np.logaddexp.reduce(log_probabilities(real)[:, :10], axis=1)
-    expected = -is_real.mean() - log_probabilities(drawn)[:, 10].mean()
-    assert real_or_drawn_loss(real, drawn).item() == pytest.approx(expected, rel=1e-9)
+    expected = -is_real.mean() - log_probabilities(fake)[:, 10].mean()
+    assert real_or_drawn_loss(real, fake).item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_semi_supervised_losses_have_the_right_gradients(rng):
-    real, drawn = (
+    real, fake = (
         torch.from_numpy(rng.normal(size=(2, 3, 4))).requires_grad_() for _ in range(2)
     )
-    assert torch.autograd.gradcheck(real_or_drawn_loss, (real, drawn))
+    assert torch.autograd.gradcheck(real_or_drawn_loss, (real, fake))
     assert torch.autograd.gradcheck(
-        lambda d: feature_matching_loss(real.detach(), d), (drawn,)
+        lambda d: feature_matching_loss(real.detach(), d), (fake,)
     )
-    feature_matching_loss(real, drawn).backward()
+    feature_matching_loss(real, fake).backward()
     assert real.grad is None
     by_hand = np.mean(
         [
-            (drawn[m, :, d].mean() - real[m, :, d].mean()).item() ** 2
+            (fake[m, :, d].mean() - real[m, :, d].mean()).item() ** 2
             for m in range(2)
             for d in range(4)
         ]
     )
-    loss = feature_matching_loss(real, drawn).item()
+    loss = feature_matching_loss(real, fake).item()
     assert loss == pytest.approx(by_hand, rel=1e-9)
 
 

@@ -108,12 +108,22 @@ def test_other_numbers_are_a_type_error(kind):
         lambda: im2col_cython(np.ones((1, 1, 3, 3)), 4, 1, 0, 1),
         lambda: im2col_cython(np.ones((1, 1, 3, 3)), 2, 2, 0, 0),
         lambda: im2col_cython(np.ones((1, 1, 3, 3)), 2, 2, -1, 1),
+        lambda: im2col_cython(np.ones((1, 1, 0, 3)), 1, 1, 1, 1),
         lambda: im2col_cython(np.ones((1, 1, 3)), 2, 2, 0, 1),
         lambda: col2im_cython(np.ones((4, 5)), 1, 1, 3, 3, 2, 2, 0, 1),
         lambda: col2im_cython(np.ones((4, 4)), -1, -1, 3, 3, 2, 2, 0, 1),
         lambda: col2im_6d_cython(np.ones((1, 2, 2, 1, 2, 3)), 1, 1, 3, 3, 2, 2, 0, 1),
     ],
-    ids=["large-field", "stride", "pad", "axes", "columns", "negative", "six-axes"],
+    ids=[
+        "large-field",
+        "stride",
+        "pad",
+        "no-rows",
+        "axes",
+        "columns",
+        "negative",
+        "six-axes",
+    ],
 )
 def test_sizes_that_do_not_fit_are_errors_and_never_a_crash(call):
     with pytest.raises(ValueError, match=r"\w{4}"):
@@ -320,17 +330,18 @@ def run(code, tmp_path=None, **variables):
     )
 
 
-CONVOLVE = """
+IMPORT = "from cs231n.support.kernels import compiled"
+CONVOLVE = f"""
 import warnings
 import numpy as np
-from cs231n.support.kernels import compiled
+{IMPORT}
 from cs231n.fast_layers import conv_forward_fast, im2col_cython
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     for _ in range(3):
         out, _ = conv_forward_fast(
             np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), np.zeros(1),
-            {"stride": 1, "pad": 0},
+            {{"stride": 1, "pad": 0}},
         )
     im2col_cython(np.ones((1, 1, 3, 3)), 2, 2, 0, 1)
 print(compiled.kernels() is None, out.ravel().tolist(), len(caught))
@@ -365,10 +376,7 @@ def test_kernels_of_another_version_are_not_taken(tmp_path):
         ignore=shutil.ignore_patterns("*.so", "*.pyd", "*.c", "datasets"),
     )
     (tmp_path / "cs231n" / "im2col_cython.py").write_text("VERSION = 0\n")
-    done = run(
-        "from cs231n.support.kernels import compiled; print(compiled.kernels())",
-        tmp_path,
-    )
+    done = run(f"{IMPORT}; print(compiled.kernels())", tmp_path)
     assert done.stdout == "None\n", done.stderr
 
 
@@ -404,7 +412,7 @@ def test_the_classic_command_builds_in_place(folder, tmp_path, monkeypatch):
     build(tmp_path, folder)
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     assert (tmp_path / "cs231n" / f"im2col_cython{suffix}").exists() == compiler
-    code = "import cs231n.support.kernels.compiled as c; print(c.kernels() is not None)"
+    code = f"{IMPORT}; print(compiled.kernels() is not None)"
     assert run(code, tmp_path).stdout == f"{compiler}\n"
 
 

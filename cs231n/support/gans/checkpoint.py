@@ -1,22 +1,21 @@
-"""Checkpoints of a GAN's training: plain arrays in one file, whole or absent."""
+"""Checkpoints of a GAN's training: both networks, both optimizers and what they did."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import nn
 
-from cs231n.support.file_kinds import because
-from cs231n.support.files import replacing
+from cs231n.support import checkpoint
+from cs231n.support.checkpoint import Array
 from cs231n.support.gans.history import GANHistory
 
-_FORMAT = 1
+Solver: TypeAlias = torch.optim.Optimizer
+
 # How Adam computes, not what.
 _MANNERS = {"params", "fused", "foreach"}
 
@@ -24,7 +23,7 @@ _MANNERS = {"params", "fused", "foreach"}
 def save_checkpoint(
     path: str | os.PathLike[str],
     models: Mapping[str, nn.Module],
-    solvers: Mapping[str, torch.optim.Optimizer],
+    solvers: Mapping[str, Solver],
     settings: Mapping[str, Any],
     history: GANHistory,
 ) -> None:
@@ -40,7 +39,12 @@ def save_checkpoint(
     Raises:
         OSError: If it cannot be written; an older checkpoint stays as it was.
     """
-    arrays: dict[str, Any] = {}
+    arrays: dict[str, Any] = {
+        "random": torch.get_rng_state().numpy(),
+        "losses": np.array([history.d_losses, history.g_losses]),
+        "shown": np.array([t for t, _ in history.samples], dtype=np.int64),
+        "samples": np.array([images for _, images in history.samples]),
+    }
     for name, model in models.items():
         for key, value in model.state_dict().items():
             arrays[f"{name}/{key}"] = _to_array(value)
@@ -48,28 +52,16 @@ def save_checkpoint(
         for number, state in solver.state_dict()["state"].items():
             for key, value in state.items():
                 arrays[f"{name}/{number}/{key}"] = _to_array(torch.as_tensor(value))
-    arrays["random"] = torch.get_rng_state().numpy()
-    arrays["losses"] = np.array([history.d_losses, history.g_losses])
-    arrays["shown"] = np.array([t for t, _ in history.samples], dtype=np.int64)
-    arrays["samples"] = np.array([images for _, images in history.samples])
-    facts = {
-        "format": _FORMAT,
-        "settings": _describe(settings, solvers),
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-    }
-    arrays["facts"] = np.array(json.dumps(facts))
-    with replacing(path) as draft, draft.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    facts = {"epochs": history.epochs, "seconds": history.seconds}
+    checkpoint.save(path, arrays, _describe(settings, solvers), **facts)
 
 
 def load_checkpoint(
     path: str | os.PathLike[str],
     models: Mapping[str, nn.Module],
-    solvers: Mapping[str, torch.optim.Optimizer],
+    solvers: Mapping[str, Solver],
     settings: Mapping[str, Any],
-    history: GANHistory,
-) -> None:
+) -> GANHistory:
     """Take up a saved run: weights, optimizers, random numbers and history.
 
     Args:
@@ -77,68 +69,47 @@ def load_checkpoint(
         models: Name -> network, built as it was then.
         solvers: Name -> optimizer, built as it was then.
         settings: As they were then.
-        history: Filled with what is in the file.
+
+    Returns:
+        How the run went until then.
 
     Raises:
         ValueError: If the file is damaged, or of another run; nothing has changed then.
     """
-    name = os.fspath(path)
-    try:
-        with (
-            Path(path).open("rb") as stream,
-            np.load(stream, allow_pickle=False) as file,
-        ):
-            arrays = {key: file[key] for key in file.files}
-        facts = json.loads(str(arrays["facts"]))
-        wrong = _differences(facts, _describe(settings, solvers))
-        weights = {}
-        for key, model in {} if wrong else models.items():
-            own = model.state_dict()
-            weights[key] = {part: _part(arrays, key, part, own) for part in own}
+    settings = _describe(settings, solvers)
+    with checkpoint.reading(path, "this training", settings) as (arrays, facts):
+        weights = {
+            name: {
+                key: checkpoint.fitting(arrays, f"{name}/{key}", _to_array(own))
+                for key, own in model.state_dict().items()
+            }
+            for name, model in models.items()
+        }
         states = {
-            key: _solver_state(arrays, key, solver)
-            for key, solver in ({} if wrong else solvers.items())
+            name: _solver_state(arrays, name, solver)
+            for name, solver in solvers.items()
         }
         d_losses, g_losses = arrays["losses"].tolist()
         samples = list(zip(arrays["shown"].tolist(), arrays["samples"], strict=True))
+        epochs, seconds = int(facts["epochs"]), float(facts["seconds"])
         random = torch.from_numpy(arrays["random"])
         torch.Generator().set_state(random)  # raises if it is no state
-        epochs, seconds = int(facts["epochs"]), float(facts["seconds"])
-    except Exception as error:  # damaged bytes raise a dozen kinds in zipfile alone
-        raise ValueError(
-            f"{name} is not a whole checkpoint of this training "
-            + because(path, "zip", error, "delete it to start anew")
-        ) from error
-    if wrong:
-        raise ValueError(
-            f"{name} belongs to another run ({'; '.join(wrong)}); use those settings "
-            "again, or delete it to start anew."
-        )
-    for key, model in models.items():
-        model.load_state_dict(weights[key])
-    for key, solver in solvers.items():
+    for name, model in models.items():
+        tensors = {key: torch.from_numpy(w) for key, w in weights[name].items()}
+        model.load_state_dict(tensors)
+    for name, solver in solvers.items():
         solver.state.clear()
-        solver.state.update(states[key])
+        solver.state.update(states[name])
     torch.set_rng_state(random)
-    history.d_losses, history.g_losses = d_losses, g_losses
-    history.samples, history.epochs, history.seconds = samples, epochs, seconds
+    return GANHistory(d_losses, g_losses, samples, epochs, seconds)
 
 
-def _to_array(value: torch.Tensor) -> np.ndarray[Any, Any]:
+def _to_array(value: torch.Tensor) -> Array:
     return value.detach().cpu().numpy()
 
 
-def _part(
-    arrays: Mapping[str, Any], name: str, part: str, own: Mapping[str, torch.Tensor]
-) -> torch.Tensor:
-    saved = torch.from_numpy(arrays[f"{name}/{part}"])
-    if (saved.shape, saved.dtype) != (own[part].shape, own[part].dtype):
-        raise ValueError(f"{name}'s {part} came as {saved.dtype} {tuple(saved.shape)}")
-    return saved
-
-
 def _solver_state(
-    arrays: Mapping[str, Any], name: str, solver: torch.optim.Optimizer
+    arrays: Mapping[str, Array], name: str, solver: Solver
 ) -> dict[torch.Tensor, dict[str, torch.Tensor]]:
     """Give each weight its optimizer's state, which lies in memory as the weight does.
 
@@ -147,38 +118,24 @@ def _solver_state(
     weights = [weight for group in solver.param_groups for weight in group["params"]]
     states: dict[torch.Tensor, dict[str, torch.Tensor]] = {}
     for number, weight in enumerate(weights):
-        prefix = f"{name}/{number}/"
         found = {
-            key.removeprefix(prefix): torch.from_numpy(value)
-            for key, value in arrays.items()
-            if key.startswith(prefix)
+            key: torch.empty_like(weight).copy_(value) if value.ndim else value
+            for key, array in checkpoint.below(arrays, f"{name}/{number}/").items()
+            for value in [torch.from_numpy(array)]
         }
-        for key, value in found.items():
-            if value.ndim:
-                value = torch.empty_like(weight).copy_(value)
-            found[key] = value
         if found:
             states[weight] = found
     return states
 
 
 def _describe(
-    settings: Mapping[str, Any], solvers: Mapping[str, torch.optim.Optimizer]
+    settings: Mapping[str, Any], solvers: Mapping[str, Solver]
 ) -> dict[str, Any]:
-    """What must be the same for a checkpoint to continue a run, as JSON has it."""
+    """What must be the same for a checkpoint to continue a run."""
     facts = dict(settings)
     for name, solver in solvers.items():
         facts[f"{name}'s kind"] = type(solver).__name__
         for number, group in enumerate(solver.param_groups):
             for key in sorted(group.keys() - _MANNERS):
                 facts[f"{name}'s {key} {number}"] = group[key]
-    described: dict[str, Any] = json.loads(json.dumps(facts, default=repr))
-    return described
-
-
-def _differences(facts: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    was = facts["settings"]
-    wrong = [f"{k} was {was.get(k)}, is {v}" for k, v in now.items() if was.get(k) != v]
-    if facts["format"] != _FORMAT:
-        wrong.append(f"its format is {facts['format']}, not {_FORMAT}")
-    return wrong
+    return facts

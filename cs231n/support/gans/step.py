@@ -1,6 +1,6 @@
 """One step of two networks that train one another (given), as fast as it goes.
 
-What makes it fast changes no result: real and drawn pictures go through the
+What makes it fast changes no result: real pictures and fakes go through the
 discriminator together; its weights are frozen while the generator learns; its
 convolutions get their channels last; Adam does its work in one pass over memory;
 pictures are where the networks are.
@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 Loss: TypeAlias = Callable[..., torch.Tensor]
-# Discriminator, real pictures, drawn pictures -> what is added to the loss.
+# Discriminator, real pictures, fakes -> what is added to the loss.
 Penalty: TypeAlias = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
 # Rows, numbers in a row -> noise.
 DrawNoise: TypeAlias = Callable[[int, int], torch.Tensor]
@@ -31,7 +31,7 @@ class GANStep:
     """Takes steps of the discriminator and of the generator, one at a time.
 
     Attributes:
-        together: Whether D sees real and drawn pictures in one pass.
+        together: Whether D sees real pictures and fakes in one pass.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class GANStep:
             G: Noise (N, noise_size) -> N * 784 scaled pixels; on D's device.
             D_solver: Changes D's weights.
             G_solver: Changes G's weights.
-            discriminator_loss: Scores of real and drawn pictures -> loss.
-            generator_loss: Scores of drawn pictures -> loss.
+            discriminator_loss: Scores of real pictures and of fakes -> loss.
+            generator_loss: Scores of fakes -> loss.
             draw_noise: Draws noise, on the CPU.
             noise_size: Numbers in a row of noise.
             penalty: What is added to the discriminator's loss.
@@ -94,7 +94,7 @@ class GANStep:
         """
         N = len(real)
         with torch.no_grad():
-            fake = self._draw(N)
+            fake = self._fakes(N)
         if self.together:
             scores = self.D(torch.cat([real, fake]))
             loss = self.discriminator_loss(scores[:N].clone(), scores[N:].clone())
@@ -102,13 +102,13 @@ class GANStep:
             loss = self.discriminator_loss(self.D(real), self.D(fake))
         if self.penalty is not None:
             loss = loss + self.penalty(self.D, real, fake)
-        return _descend(loss, self.D_solver, "discriminator")
+        return _finite_step(loss, self.D_solver, "discriminator")
 
     def train_generator(self, N: int) -> float:
         """Lower the generator's loss once; the discriminator's weights stay.
 
         Args:
-            N: How many pictures to draw.
+            N: How many fakes to make.
 
         Returns:
             The loss, before the step.
@@ -117,11 +117,11 @@ class GANStep:
             FloatingPointError: If it is not finite; no weight has changed then.
         """
         with frozen(self.D):
-            loss = self.generator_loss(self.D(self._draw(N)))
-            return _descend(loss, self.G_solver, "generator")
+            loss = self.generator_loss(self.D(self._fakes(N)))
+            return _finite_step(loss, self.G_solver, "generator")
 
     def require_finite(self) -> None:
-        """Insist that both networks' numbers are finite: a slope may not be.
+        """Insist that both networks' numbers are finite: a gradient may not be.
 
         Raises:
             FloatingPointError: If a weight or a running average is not.
@@ -131,10 +131,10 @@ class GANStep:
                 if not value.isfinite().all():
                     raise FloatingPointError(f"The {who}'s {name} is no longer finite")
 
-    def _draw(self, N: int) -> torch.Tensor:
+    def _fakes(self, N: int) -> torch.Tensor:
         noise = self.draw_noise(N, self.noise_size).to(self.device, self.dtype)
-        drawn: torch.Tensor = self.G(noise).reshape(N, *SHAPE)
-        return drawn
+        fakes: torch.Tensor = self.G(noise).reshape(N, *SHAPE)
+        return fakes
 
     def _put_channels_last(self) -> None:
         """Let D's convolutions read memory in the order they like, if its layers can.
@@ -152,13 +152,13 @@ class GANStep:
         with evaluating(self.G), evaluating(self.D), torch.no_grad():
             N = 2
             try:
-                drawn = self.G(self._blank(N, self.G))
+                fakes = self.G(self._blank(N, self.G))
             except (RuntimeError, ValueError):
                 N = self.batch_size
-                drawn = self.G(self._blank(N, self.G))
-            if len(drawn) != N or drawn.numel() != N * PIXELS:
+                fakes = self.G(self._blank(N, self.G))
+            if len(fakes) != N or fakes.numel() != N * PIXELS:
                 raise ValueError(
-                    f"The generator made {tuple(drawn.shape)} of {N} rows of noise; "
+                    f"The generator made {tuple(fakes.shape)} of {N} rows of noise; "
                     f"({N}, {PIXELS}) is wanted, a picture of 28 x 28 for each row."
                 )
 
@@ -204,13 +204,18 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             layer.training = True
 
 
-def _descend(loss: torch.Tensor, solver: torch.optim.Optimizer, who: str) -> float:
-    value = loss.item()
-    if not math.isfinite(value):
-        raise FloatingPointError(f"The {who}'s loss became {value}")
+def descend(loss: torch.Tensor, solver: torch.optim.Optimizer) -> None:
+    """Take one step against the gradient of a loss."""
     solver.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     solver.step()
+
+
+def _finite_step(loss: torch.Tensor, solver: torch.optim.Optimizer, who: str) -> float:
+    value = loss.item()
+    if not math.isfinite(value):
+        raise FloatingPointError(f"The {who}'s loss became {value}")
+    descend(loss, solver)
     return value
 
 

@@ -111,8 +111,8 @@ def train_gan(
         G: Noise (N, noise_size) -> N * 784 scaled pixels.
         D_solver: Changes D's weights.
         G_solver: Changes G's weights.
-        discriminator_loss: Scores of real and drawn pictures -> loss of D.
-        generator_loss: Scores of drawn pictures -> loss of G.
+        discriminator_loss: Scores of real pictures and of fakes -> loss of D.
+        generator_loss: Scores of fakes -> loss of G.
         loader: Batches of pictures from 0 to 1, with labels or without.
         draw_noise: Draws noise, on the CPU, as sample_noise does.
         show_every: Iterations between reports.
@@ -134,20 +134,13 @@ def train_gan(
             range; if the networks do not fit; if the checkpoint is of another run.
         FloatingPointError: If a loss or a weight stops being finite; checkpoints stay.
     """
-    for name, number in {
-        "show_every": show_every,
+    settings = {
         "batch_size": batch_size,
         "noise_size": noise_size,
         "critic_steps": critic_steps,
-        "checkpoint_every": checkpoint_every,
-    }.items():
-        if not number >= 1 or number != int(number):
-            raise ValueError(f"{name} is {number!r}; use a whole number from 1.")
-    if not hasattr(loader, "__iter__"):
-        raise TypeError(
-            f"loader_train came as {type(loader).__name__}, not as batches of pictures;"
-            " name the arguments that follow it, such as show_every=100."
-        )
+        "show_every": show_every,
+    }
+    _require_arguments(loader, **settings, checkpoint_every=checkpoint_every)
     step = GANStep(
         *(D, G, D_solver, G_solver, discriminator_loss, generator_loss),
         draw_noise=draw_noise,
@@ -155,16 +148,10 @@ def train_gan(
         penalty=penalty,
         batch_size=batch_size,
     )
-    settings = {
-        "batch_size": batch_size,
-        "noise_size": noise_size,
-        "critic_steps": critic_steps,
-        "show_every": show_every,
-    }
-    models = {"D": D, "G": G}, {"D_solver": D_solver, "G_solver": G_solver}
+    saved = {"D": D, "G": G}, {"D_solver": D_solver, "G_solver": G_solver}, settings
     history = GANHistory()
     if checkpoint is not None and Path(checkpoint).exists():
-        load_checkpoint(checkpoint, *models, settings, history)
+        history = load_checkpoint(checkpoint, *saved)
         if verbose:
             print(
                 f"Resuming after epoch {history.epochs} of {num_epochs} "
@@ -174,28 +161,22 @@ def train_gan(
     for model in (D, G):
         model.train()
     began = time.perf_counter() - history.seconds
-    with progress_bar(
-        num_epochs * _length(loader),
-        "training",
-        verbose,
-        initial=len(history.d_losses),
-    ) as bar:
+    total, start = num_epochs * _length(loader), len(history.d_losses)
+    with progress_bar(total, "training", verbose, initial=start) as bar:
         while history.epochs < num_epochs:
             try:
                 for real in _full_batches(loader, batch_size, step):
                     t = len(history.d_losses)
-                    d_loss = step.train_discriminator(real)
-                    if t % critic_steps == 0 or not history.g_losses:
-                        g_loss = step.train_generator(batch_size)
-                    history.d_losses.append(d_loss)
-                    history.g_losses.append(g_loss)
+                    _iterate(step, real, critic_steps, history)
                     bar.update()
-                    if t % show_every == 0:
-                        history.samples.append((t, draw(G, shown, batch_size)))
-                        if verbose:
-                            bar.write(f"Iter: {t}, D: {d_loss:.4}, G:{g_loss:.4}")
-                        if report is not None:
-                            report(*history.samples[-1])
+                    if t % show_every:
+                        continue
+                    history.samples.append((t, draw(G, shown, batch_size)))
+                    if verbose:
+                        d_loss, g_loss = history.d_losses[t], history.g_losses[t]
+                        bar.write(f"Iter: {t}, D: {d_loss:.4}, G:{g_loss:.4}")
+                    if report is not None:
+                        report(*history.samples[-1])
                 step.require_finite()
             except FloatingPointError as error:
                 raise FloatingPointError(
@@ -207,8 +188,30 @@ def train_gan(
             if checkpoint is not None and (
                 history.epochs % checkpoint_every == 0 or at_end
             ):
-                save_checkpoint(checkpoint, *models, settings, history)
+                save_checkpoint(checkpoint, *saved, history)
     return history
+
+
+def _require_arguments(loader: Any, **counts: int) -> None:
+    for name, number in counts.items():
+        if not number >= 1 or number != int(number):
+            raise ValueError(f"{name} is {number!r}; use a whole number from 1.")
+    if not hasattr(loader, "__iter__"):
+        raise TypeError(
+            f"loader_train came as {type(loader).__name__}, not as batches of pictures;"
+            " name the arguments that follow it, such as show_every=100."
+        )
+
+
+def _iterate(
+    step: GANStep, real: torch.Tensor, critic_steps: int, history: GANHistory
+) -> None:
+    """Let the discriminator learn and, at its turn, the generator; note both losses."""
+    due = len(history.d_losses) % critic_steps == 0
+    d_loss = step.train_discriminator(real)
+    g_loss = step.train_generator(len(real)) if due else history.g_losses[-1]
+    history.d_losses.append(d_loss)
+    history.g_losses.append(g_loss)
 
 
 def draw(
@@ -227,7 +230,7 @@ def draw(
     N = len(noise)
     with evaluating(G), torch.no_grad():
         try:
-            drawn = G(noise)
+            fakes = G(noise)
         except (RuntimeError, ValueError):
             if batch_size == N:
                 raise
@@ -235,8 +238,8 @@ def draw(
             full[:N] = noise
             starts = range(0, len(full), batch_size)
             parts = [G(full[k : k + batch_size]).flatten() for k in starts]
-            drawn = torch.cat(parts)[: N * PIXELS]
-    pictures: NDArray[np.float32] = drawn.reshape(N, PIXELS).float().cpu().numpy()
+            fakes = torch.cat(parts)[: N * PIXELS]
+    pictures: NDArray[np.float32] = fakes.reshape(N, PIXELS).float().cpu().numpy()
     return pictures
 
 

@@ -12,7 +12,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -68,30 +68,28 @@ def warn_if_missing() -> None:
         )
 
 
-@contextmanager
-def only_numpy() -> Iterator[None]:
+def only_numpy() -> AbstractContextManager[None]:
     """Leave the kernels aside for a while."""
-    before = dict(_state)
-    _state.update(kernels=None, warned=True)
-    try:
-        yield
-    finally:
-        _state.update(before)
+    return _changed(kernels=None, warned=True)
 
 
-@contextmanager
-def using_threads(count: int) -> Iterator[None]:
+def using_threads(count: int) -> AbstractContextManager[None]:
     """Let kernels use this many threads for a while.
 
     Args:
         count: 1 or more.
     """
-    before = _state["threads"]
-    _state["threads"] = count
+    return _changed(threads=count)
+
+
+@contextmanager
+def _changed(**state: Any) -> Iterator[None]:
+    before = {name: _state[name] for name in state}
+    _state.update(state)
     try:
         yield
     finally:
-        _state["threads"] = before
+        _state.update(before)
 
 
 def in_parts(work: Callable[[slice], object], total: int, worth: int = 2) -> None:

@@ -17,28 +17,8 @@ from cs231n.support.kernels.convolution import kernels_for
 _WORTH = 1 << 18  # pixels that are worth a thread
 
 
-def pool_tiles(x: Array, size: int) -> Array:
-    """Take the maximum of every size x size tile.
-
-    Args:
-        x: (N, C, H, W) images, H and W multiples of size.
-        size: Side of a tile.
-
-    Returns:
-        (N, C, H // size, W // size) maxima.
-    """
-    k = kernels_for(x.dtype)
-    if k is not None:
-        return _compiled_pool(k, x, (size, size), size)
-    first, *rest = (x[:, :, i::size, j::size] for i, j in np.ndindex(size, size))
-    out = np.array(first, order="C")
-    for part in rest:
-        np.maximum(out, part, out=out)
-    return out
-
-
 def pool_tiles_backward(dout: Array, x: Array, out: Array, size: int) -> Array:
-    """Backpropagate through pool_tiles; equal maxima share the gradient equally.
+    """Backpropagate through tiles' maxima; equal ones share the gradient equally.
 
     Args:
         dout: (N, C, H // size, W // size) gradient at the maxima.

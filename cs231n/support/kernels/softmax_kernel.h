@@ -1,5 +1,5 @@
-/* The softmax loss of float rows for one kind of processor; tiles.h includes this file
- * once for each, with NAME, TARGET and BYTES set. */
+/* The softmax loss of float rows for one kind of processor; tile_types.h includes this
+ * file once for each, with NAME, TARGET and BYTES set. */
 
 typedef float NAME(row)
     __attribute__((vector_size(BYTES), aligned(sizeof(float)), may_alias));

@@ -1,6 +1,6 @@
-/* Convolution of one number type for one kind of processor; tiles.h includes this file
- * once for each, with REAL, ROOT, NAME, TARGET, BYTES (of a vector), ROWS (filters handled at
- * a time), DROWS and DCOLS set.
+/* Convolution and Adam of one number type for one kind of processor; tile_types.h
+ * includes this file once for each, with REAL, ROOT, NAME, TARGET, BYTES (of a vector),
+ * ROWS (filters handled at a time), DROWS and DCOLS set.
  *
  * No patch is copied. Padded images lie in planes, one for each channel and, with a
  * stride, for each remainder of row and column by it. In these, what a filter's weight

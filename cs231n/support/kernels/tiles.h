@@ -16,7 +16,7 @@ typedef struct {
     ptrdiff_t few;        /* images that lie side by side in each plane */
 } Conv;
 
-#if defined(__GNUC__)
+static int width = -1;
 
 #define DEPTH 288   /* weights of a filter that are gone through at a time */
 #define LENGTH 1280 /* places, for the gradient at the filters */
@@ -71,75 +71,46 @@ static ptrdiff_t *offsets(const Conv *s, ptrdiff_t K)
     return offset;
 }
 
+#if defined(__GNUC__)
+
+/* A kernel's name has its number type and its kind of processor at the end. */
+#define PASTE(x, type, kind) x##_##type##_##kind
+#define NAMED(x, type, kind) PASTE(x, type, kind)
+#define NAME(x) NAMED(x, REAL, KIND)
+
 /* What every processor has: 16 bytes. */
+#define KIND plain
 #define TARGET
 #define BYTES 16
 #define ROWS 6
 #define DROWS 3
 #define DCOLS 4
-#define REAL float
-#define ROOT sqrtf
-#define NAME(x) x##_float_plain
-#include "softmax_kernel.h"
-#include "tile_kernels.h"
-#undef REAL
-#undef ROOT
-#undef NAME
-#define REAL double
-#define ROOT sqrt
-#define NAME(x) x##_double_plain
-#include "tile_kernels.h"
-#undef REAL
-#undef ROOT
-#undef NAME
-#undef TARGET
-#undef BYTES
+#include "tile_types.h"
 
 #if defined(__x86_64__)
+#define KIND avx2
 #define TARGET __attribute__((target("avx2,fma")))
 #define BYTES 32
-#define REAL float
-#define ROOT sqrtf
-#define NAME(x) x##_float_avx2
-#include "softmax_kernel.h"
-#include "tile_kernels.h"
-#undef REAL
-#undef ROOT
-#undef NAME
-#define REAL double
-#define ROOT sqrt
-#define NAME(x) x##_double_avx2
-#include "tile_kernels.h"
-#undef REAL
-#undef ROOT
-#undef NAME
-#undef TARGET
-#undef BYTES
+#include "tile_types.h"
+
+/* Twice as many registers, twice as wide. */
 #undef ROWS
 #undef DROWS
 #undef DCOLS
-
-/* Twice as many registers, twice as wide. */
+#define KIND avx512
 #define TARGET __attribute__((target("avx512f,fma")))
 #define BYTES 64
 #define ROWS 12
 #define DROWS 4
 #define DCOLS 6
-#define REAL float
-#define ROOT sqrtf
-#define NAME(x) x##_float_avx512
-#include "softmax_kernel.h"
-#include "tile_kernels.h"
-#undef REAL
-#undef ROOT
-#undef NAME
-#define REAL double
-#define ROOT sqrt
-#define NAME(x) x##_double_avx512
-#include "tile_kernels.h"
-#undef REAL
-#undef ROOT
-#undef NAME
+#include "tile_types.h"
+
+#define CALL(what, type, ...)                                                          \
+    (width == 2   ? what##_##type##_avx512(__VA_ARGS__)                                \
+     : width == 1 ? what##_##type##_avx2(__VA_ARGS__)                                  \
+                  : what##_##type##_plain(__VA_ARGS__))
+#else
+#define CALL(what, type, ...) what##_##type##_plain(__VA_ARGS__)
 #endif
 
 /* Return how wide the processor's registers are: 0 plain, 1 AVX2, 2 AVX-512. */
@@ -155,131 +126,49 @@ static int widest(void)
     return 0;
 }
 
-static int width = -1;
+#else /* no vector types: nothing below is called */
 
-#if defined(__x86_64__)
-#define CHOOSE(what, type, ...)                                                        \
-    (width == 2   ? what##_##type##_avx512(__VA_ARGS__)                                \
-     : width == 1 ? what##_##type##_avx2(__VA_ARGS__)                                  \
-                  : what##_##type##_plain(__VA_ARGS__))
-#else
-#define CHOOSE(what, type, ...) what##_##type##_plain(__VA_ARGS__)
-#endif
-
-static double softmax(const float *x, const ptrdiff_t *y, const float *weight,
-                      float *out, ptrdiff_t R, ptrdiff_t V)
-{
-    return CHOOSE(softmax, float, x, y, weight, out, R, V);
-}
-
-static void adam_float(float *x, const float *dx, float *m, float *v, ptrdiff_t n,
-                       double beta1, double beta2, double step, double epsilon)
-{
-    CHOOSE(adam, float, x, dx, m, v, n, beta1, beta2, step, epsilon);
-}
-
-static void adam_double(double *x, const double *dx, double *m, double *v, ptrdiff_t n,
-                        double beta1, double beta2, double step, double epsilon)
-{
-    CHOOSE(adam, double, x, dx, m, v, n, beta1, beta2, step, epsilon);
-}
-
-static int tiles_forward_float(const float *x, const float *w, const float *b,
-                               float *out, ptrdiff_t N, const Conv *s)
-{
-    return CHOOSE(forward, float, x, w, b, out, N, s);
-}
-
-static int tiles_forward_double(const double *x, const double *w, const double *b,
-                                double *out, ptrdiff_t N, const Conv *s)
-{
-    return CHOOSE(forward, double, x, w, b, out, N, s);
-}
-
-static int tiles_weights_float(const float *dout, const float *x, float *dw,
-                               ptrdiff_t N, const Conv *s)
-{
-    return CHOOSE(weights, float, dout, x, dw, N, s);
-}
-
-static int tiles_weights_double(const double *dout, const double *x, double *dw,
-                                ptrdiff_t N, const Conv *s)
-{
-    return CHOOSE(weights, double, dout, x, dw, N, s);
-}
-
-static int tiles_images_float(const float *dout, const float *w, float *dx,
-                              ptrdiff_t N, const Conv *s)
-{
-    return CHOOSE(images, float, dout, w, dx, N, s);
-}
-
-static int tiles_images_double(const double *dout, const double *w, double *dx,
-                               ptrdiff_t N, const Conv *s)
-{
-    return CHOOSE(images, double, dout, w, dx, N, s);
-}
-
-#else /* no vector types */
-
-static int width = -1;
+#define CALL(what, type, ...) 0
 
 static int widest(void)
 {
     return -1;
 }
 
-static void settle(Conv *s, ptrdiff_t places)
-{
-    (void)s, (void)places;
-}
+#endif
+
+/* Arrays come as void, with the size of their numbers: that of float or of double. */
+#define CALL_OF_SIZE(what, ...)                                                        \
+    (size == sizeof(float) ? CALL(what, float, __VA_ARGS__)                            \
+                           : CALL(what, double, __VA_ARGS__))
 
 static double softmax(const float *x, const ptrdiff_t *y, const float *weight,
                       float *out, ptrdiff_t R, ptrdiff_t V)
 {
-    (void)x, (void)y, (void)weight, (void)out, (void)R, (void)V;
-    return 0;
+    return CALL(softmax, float, x, y, weight, out, R, V);
 }
 
-static void adam_float(float *x, const float *dx, float *m, float *v, ptrdiff_t n,
-                       double beta1, double beta2, double step, double epsilon)
+static void adam_step(size_t size, void *x, const void *dx, void *m, void *v,
+                      ptrdiff_t n, double beta1, double beta2, double step,
+                      double epsilon)
 {
-    (void)x, (void)dx, (void)m, (void)v, (void)n;
-    (void)beta1, (void)beta2, (void)step, (void)epsilon;
+    CALL_OF_SIZE(adam, x, dx, m, v, n, beta1, beta2, step, epsilon);
 }
 
-static void adam_double(double *x, const double *dx, double *m, double *v, ptrdiff_t n,
-                        double beta1, double beta2, double step, double epsilon)
+static int tiles_forward(size_t size, const void *x, const void *w, const void *b,
+                         void *out, ptrdiff_t N, const Conv *s)
 {
-    (void)x, (void)dx, (void)m, (void)v, (void)n;
-    (void)beta1, (void)beta2, (void)step, (void)epsilon;
+    return CALL_OF_SIZE(forward, x, w, b, out, N, s);
 }
 
-#define ABSENT(what, type)                                                             \
-    static int tiles_##what##_##type(const type *a, const type *b, type *c,            \
-                                     ptrdiff_t N, const Conv *s)                       \
-    {                                                                                  \
-        (void)a, (void)b, (void)c, (void)N, (void)s;                                   \
-        return -1;                                                                     \
-    }
-
-ABSENT(weights, float)
-ABSENT(weights, double)
-ABSENT(images, float)
-ABSENT(images, double)
-
-static int tiles_forward_float(const float *x, const float *w, const float *b,
-                               float *out, ptrdiff_t N, const Conv *s)
+static int tiles_weights(size_t size, const void *dout, const void *x, void *dw,
+                         ptrdiff_t N, const Conv *s)
 {
-    (void)b;
-    return tiles_weights_float(x, w, out, N, s);
+    return CALL_OF_SIZE(weights, dout, x, dw, N, s);
 }
 
-static int tiles_forward_double(const double *x, const double *w, const double *b,
-                                double *out, ptrdiff_t N, const Conv *s)
+static int tiles_images(size_t size, const void *dout, const void *w, void *dx,
+                        ptrdiff_t N, const Conv *s)
 {
-    (void)b;
-    return tiles_weights_double(x, w, out, N, s);
+    return CALL_OF_SIZE(images, dout, w, dx, N, s);
 }
-
-#endif

@@ -1,0 +1,1 @@
+"""Tuned answers written plainly, to read beside them and to test them against."""
