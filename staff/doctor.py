@@ -101,12 +101,10 @@ def in_table(rows: Mapping[str, Any]) -> Iterator[str]:
                 f"{where}: {question.id} is worth {worth} points and its functions "
                 f"{total:g}; make them equal."
             )
-    for chosen in rows["sets"]:
-        if (total := sum(chosen["points"].values())) != 100:
-            yield (
-                f"{where}: the set {chosen['name']} is worth {total} points; make them "
-                "100."
-            )
+    totals = {chosen["name"]: sum(chosen["points"].values()) for chosen in rows["sets"]}
+    for name, total in totals.items():
+        if total != 100:
+            yield f"{where}: the set {name} is worth {total} points; make them 100."
 
 
 def in_modules(asked: Asked) -> Iterator[str]:
@@ -360,16 +358,9 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 if nothing is missing, else 1.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m staff doctor",
-        description="List all that questions and data sets lack, one thing a line: "
-        "where, what, what to do.",
-    )
-    parser.add_argument(
-        "--all",
-        action="store_true",
-        help="make the fingerprints anew, too, and compare: takes minutes",
-    )
+    parser = argparse.ArgumentParser(prog="python -m staff doctor", description=__doc__)
+    slow = "make the fingerprints anew and compare, too: takes minutes"
+    parser.add_argument("--all", action="store_true", help=slow)
     args = parser.parse_args(argv)
     count = 0
     for count, finding in enumerate(findings(args.all), start=1):  # noqa: B007
