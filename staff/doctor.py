@@ -21,6 +21,7 @@ from staff.new import BLANK, HINTS
 from staff.questions import ROOT, TABLE
 
 WRITINGS, MISTAKES, STEPS = 6, 5, 3  # that each function has at least
+ENTRIES = 3  # of the parts that a notebook begins and ends with
 OPENING = "## Before you start"
 CLOSING = ("## What to take away", "## Further reading")
 PARTS = ("questions", "folders", "data")  # of README that are made
@@ -150,8 +151,14 @@ def in_notebooks(asked: Asked) -> Iterator[str]:
             if not re.search(r"^ *check\w*\(", text, re.MULTILINE):
                 yield f"{path}: has no check; compare a result in one with check()."
             for title in (OPENING, *CLOSING):
-                if f"# {title}\n" not in text:
-                    yield f"{path}: has no part {title!r}; write it."
+                part = text.partition(f"# {title}\n")[2].partition("\n# %%")[0]
+                if (count := len(re.findall(r"^# - ", part, re.MULTILINE))) < ENTRIES:
+                    yield (
+                        f"{path}: {title!r} has {count} of {ENTRIES} entries; write "
+                        "more."
+                    )
+            if "$" not in text:
+                yield f"{path}: has no formula; write one."
             for function in question.functions:
                 if not _mentions(text, function):
                     yield f"{path}: never calls {function.qualname}; try it there."
