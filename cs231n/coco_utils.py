@@ -8,12 +8,8 @@ Letters in shapes: N captions, T words in a caption, D numbers in a feature vect
 B captions in a minibatch, P pictures.
 """
 
-import json
-import operator
 import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,15 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n import datasets
+from cs231n.datasets.readers import coco
 from cs231n.support import folders
-from cs231n.support.file_kinds import because
+from cs231n.support.arrays import Array
+from cs231n.support.validate import require_count
 
 BASE_DIR = str(Path(__file__).resolve().parent / "datasets" / "coco_captioning")
 
 _OLD_BASE_DIR = PurePosixPath("cs231n/datasets/coco_captioning")
-_CAPTIONS_FILE = "coco2014_captions.h5"
-_FETCH = "fetch it again: python -m cs231n.datasets get coco_captioning"
-_COPIED = 1 << 24  # bytes
 _FEW = 0.1  # of the pictures
 
 
@@ -76,21 +71,9 @@ def load_coco_data(
         ValueError: If the files do not fit together, or ``max_train`` does not.
     """
     if max_train is not None:
-        max_train = _positive(max_train, "max_train", "or None to keep all")
+        max_train = require_count(max_train, "max_train", "or None to keep all")
     folder = _locate(base_dir)
-
-    data: dict[str, Any] = _read_h5(folder / _CAPTIONS_FILE)
-    for split in ("train", "val"):
-        suffix = "_pca" if pca_features else ""
-        file = folder / f"{split}2014_vgg16_fc7{suffix}.h5"
-        if not pca_features and not file.exists():
-            raise FileNotFoundError(
-                f"{file} is missing; pca_features=True loads the smaller features."
-            )
-        data[f"{split}_features"] = _read_features(file, in_memory)
-        data[f"{split}_urls"] = _read_lines(folder / f"{split}2014_urls.txt")
-    data.update(_read_vocabulary(folder / "coco2014_vocab.json"))
-    _check_data(data, folder)
+    data = coco.read(folder, pca_features, in_memory)
 
     if max_train is not None:
         chosen = _choose(data["train_image_idxs"], max_train, rng, replace)
@@ -172,7 +155,7 @@ def sample_coco_minibatch(
         ending = "_captions"
         known = sorted(k.removesuffix(ending) for k in data if k.endswith(ending))
         raise ValueError(f"There is no split {split!r}; choose one of {known}.")
-    batch_size = _positive(batch_size, "batch_size")
+    batch_size = require_count(batch_size, "batch_size")
     captions = data[f"{split}_captions"]
     if rng is None:
         chosen = np.random.choice(captions.shape[0], batch_size)
@@ -192,20 +175,6 @@ def sample_coco_minibatch(
     return captions[chosen], features, urls
 
 
-def _positive(number: int, name: str, otherwise: str = "") -> int:
-    """Return ``number`` as an int of 1 or more, or say what is wrong with it."""
-    try:
-        whole = 0 if isinstance(number, bool) else operator.index(number)
-    except TypeError:
-        whole = 0
-    if whole < 1:
-        advice = f" {otherwise}" if otherwise else ""
-        raise ValueError(
-            f"{name} is {number!r}; give a whole number of 1 or more{advice}."
-        )
-    return whole
-
-
 def _locate(base_dir: str | os.PathLike[str]) -> Path:
     """Return the folder that ``base_dir`` stands for."""
     folder = Path(base_dir)
@@ -217,7 +186,7 @@ def _locate(base_dir: str | os.PathLike[str]) -> Path:
                 "base_dir out to use what is on disk."
             )
         return folder
-    found = datasets.find(Path("coco_captioning", _CAPTIONS_FILE))
+    found = datasets.find(Path(coco.FOLDER, coco.CAPTIONS_FILE))
     if found is not None:
         return found.parent
     print("No coco_captioning folder on disk: using the drawn scenes instead.")
@@ -226,193 +195,14 @@ def _locate(base_dir: str | os.PathLike[str]) -> Path:
     return Path(scene_captions.ensure())
 
 
-def _rows(features: NDArray[Any], pictures: NDArray[Any]) -> NDArray[Any]:
+def _rows(features: Array, pictures: Array) -> Array:
     """Return rows of features, as a copy."""
     if not isinstance(features, np.memmap):
-        there: NDArray[Any] = features[pictures]
+        there: Array = features[pictures]
         return there
     # On disk: each row once, in the order in which they lie there.
     rows, place = np.unique(pictures, return_inverse=True)
     return np.asarray(features[rows])[place]
-
-
-@contextmanager
-def _opened_h5(file: Path) -> Iterator[Any]:
-    """Open an HDF5 file, and name it in whatever goes wrong while it is read."""
-    import h5py
-
-    if not file.is_file():
-        raise FileNotFoundError(f"{file} is missing; {_FETCH}.")
-    try:
-        with h5py.File(file, "r") as stream:
-            yield stream
-    except Exception as error:  # h5py meets damage with a dozen kinds
-        raise OSError(
-            f"{file} ({file.stat().st_size:,} bytes) is no whole HDF5 file, perhaps "
-            f"half a download {because(file, 'hdf5', error, f'delete it and {_FETCH}')}"
-        ) from error
-
-
-def _read_h5(file: Path) -> dict[str, NDArray[Any]]:
-    """Read every dataset at the top of an HDF5 file into memory."""
-    import h5py
-
-    with _opened_h5(file) as stream:
-        return {
-            name: item[...]
-            for name, item in stream.items()
-            if isinstance(item, h5py.Dataset)
-        }
-
-
-def _read_features(file: Path, in_memory: bool) -> NDArray[Any]:
-    """Read the dataset ``features``, or map it from disk."""
-    import h5py
-
-    with _opened_h5(file) as stream:
-        features = stream.get("features")
-        if isinstance(features, h5py.Dataset):
-            return features[...] if in_memory else _map(features, file)
-    raise ValueError(f"{file} has no dataset 'features'; {_FETCH}.")
-
-
-def _map(dataset: Any, file: Path) -> NDArray[Any]:
-    """Return a dataset as an array whose rows are read from disk when they are used.
-
-    A dataset that lies in the file in one piece is mapped there. One in chunks, which
-    may be compressed, is first copied to a file that vanishes with the array:
-    otherwise a minibatch of 100 rows would unpack up to 100 chunks.
-    """
-    shape, dtype = dataset.shape, dataset.dtype
-    if not dataset.size:
-        return np.empty(shape, dtype)
-    offset = dataset.id.get_offset()
-    if dataset.chunks is None and offset is not None:
-        return np.memmap(file, dtype, mode="r", offset=offset, shape=shape)
-    with tempfile.TemporaryFile(dir=datasets.cache_dir()) as copy:
-        step = max(1, _COPIED // max(dataset[:1].nbytes, 1))
-        for start in range(0, shape[0], step):
-            copy.write(dataset[start : start + step].tobytes())
-        copy.flush()
-        return np.memmap(copy, dtype, mode="r", shape=shape)
-
-
-def _read_lines(file: Path) -> NDArray[np.str_]:
-    """Read one string a line."""
-    try:
-        text = file.read_text("utf-8-sig")  # editors may put a mark in front
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{file} is missing; {_FETCH}.") from error
-    except UnicodeDecodeError as error:
-        why = because(file, "text", error, _FETCH)
-        raise ValueError(f"{file} is no text file {why}") from error
-    lines = text.removesuffix("\n").split("\n") if text else []
-    return np.array([line.strip() for line in lines], dtype=np.str_)
-
-
-def _read_vocabulary(file: Path) -> dict[str, Any]:
-    """Read the vocabulary and see that its two directions agree."""
-    try:
-        vocabulary = json.loads(file.read_text("utf-8-sig"))
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{file} is missing; {_FETCH}.") from error
-    except ValueError as error:  # bad JSON, bad UTF-8
-        why = because(file, "json", error, _FETCH)
-        raise ValueError(f"{file} is no whole JSON file {why}") from error
-    if not (
-        isinstance(vocabulary, dict)
-        and isinstance(vocabulary.get("idx_to_word"), list)
-        and isinstance(vocabulary.get("word_to_idx"), dict)
-    ):
-        raise ValueError(
-            f"{file} must hold an object with a list 'idx_to_word' and an object "
-            f"'word_to_idx'; {_FETCH}."
-        )
-    words, indices = vocabulary["idx_to_word"], vocabulary["word_to_idx"]
-    for index, word in enumerate(words):
-        if not isinstance(word, str) or indices.get(word) != index:
-            raise ValueError(
-                f"{file} disagrees with itself: idx_to_word[{index}] is {word!r}, for "
-                f"which word_to_idx has {indices.get(str(word))}; {_FETCH}."
-            )
-    if len(words) != len(indices):
-        raise ValueError(
-            f"{file} disagrees with itself: {len(words)} words in idx_to_word, "
-            f"{len(indices)} in word_to_idx; {_FETCH}."
-        )
-    return vocabulary
-
-
-def _check_data(data: dict[str, Any], folder: Path) -> None:
-    """See that captions, pictures and vocabulary belong together.
-
-    Raises:
-        ValueError: If they do not.
-    """
-    file = folder / _CAPTIONS_FILE
-    words = len(data["idx_to_word"])
-    for split in ("train", "val"):
-        captions = _array(data, f"{split}_captions", file, 2, "integers")
-        pictures = _array(data, f"{split}_image_idxs", file, 1, "integers")
-        if len(captions) != len(pictures):
-            raise ValueError(
-                f"{file}: {split}_captions has {len(captions)} rows and "
-                f"{split}_image_idxs {len(pictures)}, but each caption needs one "
-                f"picture; {_FETCH}."
-            )
-        if not captions.size:
-            raise ValueError(f"{file}: {split}_captions is empty; {_FETCH}.")
-        if (index := _outside(captions, words)) is not None:
-            raise ValueError(
-                f"{file}: {split}_captions has word index {index}, but "
-                f" coco2014_vocab.json has {words} words, 0 to {words - 1}; take "
-                "captions and vocabulary from the same download."
-            )
-        features = _array(data, f"{split}_features", folder, 2, "floats")
-        urls = data[f"{split}_urls"]
-        if len(urls) != len(features):
-            print(
-                f"{folder} has {len(urls)} {split} URLs for {len(features)} pictures; "
-                f"perhaps a file is damaged."
-            )
-        for what, there in (("features", len(features)), ("URLs", len(urls))):
-            if (index := _outside(pictures, there)) is not None:
-                raise ValueError(
-                    f"{file}: {split}_image_idxs has picture {index}, but {folder} has "
-                    f"{there} {split} {what}; take captions and {what} from the same "
-                    "download."
-                )
-    train, val = data["train_features"], data["val_features"]
-    if (train.shape[1], train.dtype) != (val.shape[1], val.dtype):
-        raise ValueError(
-            f"{folder}: training features have {train.shape[1]} numbers "
-            f"({train.dtype}) and validation features {val.shape[1]} ({val.dtype}); "
-            "take both from the same download."
-        )
-
-
-def _outside(indices: NDArray[Any], there: int) -> int | None:
-    """Return an index that is negative or not below ``there``, None if all are fine."""
-    low, high = int(indices.min()), int(indices.max())
-    if low < 0:
-        return low
-    return high if high >= there else None
-
-
-def _array(
-    data: dict[str, Any], name: str, file: Path, ndim: int, wanted: str
-) -> NDArray[Any]:
-    """Return ``data[name]`` if it is there and has the rank and dtype it should."""
-    if name not in data:
-        raise ValueError(f"{file} has no dataset {name!r}; {_FETCH}.")
-    array: NDArray[Any] = np.asarray(data[name])
-    kinds = "iu" if wanted == "integers" else "f"
-    if array.ndim != ndim or array.dtype.kind not in kinds:
-        raise ValueError(
-            f"{file}: {name} has shape {array.shape} and dtype {array.dtype}; "
-            f"{wanted} with {ndim} axes are wanted, so {_FETCH}."
-        )
-    return array
 
 
 def _choose(

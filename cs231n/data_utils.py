@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from cs231n import datasets
-from cs231n.datasets.readers.tiny_imagenet import (
-    load_tiny_imagenet as load_tiny_imagenet,  # noqa: PLC0414 (a re-export)
+from cs231n.datasets.readers import (
+    cifar10,
+    imagenet_val,
+    pretrained_cnn,
+    tiny_imagenet,
 )
+from cs231n.datasets.readers.common import command
 from cs231n.support import safe_pickle
-from cs231n.support.file_kinds import because
-
-CIFAR10 = "cifar-10-batches-py"
-CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
-IMAGENET_VAL = "imagenet_val_25.npz"
-IMAGENET_VAL_URL = f"http://cs231n.stanford.edu/{IMAGENET_VAL}"
+from cs231n.support.arrays import Array
 
 
 def load_pickle(f: safe_pickle.Readable) -> Any:
@@ -76,25 +75,14 @@ def load_CIFAR_batch(  # noqa: N802 (its name in every edition)
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, or not CIFAR-10's.
     """
-    try:
-        batch = load_pickle(filename)
-        data, labels = np.asarray(batch["data"]), np.asarray(batch["labels"])
-        X = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).astype(np.float64)
-        if labels.shape != X.shape[:1] or labels.dtype.kind not in "iu":
-            raise ValueError(f"{len(X)} pictures, labels of shape {labels.shape}")
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"There is no file {filename}; fetch and unpack {CIFAR10_URL}."
-        ) from error
-    except (KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        why = because(filename, "pickle", error, f"fetch {CIFAR10_URL} again")
-        raise ValueError(f"{filename} is no batch of CIFAR-10 {why}") from error
+    data, labels = cifar10.read_batch(filename)
+    X = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).astype(np.float64)
     return X, labels
 
 
 def load_CIFAR10(  # noqa: N802
     ROOT: str | os.PathLike[str],
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+) -> tuple[Array, Array, Array, Array]:
     """Load all of CIFAR-10.
 
     Args:
@@ -106,12 +94,11 @@ def load_CIFAR10(  # noqa: N802
         Xte: (M, 32, 32, 3) test pictures; M is 10,000 in the original.
         Yte: (M,) their classes.
     """
-    names = [f"data_batch_{number}" for number in range(1, 6)]
     pictures, labels = zip(
-        *(load_CIFAR_batch(Path(ROOT, name)) for name in names), strict=True
+        *(load_CIFAR_batch(Path(ROOT, name)) for name in cifar10.TRAINING), strict=True
     )
     Xtr, Ytr = np.concatenate(pictures), np.concatenate(labels)
-    return Xtr, Ytr, *load_CIFAR_batch(Path(ROOT, "test_batch"))
+    return Xtr, Ytr, *load_CIFAR_batch(Path(ROOT, cifar10.TEST))
 
 
 def get_CIFAR10_data(  # noqa: N802
@@ -119,7 +106,7 @@ def get_CIFAR10_data(  # noqa: N802
     num_validation: int = 1000,
     num_test: int = 1000,
     subtract_mean: bool = True,
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, Array]:
     """Load CIFAR-10 of the data folder, split for training.
 
     Args:
@@ -136,11 +123,11 @@ def get_CIFAR10_data(  # noqa: N802
         FileNotFoundError: If CIFAR-10 is not in the data folder.
         ValueError: If there are fewer pictures than asked for.
     """
-    folder = datasets.find(CIFAR10)
+    folder = datasets.find(cifar10.FOLDER)
     if folder is None:
         raise FileNotFoundError(
-            f"There is no {CIFAR10} in the data folder; fetch {CIFAR10_URL} and unpack "
-            f"it in {datasets.search_path()[0]}."
+            f"There is no {cifar10.FOLDER} in the data folder; fetch it into "
+            f"{datasets.search_path()[0]}: {command('cifar10')}."
         )
     Xtr, ytr, Xte, yte = load_CIFAR10(folder)
     last = num_training + num_validation
@@ -188,9 +175,9 @@ def load_imagenet_val(
     """
     if num is not None and num < 0:
         raise ValueError(f"num is {num}; say how many pictures, or None for all.")
-    file = datasets.find(IMAGENET_VAL)
+    file = datasets.find(imagenet_val.FILE)
     if file is not None:
-        X, y, class_names = read_imagenet_val(file)
+        X, y, class_names = imagenet_val.read(file)
         print(f"ImageNet validation photos of {file}.")
         return X[:num], y[:num], class_names
 
@@ -200,53 +187,100 @@ def load_imagenet_val(
         X, y = photos.load_squares(num)
     except (ModuleNotFoundError, FileNotFoundError) as error:
         print(
-            f"{IMAGENET_VAL} is not in the data folder, nor are there other photos. "
-            f"{error} Or fetch {IMAGENET_VAL_URL} into {datasets.search_path()[0]}."
+            f"{imagenet_val.FILE} is not in the data folder, nor are there other "
+            f"photos. {error} Or fetch it into {datasets.search_path()[0]}: "
+            f"{command('imagenet_val')}."
         )
-        raise AssertionError(f"There is no {IMAGENET_VAL}; {error}") from error
+        raise AssertionError(f"There is no {imagenet_val.FILE}; {error}") from error
     print(
-        f"{IMAGENET_VAL} is not in the data folder: using photos that come with "
+        f"{imagenet_val.FILE} is not in the data folder: using photos that come with "
         "scikit-image, scikit-learn and matplotlib."
     )
-    return X, y, _class_names()
+    return X, y, imagenet_val.class_names()
 
 
-def read_imagenet_val(
-    file: Path,
-) -> tuple[NDArray[np.uint8], NDArray[np.integer[Any]], dict[int, str]]:
-    """Read one file of the format of ``imagenet_val_25.npz``.
+def load_tiny_imagenet(
+    path: str | os.PathLike[str],
+    dtype: DTypeLike = np.float32,
+    subtract_mean: bool = True,
+    *,
+    verbose: bool = True,
+) -> dict[str, Any]:
+    """Load TinyImageNet, or another data set in the same folders.
 
     Args:
-        file: An ``.npz`` of pictures X, classes y and names label_map.
+        path: The folder. Where the original's ``tiny-imagenet-100-A`` is asked for and
+            is not there, the data folder is searched and then pictures are drawn.
+        dtype: Floating point type of the pixels; without ``subtract_mean``, any type.
+        subtract_mean: Whether to take the training pictures' mean off all pictures.
+        verbose: Whether to print a line after every twenty classes.
 
     Returns:
-        What load_imagenet_val returns, all of it.
+        A dict, with ``train``, ``val`` and ``test`` for ``*``:
+
+        - ``class_names``: for each class the list of its names.
+        - ``X_*``: (N, 3, 64, 64) pixels, 0 to 255 before the mean was taken off.
+        - ``y_*``: (N,) classes, int64; ``y_test`` is None if the folder does not tell.
+        - ``mean_image``: (3, 64, 64) mean of the training pictures.
 
     Raises:
-        ValueError: If the file is damaged.
+        FileNotFoundError: If the folder, or something in it, is missing.
+        ValueError: If a file does not fit the others, or is no picture of 64 by 64.
+        TypeError: If a mean is to be taken off pixels that are whole numbers.
     """
-    try:
-        arrays = safe_pickle.load_npz(file)
-        X, y = arrays["X"], arrays["y"]
-        class_names = {int(k): str(v) for k, v in arrays["label_map"].items()}
-        if X.ndim != 4 or X.shape[3] != 3 or y.shape != X.shape[:1]:
-            raise ValueError(f"X has shape {X.shape}, y {y.shape}")
-    except (AttributeError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        advice = (
-            f"fetch {IMAGENET_VAL_URL} again, or delete it to use the embedded photos"
+    kind: np.dtype[Any] = np.dtype(dtype)
+    if subtract_mean and kind.kind != "f":
+        raise TypeError(
+            f"Pixels minus their mean are no {kind}; ask for a floating point dtype, "
+            "or pass subtract_mean=False."
         )
-        raise ValueError(
-            f"{file} does not hold pictures X, classes y and names label_map "
-            + because(file, "zip", error, advice)
-        ) from error
-    # The course's file has no name for class 134, the crane.
-    if missing := set(range(1000)) - class_names.keys():
-        known = _class_names()
-        class_names |= {number: known[number] for number in missing}
-    return X, y, class_names
+    return tiny_imagenet.read(_locate(Path(path)), kind, subtract_mean, verbose)
 
 
-def _class_names() -> dict[int, str]:
-    from cs231n.classifiers.squeezenet import class_names
+def _locate(path: Path) -> Path:
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise FileNotFoundError(f"{path} is a file; name the unpacked folder.")
+    if path.name != tiny_imagenet.FOLDER:
+        raise FileNotFoundError(
+            f"There is no folder {path}; name one with TinyImageNet's files, or "
+            f"{tiny_imagenet.FOLDER!r} for the data folder's own."
+        )
+    from cs231n.embedded import tiny_folder
 
-    return dict(enumerate(class_names()))
+    return datasets.find_or(tiny_imagenet.FOLDER, "drawn pictures", tiny_folder.ensure)
+
+
+def find_tiny_imagenet(quick: bool = False, verbose: bool = True) -> tuple[Path, Path]:
+    """Return where pictures are, and a network that was trained on them.
+
+    They are the original's two downloads where both are on disk. Otherwise pictures are
+    drawn and a network is trained on them, once, which takes some minutes.
+
+    Args:
+        quick: Whether a few pictures and a network with random weights will do, in
+            seconds. What is there already is taken all the same.
+        verbose: Whether to say in one printed line which it is.
+
+    Returns:
+        folder: What ``load_tiny_imagenet`` reads.
+        h5_file: What ``PretrainedCNN`` reads.
+    """
+    folder, h5_file = (
+        datasets.find(tiny_imagenet.FOLDER),
+        datasets.find(pretrained_cnn.FILE),
+    )
+    if folder is not None and h5_file is not None:
+        if verbose:
+            print(f"TinyImageNet of {folder}, and the network {h5_file}.")
+        return folder, h5_file
+    from cs231n.embedded import tiny_model
+
+    if verbose:
+        lacking = tiny_imagenet.FOLDER if folder is None else pretrained_cnn.FILE
+        print(
+            f"{lacking} is not in the data folder: using drawn pictures, and a network "
+            "trained on them."
+        )
+    return tiny_model.ensure(quick)

@@ -3,23 +3,27 @@
 Letters in shapes: N pictures, C channels, H rows, W columns.
 """
 
-import operator
 import os
+import sys
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n.datasets.pictures import image_from_url as image_from_url  # noqa: PLC0414 (a re-export)
+from cs231n.datasets import pictures
+from cs231n.datasets.fetching.http import HttpError
+from cs231n.drawing.placeholder import placeholder_image
+from cs231n.support.arrays import Array
 from cs231n.support.imagenet import SQUEEZENET_MEAN as SQUEEZENET_MEAN  # noqa: PLC0414
 from cs231n.support.imagenet import SQUEEZENET_STD as SQUEEZENET_STD  # noqa: PLC0414
 from cs231n.support.picture_files import Picture, TooLargeError, decode
+from cs231n.support.validate import require_count
 
 Mean: TypeAlias = Literal["image", "pixel", "none"]
 
 
-def blur_image(X: NDArray[Any]) -> NDArray[np.floating]:
+def blur_image(X: Array) -> NDArray[np.floating]:
     """Blur pictures very slightly, each channel by itself.
 
     The kernel is [[1, 2, 1], [2, 188, 2], [1, 2, 1]] / 200; outside is zero.
@@ -49,8 +53,8 @@ def blur_image(X: NDArray[Any]) -> NDArray[np.floating]:
 
 
 def preprocess_image(
-    img: NDArray[Any],
-    mean_img: NDArray[Any] | None = None,
+    img: Array,
+    mean_img: Array | None = None,
     mean: Mean | None = None,
 ) -> NDArray[np.float32]:
     """Turn a picture into a network's input; the arguments say which network's.
@@ -85,8 +89,8 @@ def preprocess_image(
 
 
 def deprocess_image(
-    img: NDArray[Any],
-    mean_img: NDArray[Any] | bool | None = None,
+    img: Array,
+    mean_img: Array | bool | None = None,
     mean: Mean | None = None,
     renorm: bool | None = None,
     *,
@@ -165,7 +169,7 @@ def load_image(filename: str | os.PathLike[str], size: int | None = None) -> Pic
             or the size is not a positive whole number.
     """
     if size is not None:
-        size = _positive(size)
+        size = require_count(size, "size", "or None to keep it")
     path = Path(filename)
     try:
         content = path.read_bytes()
@@ -185,18 +189,70 @@ def load_image(filename: str | os.PathLike[str], size: int | None = None) -> Pic
     return picture if size is None else _scale(picture, size)
 
 
-def _positive(size: int) -> int:
+def image_from_url(url: str) -> Picture:
+    """Get the picture that a URL names, or a placeholder that says why not.
+
+    ``scene://…`` is drawn, ``http(s)://…`` fetched and kept on disk, ``file://…`` and
+    plain paths read. Whatever goes wrong is printed in one line and written on the
+    placeholder; nothing is raised. With ``CS231N_OFFLINE=1`` the network is left alone.
+
+    Returns:
+        (H, W, 3) pixels.
+    """
+    url = str(url).strip()
     try:
-        whole = 0 if isinstance(size, bool) else operator.index(size)
-    except TypeError:
-        whole = 0
-    if whole < 1:
-        raise ValueError(f"size is {size!r}; give a whole number of pixels or None.")
-    return whole
+        return _picture_at(url)
+    except Exception as error:  # a notebook must go on, whatever a server sends
+        known = isinstance(error, HttpError | _NoPictureError)
+        reason = str(error) if known else f"{type(error).__name__}: {error}"
+        said = f"No picture from {_shorten(url)} ({_shorten(reason)})"
+        # A terminal may not know every letter; printing must not raise either.
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        said = said.encode(encoding, "backslashreplace").decode(encoding)
+        print(f"{said}: showing a placeholder.")
+        return placeholder_image(reason, url)
+
+
+class _NoPictureError(Exception):
+    """Why there is no picture, in words for a reader."""
+
+
+def _shorten(text: str) -> str:
+    """Return text in one line of bounded length."""
+    line = " ".join(text.split())
+    return line if len(line) <= 200 else f"{line[:197]}..."
+
+
+def _picture_at(url: str) -> Picture:
+    """Get a picture or raise; HttpError and _NoPictureError have plain words."""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    scheme = urlsplit(url).scheme.lower()
+    if scheme == "scene":
+        from cs231n.drawing.scenes.scene import draw, scene_from_url
+
+        return np.array(draw(scene_from_url(url)), dtype=np.uint8)
+    if scheme in ("http", "https"):
+        return pictures.fetch_picture(url)
+    # One letter is a drive, as in C:\photos\cat.jpg.
+    if len(scheme) > 1 and scheme != "file":
+        raise _NoPictureError(f"{scheme}:// is not a kind of URL that can be fetched")
+    path = url2pathname(urlsplit(url).path) if scheme == "file" else url
+    if not path:
+        raise _NoPictureError("the URL is empty")
+    try:
+        return decode(Path(path).read_bytes())
+    except FileNotFoundError as error:
+        raise _NoPictureError("there is no such file") from error
+    except OSError as error:
+        raise _NoPictureError(f"the file cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise _NoPictureError(f"the file is no readable picture: {error}") from error
 
 
 def _mean_pixels(
-    mean_img: NDArray[Any] | None, mean: str | None, shape: tuple[int, ...]
+    mean_img: Array | None, mean: str | None, shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
     """Return what the 2016 style subtracts, ready to broadcast to ``shape``."""
     if mean not in (None, "image", "pixel", "none"):

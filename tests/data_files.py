@@ -62,13 +62,13 @@ def tiny_imagenet(folder, classes=("n01", "n02"), train=3, val=2, test=2):
 
 def pretrained_model(folder):
     """Write a tiny ``pretrained_model.h5``, one weight transposed; return its path."""
-    from cs231n.datasets.fetching.checks import cnn_shapes
+    from cs231n.datasets.readers.pretrained_cnn import shapes
 
     rng = np.random.default_rng(2)
     file = folder / "pretrained_model.h5"
     folder.mkdir(parents=True, exist_ok=True)
     with h5py.File(file, "w") as stream:
-        for name, shape in cnn_shapes(CNN).items():
+        for name, shape in shapes(**CNN).items():
             array = rng.random(shape, dtype=np.float32)
             stream[name] = array.T if name == "W3" else array
     return file

@@ -3,11 +3,12 @@
 import os
 import signal
 import sys
+from dataclasses import replace
 
 from cs231n.datasets.fetching import download, fetch, registry
 
 PRELOAD = [
-    *("pooch", "requests", "h5py", "numpy", "filelock", "tqdm", "zipfile", "tarfile"),
+    *("requests", "h5py", "numpy", "filelock", "tqdm", "zipfile", "tarfile"),
     *("cs231n.coco_utils", "cs231n.data_utils", "cs231n.datasets.fetching.fetch"),
     "tests.fetch_worker",
 ]
@@ -33,7 +34,7 @@ def get(table, name, folder, die_at=None, counted=None, largest=None):
     os.environ["CS231N_DATA_DIR"] = str(folder)
     os.environ["NO_PROXY"] = "*"
     os.environ.pop("CS231N_OFFLINE", None)
-    download.PAUSE = 0.01
+    download.PATIENCE = replace(download.PATIENCE, pause=0.01)
     dataset = registry.load(table).datasets[name]
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 (to the end)
     if largest is not None:

@@ -113,10 +113,10 @@ def write_squeezenet(folder):
 
 
 def load_squeezenet(folder):
-    from cs231n.classifiers.squeezenet import count_parameters
+    from cs231n.datasets.readers import squeezenet
 
     (file,) = _files(folder)
-    return count_parameters(file)
+    return sum(w.numel() for w in squeezenet.read(file).parameters())
 
 
 def write_checkpoint(folder):
@@ -197,12 +197,11 @@ def write_cnn(folder):
 
 
 def load_cnn(folder):
-    from cs231n.classifiers import pretrained_cnn
-    from cs231n.datasets.fetching.checks import cnn_shapes
+    from cs231n.datasets.readers import pretrained_cnn
 
     # The reader alone: the network's own sizes make a file of 46 MB.
     (file,) = _files(folder)
-    read = pretrained_cnn._read(file, cnn_shapes(data_files.CNN))
+    read = pretrained_cnn.read(file, pretrained_cnn.shapes(**data_files.CNN))
     return {name: w.astype(np.float32) for name, w in read.items()}  # as it does
 
 

@@ -107,10 +107,14 @@ def test_sizes_that_are_not_there_are_named(sizes, message):
 
 def test_missing_files_are_named(tmp_path, monkeypatch, folder):
     (folder / "data_batch_3").unlink()
-    with pytest.raises(FileNotFoundError, match=r"data_batch_3; fetch .*cifar-10"):
+    with pytest.raises(
+        FileNotFoundError, match=r"data_batch_3; fetch CIFAR-10: .*get cifar10"
+    ):
         load_CIFAR10(folder)
     monkeypatch.setattr(datasets, "search_path", lambda: [tmp_path / "elsewhere"])
-    with pytest.raises(FileNotFoundError, match=r"cifar-10-python.*elsewhere"):
+    with pytest.raises(
+        FileNotFoundError, match=r"cifar-10-batches-py .*elsewhere: .*get cifar10"
+    ):
         get_CIFAR10_data()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cs231n import data_utils, datasets
+from cs231n import datasets
 from cs231n.data_utils import load_imagenet_val, load_pickle
 from cs231n.embedded import photos
 
@@ -148,7 +148,7 @@ def test_without_file_and_packages_it_says_what_to_do(folder, monkeypatch, capsy
         load_imagenet_val()
     said = capsys.readouterr().out
     assert "pip install scikit-image" in said
-    assert data_utils.IMAGENET_VAL_URL in said
+    assert "python -m cs231n.datasets get imagenet_val" in said
     assert str(folder) in said
 
 

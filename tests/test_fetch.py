@@ -1,5 +1,6 @@
 """Fetching data sets from a server that does everything wrong."""
 
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -20,7 +21,7 @@ import pytest
 
 from cs231n import datasets
 from cs231n.datasets.__main__ import main
-from cs231n.datasets.fetching import download, fetch, inventory, registry
+from cs231n.datasets.fetching import download, fetch, http, inventory, registry
 from tests import data_files, data_server, fetch_worker
 from tests.data_server import Way
 
@@ -114,9 +115,15 @@ class Case:
         self.outcomes[what] = self.outcomes.get(what, 0) + 1
 
 
+def be_patient(monkeypatch, **changes):
+    """Change how long and how often servers are asked."""
+    patience = dataclasses.replace(download.PATIENCE, **changes)
+    monkeypatch.setattr(download, "PATIENCE", patience)
+
+
 @pytest.fixture(autouse=True)
 def _quick_and_direct(monkeypatch):
-    monkeypatch.setattr(download, "PAUSE", 0.0)
+    be_patient(monkeypatch, pause=0)
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.delenv("CS231N_OFFLINE", raising=False)
 
@@ -202,21 +209,19 @@ def test_redirects_are_followed_and_circles_left(start):
 
 @pytest.mark.parametrize("way", [Way(stall=0), Way(stall=1000)], ids=["0", "1000"])
 def test_a_server_that_falls_silent_is_left(start, monkeypatch, way):
-    monkeypatch.setattr(download, "STALL", 0.15)
+    be_patient(monkeypatch, stall=0.15)
     start("val").settle(way, r"no answer within 0.15 s|connection")
 
 
 def test_a_trickle_is_left(start, monkeypatch):
-    monkeypatch.setattr(download, "STALL", 0.1)
-    monkeypatch.setattr(download, "SLOW", 1e9)
+    be_patient(monkeypatch, stall=0.1, slow=1e9, tries=1)
     case = start("squeeze")
     way = Way(pieces=200, pause=0.02, cut=10**9)
-    monkeypatch.setattr(download, "TRIES", 1)
     case.entry["files"][0]["urls"] *= 1
     case.server.ways[case.file] = way
     begun = time.monotonic()
     # Each connection brings something, so it goes on for as long as it pays.
-    monkeypatch.setattr(download, "_BLOCK", 1 << 12)
+    monkeypatch.setattr(http, "_BLOCK", 1 << 12)
     case.get()
     assert time.monotonic() - begun < 30
     assert len(case.server.asked) > 3
@@ -252,7 +257,7 @@ def test_a_cut_at_every_tenth(start, name, tenth, kind):
 
 
 def test_crumbs_are_not_gathered_for_ever(start, monkeypatch):
-    monkeypatch.setattr(download, "MOST_CONNECTIONS", 5)
+    be_patient(monkeypatch, most=5)
 
     class Crumbs(Way):  # each connection brings 100 bytes
         def __getattribute__(self, name):
@@ -313,6 +318,17 @@ def test_parts_that_do_not_fit_are_fetched_anew(start, name, way):
     case.count("arrived in parts")
 
 
+@pytest.mark.parametrize("name", ["coco", "val"])
+def test_parts_of_one_run_that_do_not_fit_are_fetched_anew(start, name):
+    case = start(name)
+    half = len(case.server.files[case.file]) // 2
+    case.server.ways[case.file] = Way(cut=half, cuts=1, ignores=True)
+    case.get()
+    case.require_whole()
+    assert [part for _, part in case.server.asked] == [None, f"bytes={half}-", None]
+    case.count("arrived in parts")
+
+
 def test_a_server_with_less_than_is_here_is_asked_anew(start):
     case = start("coco")
     good = case.server.files[case.file]
@@ -367,7 +383,7 @@ def test_another_archive_of_the_right_format(start, name):
     other = "tiny" if name == "coco" else "coco"
     good = case.server.files[case.file]
     case.server.files[case.file] = case.server.files[start(other).file]
-    case.require_error("There is no folder coco|wnids.txt cannot be read")
+    case.require_error("There is no folder coco|wnids.txt is missing")
     case.count("ended in a clear error")
     case.server.files[case.file] = good
     case.mend()

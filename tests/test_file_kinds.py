@@ -15,10 +15,10 @@ import pytest
 
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.coco_utils import load_coco_data
-from cs231n.data_utils import load_CIFAR_batch, load_models, read_imagenet_val
+from cs231n.data_utils import load_CIFAR_batch, load_models, load_tiny_imagenet
 from cs231n.datasets.fetching import registry
 from cs231n.datasets.fetching.unpack import ArchiveError, unpack
-from cs231n.datasets.readers.tiny_imagenet import load_tiny_imagenet
+from cs231n.datasets.readers import imagenet_val
 from cs231n.support import safe_pickle
 from cs231n.support.file_kinds import because, kind_of
 from tests import coco_files, data_files
@@ -76,7 +76,7 @@ def files(tmp_path):
     return {
         "pickle": (batch, lambda: safe_pickle.load(batch)),
         "CIFAR batch": (batch, lambda: load_CIFAR_batch(batch)),
-        "npz": (val, lambda: read_imagenet_val(val)),
+        "npz": (val, lambda: imagenet_val.read(val)),
         "h5": (cnn, lambda: PretrainedCNN(h5_file=cnn)),
         "captions": (coco / "coco2014_captions.h5", read_coco),
         "features": (coco / "train2014_vgg16_fc7_pca.h5", read_coco),

@@ -4,6 +4,7 @@ import errno
 import io
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from cs231n import datasets
 from cs231n.datasets import pictures
-from cs231n.datasets.pictures import placeholder_image
+from cs231n.drawing.placeholder import placeholder_image
 from cs231n.image_utils import (
     SQUEEZENET_MEAN,
     SQUEEZENET_STD,
@@ -365,8 +366,10 @@ class Handler(BaseHTTPRequestHandler):
             while not server.closing.is_set():
                 self.wfile.write(bytes(4096))
         else:
-            if path == "/text.png":
+            if path == "/page.png":
                 content = b"<html>no picture here</html>"
+            if path == "/text.png":
+                content = b"no picture here"
             announced = len(content) * (1000 if path == "/large.png" else 1)
             self.send_response(200)
             self.send_header("Content-Length", str(announced + (path == "/cut.png")))
@@ -388,9 +391,8 @@ def cache(tmp_path, monkeypatch):
 def server(picture, cache, monkeypatch):
     assert not cache.exists()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(pictures, "TIMEOUT", 0.3)
-    monkeypatch.setattr(pictures, "DEADLINE", 0.8)
-    monkeypatch.setattr(pictures, "PAUSE", 0.01)
+    patience = replace(pictures.PATIENCE, stall=0.3, deadline=0.8, pause=0.01)
+    monkeypatch.setattr(pictures, "PATIENCE", patience)
     monkeypatch.setattr(pictures, "MAX_BYTES", 50_000)
     server = Server(png(picture))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -459,6 +461,7 @@ def test_spaces_and_letters_of_any_language_are_quoted(server, picture):
         ("/large.png", "larger than 0.05 MB", 1),
         ("/endless.png", "larger than 0.05 MB", 1),
         ("/cut.png", "bytes came", 2),
+        ("/page.png", "a web page", 1),
         ("/text.png", "no readable picture", 1),
     ],
 )
@@ -472,7 +475,7 @@ def test_a_refused_connection_gives_a_placeholder(server, capsys):
     url = server.url("/ok.png")
     server.shutdown()
     server.server_close()
-    assert_placeholder(capsys, url, "no connection")
+    assert_placeholder(capsys, url, "the connection failed")
 
 
 def test_offline_nothing_is_asked(server, capsys, monkeypatch):

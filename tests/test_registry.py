@@ -1,15 +1,24 @@
 """The table of data sets: what it says agrees with what loaders and torchvision say."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from cs231n import data_utils, datasets
-from cs231n.classifiers.squeezenet import TORCHVISION_FILE
+from cs231n import datasets
 from cs231n.coco_utils import BASE_DIR
 from cs231n.datasets.fetching import inventory, registry
 from cs231n.datasets.fetching.checks import check_of
-from cs231n.datasets.readers import tiny_imagenet
+from cs231n.datasets.readers import (
+    cifar10,
+    coco,
+    common,
+    imagenet_val,
+    mnist,
+    pretrained_cnn,
+    squeezenet,
+    tiny_imagenet,
+)
 from tests import data_files
 
 TABLE = registry.load()
@@ -42,14 +51,22 @@ def test_every_entry_is_complete(dataset):
 
 def test_loaders_look_where_fetched_data_go():
     targets = {name: dataset.target for name, dataset in TABLE.datasets.items()}
-    assert targets["imagenet_val"] == data_utils.IMAGENET_VAL
-    assert targets["squeezenet"] == TORCHVISION_FILE
-    assert targets["coco_captioning"] == Path(BASE_DIR).name
-    assert targets["tiny_imagenet_a"] == tiny_imagenet.ORIGINAL
-    assert targets["pretrained_model"] == tiny_imagenet.ORIGINAL_MODEL
-    assert targets["cifar10"] == data_utils.CIFAR10
-    (file,) = TABLE.datasets["imagenet_val"].files
-    assert data_utils.IMAGENET_VAL_URL in file.urls
+    assert targets["imagenet_val"] == imagenet_val.FILE
+    assert targets["squeezenet"] == squeezenet.TORCHVISION_FILE
+    assert targets["coco_captioning"] == coco.FOLDER == Path(BASE_DIR).name
+    assert targets["tiny_imagenet_a"] == tiny_imagenet.FOLDER
+    assert targets["pretrained_model"] == pretrained_cnn.FILE
+    assert targets["mnist"] == mnist.FOLDER
+    assert targets["cifar10"] == cifar10.FOLDER
+
+
+def test_readers_advise_to_get_what_there_is():
+    folder = Path(common.__file__).parent
+    texts = [file.read_text("utf-8") for file in folder.glob("*.py")]
+    advised = set(re.findall(r"(?:again|command)\(['\"](\w+)['\"]\)", "".join(texts)))
+    assert advised == TABLE.datasets.keys() - {
+        "mnist"
+    }  # its reader is mistrusted above
 
 
 def test_checksums_are_torchvisions():

@@ -188,40 +188,38 @@ def test_built_once_and_again_when_the_code_changes(
 ):
     monkeypatch.setenv("CS231N_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(datasets, "search_path", lambda: [tmp_path])
-    monkeypatch.setattr(scene_captions, "NUM_TRAIN", 6)
-    monkeypatch.setattr(scene_captions, "NUM_VAL", 2)
-    folder = scene_captions.ensure()
+    folder = scene_captions.ensure(6, 2)
     assert folder == tmp_path / "scene_captioning"
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     assert "Drawing 8 scenes" in out
 
     stamp = (folder / "build.json").stat().st_mtime_ns
-    assert scene_captions.ensure() == folder
+    assert scene_captions.ensure(6, 2) == folder
     assert capsys.readouterr().out == ""
     assert (folder / "build.json").stat().st_mtime_ns == stamp
 
     monkeypatch.setattr(scene_captions, "_key", lambda *_: "new code")
-    scene_captions.ensure()
+    scene_captions.ensure(6, 2)
     assert capsys.readouterr().out
     assert json.loads((folder / "build.json").read_text())["key"] == "new code"
     (folder / "build.json").write_text("{")
     with pytest.raises(ValueError, match="take at least 2 and 1"):
         scene_captions.build(folder, 1, 1)
-    scene_captions.ensure()
+    scene_captions.ensure(6, 2)
     assert names(folder) == FILES
     assert names(tmp_path) == {"scene_captioning"}
 
 
 def test_features_of_another_scale_are_built_again(tmp_path, monkeypatch):
-    module = Path(scene_captions.caption_features.__file__)
+    module = Path(scene_captions.features.__file__)
     text = module.read_text("utf-8")
-    scale = f"RMS = {scene_captions.caption_features.RMS}"
+    scale = f"RMS = {scene_captions.features.RMS}"
     assert text.count(scale) == 1
     before = scene_captions._key(6, 2, 1)
     older = tmp_path / module.name
     older.write_text(text.replace(scale, "RMS = 0.25"), "utf-8")
-    monkeypatch.setattr(scene_captions.caption_features, "__file__", str(older))
+    monkeypatch.setattr(scene_captions.features, "__file__", str(older))
     assert scene_captions._key(6, 2, 1) != before
 
 
@@ -296,11 +294,11 @@ BUILD = """
 import sys
 from pathlib import Path
 import joblib
-from cs231n.datasets import scene_captions, scene_maps
-scene_maps._CHUNK, scene_maps._SHARE = 4, 1
+from cs231n.embedded import captions, maps
+maps._CHUNK, maps._SHARE = 4, 1
 joblib.cpu_count = lambda: 2
 print("begin", flush=True)
-scene_captions.build(Path(sys.argv[1]), 36, 4, progress=False)
+captions.build(Path(sys.argv[1]), 36, 4, progress=False)
 """
 
 

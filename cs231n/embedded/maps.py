@@ -144,7 +144,7 @@ def load_model(weights: str | None = None) -> tuple[torch.nn.Module, str]:
     The embedded weights, so that everybody's features are the same; torchvision's only
     where the package that carries them is missing.
     """
-    from cs231n.classifiers.squeezenet import load_squeezenet
+    from cs231n.datasets.readers.squeezenet import load_squeezenet
 
     try:
         chosen = weights or "embedded"

@@ -4,14 +4,13 @@ They lie in the packages' own wheels, so nothing is fetched; the packages are as
 their folders and are not imported.
 """
 
-import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cs231n.support.packaged import packaged_file
 from cs231n.support.picture_files import Picture, decode
 
 SIDE = 224
@@ -84,19 +83,7 @@ def load_photo(name: str) -> Picture:
     if name not in PHOTOS:
         raise KeyError(f"There is no photo {name!r}; choose of {', '.join(PHOTOS)}.")
     photo = PHOTOS[name]
-    spec = importlib.util.find_spec(photo.package)  # finds it, does not import it
-    if spec is None:
-        raise ModuleNotFoundError(
-            f"The photo {name} comes with {photo.project}, which is not installed; "
-            f"run: pip install {photo.project}"
-        )
-    folders = spec.submodule_search_locations or []
-    file = next((p for f in folders if (p := Path(f, photo.path)).exists()), None)
-    if file is None:
-        raise FileNotFoundError(
-            f"The installed {photo.project} lacks {photo.path}; "
-            f"run: pip install --force-reinstall {photo.project}"
-        )
+    file = packaged_file(photo.package, photo.path, photo.project, f"The photo {name}")
     return decode(file.read_bytes())
 
 

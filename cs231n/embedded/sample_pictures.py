@@ -6,7 +6,8 @@ import numpy as np
 
 from cs231n import datasets
 from cs231n.embedded.photos import load_photo
-from cs231n.support.picture_files import Picture, decode
+from cs231n.image_utils import load_image
+from cs231n.support.picture_files import Picture
 
 # Name of the file in the course -> name of the photo that stands in for it.
 STAND_INS: dict[str, str] = {"kitten.jpg": "chelsea", "sky.jpg": "china"}
@@ -58,13 +59,7 @@ def _find(name: str, verbose: bool) -> Picture:
     own = Path(name)
     file = own if own.is_file() else datasets.find(own)
     if file is not None and file.is_file():
-        try:
-            return decode(file.read_bytes())
-        except ValueError as error:
-            raise ValueError(
-                f"{file} is no picture that can be read ({error}); save it as PNG or "
-                "JPEG."
-            ) from error
+        return load_image(file)
     if own.name not in STAND_INS:
         raise FileNotFoundError(
             f"There is no picture {name}; give the path of one, or choose of "

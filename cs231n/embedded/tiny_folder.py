@@ -6,11 +6,9 @@ command to build another set:
     python -m cs231n.embedded.tiny_folder --train 100 --out FOLDER
 """
 
-import argparse
 import os
 import sys
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +19,7 @@ from cs231n import datasets
 from cs231n.drawing import small
 from cs231n.drawing.scenes import sources
 from cs231n.drawing.small import LABELS, SIDE, draw_picture
+from cs231n.embedded import building
 from cs231n.support import folders
 from cs231n.support.progress import progress_bar
 
@@ -45,34 +44,35 @@ deleted at any time; it is made again when it is needed.
 """
 
 
-def ensure(sizes: Sizes = FULL, progress: bool = True) -> Path:
-    """Return the folder of a standard data set, drawing it if need be.
+def ensure(sizes: Sizes = FULL, progress: bool = True, seed: int = SEED) -> Path:
+    """Return the folder of a data set, drawing it if need be.
 
     Args:
         sizes: ``FULL``, or ``QUICK`` for a tenth of the time.
         progress: Whether to show a progress bar while it is drawn.
+        seed: Decides everything.
 
     Raises:
         OSError: If the folder cannot be written.
     """
-    if (folder := find(sizes)) is not None:
+    if (folder := find(sizes, seed)) is not None:
         return folder
     folder = datasets.cache_dir() / _name(sizes)
     count = len(LABELS) * sum(sizes)
     print(f"Drawing {count:,} small pictures, once: {folder}")
-    return build(folder, sizes, progress=progress)
+    return build(folder, sizes, seed, progress)
 
 
-def find(sizes: Sizes = FULL) -> Path | None:
-    """Return the folder of a standard data set if it has been drawn already."""
-    key = standard_key(sizes)
-    places = (place / _name(sizes) for place in datasets.search_path())
-    return next((p for p in places if folders.is_built(p, key)), None)
+def find(sizes: Sizes = FULL, seed: int = SEED) -> Path | None:
+    """Return the folder of a data set if it has been drawn already."""
+    wanted = key(sizes, seed)
+    return building.find(_name(sizes), lambda p: folders.is_built(p, wanted))
 
 
-def standard_key(sizes: Sizes) -> str:
-    """Return a text that changes when the pictures of a standard data set do."""
-    return _key(sizes, SEED)
+def key(sizes: Sizes, seed: int = SEED) -> str:
+    """Return a text that changes when the pictures of a data set do."""
+    made_with = [Path(__file__), Path(str(small.__file__)), *sources("words")]
+    return folders.code_key(made_with, *sizes, seed)
 
 
 def build(
@@ -106,23 +106,15 @@ def build(
             "pictures of a class were asked for; take at least one of each."
         )
     target = Path(folder).resolve()
-    try:
-        key = _key(sizes, seed)
-        folders.require_place(target)
-        pieces = folders.Pieces(target, key)
-        drawn = _draw(sizes, seed, pieces, progress)
-        facts = {"seed": seed, **sizes._asdict(), "numpy": np.__version__}
-        with folders.building(target, key, **facts) as draft:
-            _write(draft, sizes, seed, drawn)
-        pieces.remove()
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise OSError(
-            f"The drawn pictures could not be written to {target} ({error}); make room "
-            "for about 50 MB there, or name another data folder in CS231N_DATA_DIR."
-        ) from error
-    return target
+    facts = {"seed": seed, **sizes._asdict(), "numpy": np.__version__}
+    with building.writing("The drawn pictures", target, megabytes=50):
+        return building.build_folder(
+            target,
+            key(sizes, seed),
+            lambda pieces: _draw(sizes, seed, pieces, progress),
+            lambda draft, drawn: _write(draft, sizes, seed, drawn),
+            **facts,
+        )
 
 
 def _draw(
@@ -153,9 +145,9 @@ def _write(
     drawn: Sequence[Mapping[str, NDArray[np.uint8]]],
 ) -> None:
     """Write every file of the data set to an empty folder."""
-    _write_lines(folder / "README.txt", [_README.rstrip()])
-    _write_lines(folder / "wnids.txt", (label.wnid for label in LABELS))
-    _write_lines(
+    building.write_lines(folder / "README.txt", [_README.rstrip()])
+    building.write_lines(folder / "wnids.txt", (label.wnid for label in LABELS))
+    building.write_lines(
         folder / "words.txt",
         (f"{label.wnid}\t{', '.join(label.names)}" for label in LABELS),
     )
@@ -173,7 +165,7 @@ def _write(
         names = [f"{label.wnid}_{i}.JPEG" for i in range(sizes.train)]
         box = f"0\t0\t{SIDE - 1}\t{SIDE - 1}"  # of the whole picture; nobody reads it
         boxes = (f"{name}\t{box}" for name in names)
-        _write_lines(images.parent / f"{label.wnid}_boxes.txt", boxes)
+        building.write_lines(images.parent / f"{label.wnid}_boxes.txt", boxes)
         _save(drawn[place]["train"], [images / name for name in names])
         for split, size in (("val", sizes.val), ("test", sizes.test)):
             mine = numbers[split][place * size : (place + 1) * size]
@@ -186,7 +178,7 @@ def _write(
             _save(drawn[place][split], [where / name for name in files])
     for split, lines in annotations.items():
         file = folder / split / f"{split}_annotations.txt"
-        _write_lines(file, (line for _, line in sorted(lines)))
+        building.write_lines(file, (line for _, line in sorted(lines)))
 
 
 def _save(pictures: NDArray[np.uint8], files: Sequence[Path]) -> None:
@@ -198,49 +190,34 @@ def _save(pictures: NDArray[np.uint8], files: Sequence[Path]) -> None:
         image.save(file, format="JPEG", quality=90)
 
 
-def _write_lines(path: Path, lines: Iterable[str]) -> None:
-    path.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
-
-
 def _name(sizes: Sizes) -> str:
     return FOLDER if sizes == FULL else f"{FOLDER}-{sizes.train}"
 
 
-def _key(sizes: Sizes, seed: int) -> str:
-    made_with = [Path(__file__), Path(str(small.__file__)), *sources("words")]
-    return folders.code_key(made_with, *sizes, seed)
+def _make(
+    train: int = FULL.train,
+    val: int = FULL.val,
+    test: int = FULL.test,
+    seed: int = SEED,
+    out: Path | None = None,
+) -> str:
+    """Draw small labelled pictures in the folders of TinyImageNet.
+
+    Args:
+        train: Training pictures of each class.
+        val: Validation pictures of each class.
+        test: Test pictures of each class.
+        seed: Decides everything.
+        out: Folder to write; by default one beside the other data.
+    """
+    sizes = Sizes(train, val, test)
+    folder = build(out, sizes, seed) if out else ensure(sizes, seed=seed)
+    return f"{folder}: {len(LABELS) * sum(sizes):,} pictures"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``python -m cs231n.embedded.tiny_folder``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cs231n.embedded.tiny_folder",
-        description="Draw small labelled pictures in the folders of TinyImageNet.",
-    )
-    for name, size in FULL._asdict().items():
-        what = f"{name} pictures of each class (default: {size})"
-        parser.add_argument(f"--{name}", type=int, default=size, help=what)
-    parser.add_argument(
-        "--seed", type=int, default=SEED, help=f"random seed (default: {SEED})"
-    )
-    parser.add_argument(
-        "--out", type=Path, help=f"folder to write (default: {FOLDER} beside the data)"
-    )
-    args = parser.parse_args(argv)
-    begin = time.perf_counter()
-    sizes = Sizes(args.train, args.val, args.test)
-    try:
-        if (sizes, args.seed, args.out) == (FULL, SEED, None):
-            folder = ensure()
-        else:
-            out = args.out or datasets.cache_dir() / _name(sizes)
-            folder = build(out, sizes, args.seed)
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    count = len(LABELS) * sum(sizes)
-    print(f"{folder}: {count:,} pictures in {time.perf_counter() - begin:.0f} s")
-    return 0
+    return building.main(_make, argv)
 
 
 if __name__ == "__main__":

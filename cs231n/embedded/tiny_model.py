@@ -8,11 +8,8 @@ nothing else of the 2016 questions needs torch. Run as a command to have it read
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +19,8 @@ from cs231n import datasets
 from cs231n.drawing.scenes.scene import COLOURS
 from cs231n.drawing.scenes.things import KINDS
 from cs231n.drawing.small import LABELS
-from cs231n.embedded import tiny_folder
-from cs231n.embedded.tiny_folder import Sizes
+from cs231n.embedded import building, tiny_folder
+from cs231n.embedded.tiny_recipe import FULL, QUICK, Recipe
 from cs231n.support import folders
 from cs231n.support.files import replacing
 
@@ -31,37 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILE = "drawn-pretrained_model.h5"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained.
-
-    The first epochs see pictures of half the size, at a quarter of the cost; the last
-    ones see them as they are. Between them is a stage in between, or most of what was
-    learnt is lost at the step. The learning rate rises, then falls to zero.
-
-    Attributes:
-        sizes: Which pictures.
-        stages: Side of the pictures, and how many epochs they are seen in that size.
-        rate: The highest learning rate.
-        batch: Pictures in a batch.
-        decay: Weight decay.
-        seed: Decides weights, order and shifts.
-    """
-
-    sizes: Sizes
-    stages: tuple[tuple[int, float], ...]
-    rate: float = 0.08
-    batch: int = 50
-    decay: float = 5e-4
-    seed: int = 231
-
-
-FULL = Recipe(tiny_folder.FULL, stages=((32, 3), (48, 1), (64, 0.6)))
-# Not trained at all: what notebooks do with a network can be tried on random weights,
-# and a network trained for seconds is flatter, and harder to fool, than these.
-QUICK = Recipe(tiny_folder.QUICK, stages=())
 
 
 def ensure(quick: bool = False, progress: bool = True) -> tuple[Path, Path]:
@@ -112,11 +78,11 @@ def build(
         Its accuracy on some of the training pictures, ``train``, and on some of the
         validation pictures, ``val``.
     """
-    from cs231n.datasets.readers.tiny_imagenet import load_tiny_imagenet
+    from cs231n.datasets.readers import tiny_imagenet
     from cs231n.embedded.tiny_training import accuracy, train
     from cs231n.embedded.tiny_twin import export
 
-    data = load_tiny_imagenet(folder, verbose=False)
+    data = tiny_imagenet.read(folder)
     pieces = folders.Pieces(file, _key(recipe))
     twin = train(data["X_train"], data["y_train"], _parts(), recipe, progress, pieces)
     number = 400 if recipe.stages else 50
@@ -125,15 +91,9 @@ def build(
         for split in ("train", "val")
     }
     facts = reached | {"key": _key(recipe), "seed": recipe.seed}
-    try:
+    with building.writing("The trained network", file, megabytes=40):
         _write(file, export(twin), facts)
         pieces.remove()
-    # h5py reports a full disk as one or the other.
-    except (OSError, RuntimeError) as error:
-        raise OSError(
-            f"The trained network could not be written to {file} ({error}); make room "
-            "for about 40 MB there, or name another data folder in CS231N_DATA_DIR."
-        ) from error
     return reached
 
 
@@ -162,8 +122,8 @@ def _write(
 def _find(recipe: Recipe) -> tuple[Path, Path] | None:
     """Return pictures and network if both are there already."""
     folder = tiny_folder.find(recipe.sizes)
-    files = (place / _name(recipe) for place in datasets.search_path())
-    file = next((f for f in files if _is_trained(f, _key(recipe))), None)
+    key = _key(recipe)
+    file = building.find(_name(recipe), lambda place: _is_trained(place, key))
     return None if folder is None or file is None else (folder, file)
 
 
@@ -186,36 +146,30 @@ def _name(recipe: Recipe) -> str:
 def _key(recipe: Recipe) -> str:
     here = Path(__file__).resolve().parent
     training = [here / f"tiny_{part}.py" for part in ("model", "training", "twin")]
-    pictures = tiny_folder.standard_key(recipe.sizes)
+    pictures = tiny_folder.key(recipe.sizes)
     return folders.code_key(training, recipe, pictures)
+
+
+def _make(quick: bool = False) -> str:
+    """Draw small labelled pictures and train the network of the 2016 edition on them.
+
+    Args:
+        quick: Whether a few pictures and random weights will do.
+    """
+    import h5py
+
+    _, file = ensure(quick)
+    with h5py.File(file) as stream:
+        train, val = stream.attrs["train"], stream.attrs["val"]
+    return (
+        f"{file}: {train:.0%} of the training pictures right and {val:.0%} of the "
+        "validation pictures,"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``python -m cs231n.embedded.tiny_model``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cs231n.embedded.tiny_model",
-        description="Draw small labelled pictures and train the network of the 2016 "
-        "edition on them; quick when that is done.",
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="a few pictures and random weights"
-    )
-    args = parser.parse_args(argv)
-    begin = time.perf_counter()
-    try:
-        _, file = ensure(args.quick)
-    except (OSError, ModuleNotFoundError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    import h5py
-
-    with h5py.File(file) as stream:
-        train, val = stream.attrs["train"], stream.attrs["val"]
-    print(
-        f"{file}: {train:.0%} of the training pictures right and {val:.0%} of the "
-        f"validation pictures, in {time.perf_counter() - begin:.0f} s"
-    )
-    return 0
+    return building.main(_make, argv)
 
 
 if __name__ == "__main__":

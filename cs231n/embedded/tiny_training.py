@@ -18,9 +18,8 @@ from cs231n.embedded.tiny_twin import Twin, weights_of
 from cs231n.support.progress import progress_bar
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from cs231n.embedded.tiny_model import Recipe
+    from cs231n.embedded.tiny_recipe import Recipe
+    from cs231n.support.arrays import Array
     from cs231n.support.folders import Pieces
 
 _WARM_UP = 0.2  # the part of all steps in which the learning rate rises
@@ -30,9 +29,9 @@ _SETTLING = 300  # pictures from which the final running statistics are taken
 
 
 def train(
-    X: NDArray[Any],
-    y: NDArray[Any],
-    parts: NDArray[Any],
+    X: Array,
+    y: Array,
+    parts: Array,
     recipe: Recipe,
     progress: bool = True,
     pieces: Pieces | None = None,
@@ -145,7 +144,7 @@ def _split(twin: Twin, classes: torch.Tensor) -> Twin:
 
 def _plan(
     N: int, recipe: Recipe, rng: np.random.Generator
-) -> Iterator[tuple[NDArray[Any], int]]:
+) -> Iterator[tuple[Array, int]]:
     """Yield for each step which pictures to take, and at which size."""
     for side, epochs in recipe.stages:
         total = round(N * epochs)
@@ -165,7 +164,7 @@ def _vary(pictures: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 
 @torch.no_grad()
-def _settle(twin: Twin, X: NDArray[Any], rng: np.random.Generator) -> Twin:
+def _settle(twin: Twin, X: Array, rng: np.random.Generator) -> Twin:
     """Measure the running statistics afresh, with the final weights."""
     norms = [m for m in twin.norm if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d))]
     usual = [norm.momentum for norm in norms]
@@ -181,7 +180,7 @@ def _settle(twin: Twin, X: NDArray[Any], rng: np.random.Generator) -> Twin:
 
 
 @torch.no_grad()
-def accuracy(twin: Twin, X: NDArray[Any], y: NDArray[Any], most: int) -> float:
+def accuracy(twin: Twin, X: Array, y: Array, most: int) -> float:
     """Return the share of pictures whose highest score is the right one.
 
     Args:

@@ -5,8 +5,7 @@ Letters in shapes: N pictures, C channels, H rows, W columns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -96,11 +95,3 @@ def export(twin: Twin) -> dict[str, NDArray[np.float32]]:
         name: np.ascontiguousarray(array.T if array.ndim == 2 else array)
         for name, array in weights_of(twin).items()
     }
-
-
-def load(twin: Twin, arrays: Mapping[str, NDArray[Any]]) -> Twin:
-    """Put arrays such as ``export`` returns into a twin, and return it in test mode."""
-    for name, array in weights_of(twin).items():
-        given = torch.from_numpy(np.array(arrays[name]))
-        array.copy_(given.T if given.ndim == 2 else given)
-    return twin.eval()

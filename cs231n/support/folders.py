@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cs231n.support import files
+from cs231n.support.arrays import Array
 
 RECORD = "build.json"
 """The file in a generated folder that says what it was made from."""
@@ -80,7 +80,7 @@ class Pieces:
         self._room = True
         _remove_old_drafts(target, key)
 
-    def load(self, name: str) -> dict[str, NDArray[Any]] | None:
+    def load(self, name: str) -> dict[str, Array] | None:
         """Return the arrays of a piece, None if it is not there or not whole."""
         try:
             # Opened here: NumPy leaves a damaged file open.
@@ -92,7 +92,7 @@ class Pieces:
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
             return None
 
-    def save(self, name: str, **arrays: NDArray[Any]) -> None:
+    def save(self, name: str, **arrays: Array) -> None:
         """Keep the arrays of a piece, if there is room."""
         if not self._room:
             return

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from cs231n.support.arrays import Array
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -60,6 +62,11 @@ def decode(content: bytes, shortest: int | None = None) -> Picture:
         raise ValueError("not a picture format that Pillow knows") from error
     except Exception as error:  # damaged files raise anything, struct.error included
         raise ValueError(str(error) or type(error).__name__) from error
+
+
+def is_whole_jpeg(content: bytes) -> bool:
+    """Tell whether a file begins and ends as a JPEG does, without decoding it."""
+    return content.startswith(_JPEG) and _JPEG_END in content[-64:]
 
 
 def as_pixels(picture: "Image.Image") -> Picture:
@@ -179,7 +186,7 @@ def _upright(pixels: Picture, orientation: int) -> Picture:
     return np.ascontiguousarray(pixels)
 
 
-def _numbers(picture: "Image.Image") -> NDArray[Any]:
+def _numbers(picture: "Image.Image") -> Array:
     """Return the numbers of a picture of one channel of 32 bits."""
     values = np.asarray(picture)
     unsigned = getattr(picture, "tag_v2", {1: 1}).get(_SAMPLE_FORMAT, (1,)) == (1,)
@@ -188,7 +195,7 @@ def _numbers(picture: "Image.Image") -> NDArray[Any]:
     return values
 
 
-def _as_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+def _as_bytes(values: Array) -> NDArray[np.uint8]:
     """Scale numbers of unknown range to 0..255; what is not a number becomes black."""
     finite = values[np.isfinite(values)].astype(np.float64)
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
@@ -206,5 +213,5 @@ def _as_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
     return np.rint(np.clip(np.nan_to_num(scaled), 0, 255)).astype(np.uint8)
 
 
-def _gray(values: NDArray[Any]) -> Picture:
+def _gray(values: Array) -> Picture:
     return np.repeat(values.astype(np.uint8)[:, :, None], 3, axis=2)

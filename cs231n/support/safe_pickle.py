@@ -18,8 +18,8 @@ from typing import Any, BinaryIO, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 
+from cs231n.support.arrays import Array
 from cs231n.support.file_kinds import because
 
 _ADVICE = "fetch it again from where it is published"
@@ -41,7 +41,7 @@ def _dtype(name: str, align: bool = False, copy: bool = True) -> np.dtype[Any]:
     return kind
 
 
-def _array(kind: object, shape: object, code: object) -> NDArray[Any]:
+def _array(kind: object, shape: object, code: object) -> Array:
     # An empty array; the state that follows in the file fills it.
     if kind is not _NDARRAY:
         raise pickle.UnpicklingError(f"an array of type {kind!r} is refused")
@@ -56,7 +56,7 @@ def _scalar(kind: np.dtype[Any], data: bytes | str) -> object:
 
 def _frombuffer(
     data: bytes, kind: np.dtype[Any], shape: tuple[int, ...], order: Any
-) -> NDArray[Any]:
+) -> Array:
     return np.frombuffer(bytearray(data), kind).reshape(shape, order=order)
 
 
@@ -132,7 +132,7 @@ def _set_byte_order(kind: np.dtype[Any], state: tuple[Any, ...]) -> None:
     kind.__setstate__((3, order, None, None, None, size, align, kind.flags))  # type: ignore[attr-defined]
 
 
-def _fill(array: NDArray[Any], state: tuple[Any, ...]) -> None:
+def _fill(array: Array, state: tuple[Any, ...]) -> None:
     shape, kind, fortran, data = state[-4:]
     if not isinstance(kind, np.dtype):
         raise pickle.UnpicklingError(f"a data type of {type(kind).__name__} is refused")

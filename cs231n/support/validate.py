@@ -249,3 +249,26 @@ def require_class(y: Any, model: Any) -> int:
     if not 0 <= label < C:
         raise IndexError(f"There is no class {label}; the network knows 0 to {C - 1}.")
     return label
+
+
+def require_count(number: Any, name: str, otherwise: str = "") -> int:
+    """Return ``number`` as an int of 1 or more.
+
+    Args:
+        number: What came.
+        name: What the caller calls it.
+        otherwise: What else may be given.
+
+    Raises:
+        ValueError: If it is no whole number, or less than 1.
+    """
+    try:
+        whole = 0 if isinstance(number, bool) else operator.index(number)
+    except TypeError:
+        whole = 0
+    if whole < 1:
+        advice = f" {otherwise}" if otherwise else ""
+        raise ValueError(
+            f"{name} is {number!r}; give a whole number of 1 or more{advice}."
+        )
+    return whole

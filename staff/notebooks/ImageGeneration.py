@@ -42,8 +42,7 @@ SEED = 231
 
 # %%
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
-from cs231n.data_utils import load_tiny_imagenet
-from cs231n.datasets.readers.tiny_imagenet import find_tiny_imagenet
+from cs231n.data_utils import find_tiny_imagenet, load_tiny_imagenet
 from cs231n.embedded.sample_pictures import read_image
 from cs231n.image_generation import (
     class_visualization_step,

@@ -44,8 +44,7 @@ SEED = 231
 
 # %%
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
-from cs231n.data_utils import load_tiny_imagenet
-from cs231n.datasets.readers.tiny_imagenet import find_tiny_imagenet
+from cs231n.data_utils import find_tiny_imagenet, load_tiny_imagenet
 from cs231n.gradient_check import copies
 from cs231n.image_gradients import compute_saliency_maps, make_fooling_image
 from cs231n.image_utils import blur_image, deprocess_image

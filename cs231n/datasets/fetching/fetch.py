@@ -5,6 +5,7 @@ at any moment leaves either the old state or the new one, and the next run takes
 it left.
 """
 
+import errno
 import os
 import shutil
 import tempfile
@@ -14,28 +15,23 @@ from pathlib import Path
 
 from cs231n import datasets
 from cs231n.datasets.fetching.checks import DamagedError, check_of
-from cs231n.datasets.fetching.download import (
-    NO_ROOM,
-    DiskFullError,
-    DownloadError,
-    download,
-    folder_name,
-)
+from cs231n.datasets.fetching.disk import delete, file_hashes, folder_size, matches
+from cs231n.datasets.fetching.download import download, folder_name
+from cs231n.datasets.fetching.http import HttpError
 from cs231n.datasets.fetching.inventory import (
     DAMAGED,
     WORK,
     FetchError,
-    delete,
     examine,
-    file_hashes,
-    folder_size,
     only_one,
     record_path,
     write_record,
 )
-from cs231n.datasets.fetching.registry import Dataset, RemoteFile, matches
+from cs231n.datasets.fetching.registry import Dataset, RemoteFile
 from cs231n.datasets.fetching.unpack import ArchiveError, unpack
 from cs231n.support.files import replace
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class OfflineError(FetchError):
@@ -129,11 +125,8 @@ def _fetch(dataset: Dataset, folder: Path, say: Callable[[str], None]) -> Path:
     _require_room(dataset, work)
     draft = Path(tempfile.mkdtemp(dir=work, prefix="draft-"))
     whole = draft / dataset.target
-    sources = []
     try:
-        for file in dataset.files:
-            last = file is dataset.files[-1]
-            sources.append(_bring(dataset, file, draft, last, say))
+        sources = [_bring(dataset, file, draft, say) for file in dataset.files]
         found, target = file_hashes(whole), folder / dataset.target
         # No record is no lie; verify would make one. An old one would be.
         record_path(dataset, folder).unlink(missing_ok=True)
@@ -147,40 +140,34 @@ def _fetch(dataset: Dataset, folder: Path, say: Callable[[str], None]) -> Path:
 
 
 def _bring(
-    dataset: Dataset,
-    file: RemoteFile,
-    draft: Path,
-    last: bool,
-    say: Callable[[str], None],
+    dataset: Dataset, file: RemoteFile, draft: Path, say: Callable[[str], None]
 ) -> str:
     """Put one file into the draft, and return the address that had it.
 
     With the last file the draft is whole, and its structure is checked as well.
     """
+
+    def accept(path: Path) -> None:
+        try:
+            _place(dataset, file, path, draft)
+            if file is dataset.files[-1]:
+                check_of(dataset.check)(draft / dataset.target, dataset.expect)
+                _require_published(dataset, draft / dataset.target)
+        except (ArchiveError, DamagedError):
+            _take_back(dataset, file, draft)
+            raise
+
     reasons = []
     for url in file.urls:
         say(f"{dataset.name}: {url}")
-        for again in (False, True):
-            resumed = False
-            try:
-                path, resumed = download(file, url, draft.parent)
-                _place(dataset, file, path, draft)
-                if last:
-                    check_of(dataset.check)(draft / dataset.target, dataset.expect)
-                    _require_published(dataset, draft / dataset.target)
-                return url
-            except DiskFullError:
-                raise
-            except (DownloadError, ArchiveError, DamagedError) as error:
-                if not isinstance(error, DownloadError):
-                    path.unlink(missing_ok=True)
-                _take_back(dataset, file, draft)
-                if resumed and not again:  # pieces of two versions, perhaps
-                    continue
-                reason = str(error).replace(f"{draft}{os.sep}", "").rstrip(".")
-                reasons.append(f"{url}: {reason}")
-                say(f"  {reason}")
-                break
+        try:
+            download(file, url, draft.parent, accept)
+        except (HttpError, ArchiveError, DamagedError) as error:
+            reason = str(error).replace(f"{draft}{os.sep}", "").rstrip(".")
+            reasons.append(f"{url}: {reason}")
+            say(f"  {reason}")
+        else:
+            return url
     raise FetchError(
         f"{dataset.name} could not be fetched: no address gives {file.name} "
         f"({'; '.join(reasons)}). Try again later, or put it in place by hand; until "
@@ -245,7 +232,7 @@ def _require_room(dataset: Dataset, work: Path) -> None:
 
 
 def _unwritten(dataset: Dataset, folder: Path, error: OSError) -> str:
-    if isinstance(error, DiskFullError) or error.errno in NO_ROOM:
+    if error.errno in _NO_ROOM:
         return (
             f"{dataset.name} could not be written: the disk of {folder} is full; make "
             f"room for about {sum(dataset.bytes) / 1e6:,.0f} MB or name another data "

@@ -6,18 +6,17 @@ looks: for each data set a lock, a folder to work in, and the record of its hash
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cs231n import datasets
 from cs231n.datasets.fetching.checks import DamagedError, check_of
-from cs231n.datasets.fetching.registry import Dataset, file_hash, matches
+from cs231n.datasets.fetching.disk import delete, file_hashes, folder_size, matches
+from cs231n.datasets.fetching.registry import Dataset
 from cs231n.support.files import replace, replacing
-from cs231n.support.progress import progress_bar
 
 WORK = ".cs231n"
 DAMAGED = ".damaged"  # what a data set is renamed to that a fetched one replaces
@@ -128,13 +127,6 @@ def remove(dataset: Dataset) -> Path | None:
     return path
 
 
-def folder_size(path: Path) -> int:
-    """Return the bytes of a file or of all files of a folder."""
-    if path.is_file():
-        return path.stat().st_size
-    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-
-
 @contextmanager
 def only_one(
     dataset: Dataset, folder: Path, say: Callable[[str], None]
@@ -152,19 +144,6 @@ def only_one(
         yield
     finally:
         lock.release()
-
-
-def file_hashes(path: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file, by path below ``path``."""
-    if path.is_file():
-        return {"": file_hash(path)}
-    files = sorted(p for p in path.rglob("*") if p.is_file())
-    found = {}
-    with progress_bar(len(files), f"hashing {path.name}") as bar:
-        for file in files:
-            found[file.relative_to(path).as_posix()] = file_hash(file)
-            bar.update()
-    return found
 
 
 def record_path(dataset: Dataset, folder: Path) -> Path:
@@ -201,18 +180,3 @@ def _emptied(folder: Path) -> Path:
     delete(folder)
     folder.mkdir(parents=True)
     return folder
-
-
-def delete(path: Path) -> None:
-    """Remove a file or a folder, if there is one.
-
-    Raises:
-        OSError: If it cannot be removed.
-    """
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
-    if os.path.lexists(path):
-        raise OSError(f"{path} cannot be removed")

@@ -1,6 +1,5 @@
 """The table of data sets that can be fetched: ``registry.toml``, read and checked."""
 
-import hashlib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -124,19 +123,6 @@ def load(path: str | os.PathLike[str] = REGISTRY) -> Registry:
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ValueError(f"{path}: {error}; mend that entry.") from error
     return Registry(datasets, groups)
-
-
-def matches(path: Path, known: str) -> bool:
-    """Tell whether a file has the hash ``algorithm:digits``."""
-    algorithm, _, digits = known.partition(":")
-    found = file_hash(path, algorithm.removesuffix("-prefix"))
-    return found.startswith(digits) if "prefix" in algorithm else found == digits
-
-
-def file_hash(path: Path, algorithm: str = "sha256") -> str:
-    """Return a file's hash in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def _dataset(name: str, entry: dict[str, Any]) -> Dataset:

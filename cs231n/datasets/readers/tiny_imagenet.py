@@ -1,106 +1,92 @@
 """TinyImageNet: small labelled pictures in the folders of the 2016 edition.
 
-The original is used where it is on disk; drawn pictures take its place where it is not.
 Everything that a folder can have wrong is said with the name of the file.
+
+Letters in shapes: N pictures.
 """
 
-import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from cs231n import datasets
-from cs231n.support.file_kinds import because
-from cs231n.support.picture_files import decode
+from cs231n.datasets.readers.common import again, read_text, require
+from cs231n.support.picture_files import decode, is_whole_jpeg
 
-ORIGINAL = "tiny-imagenet-100-A"
-ORIGINAL_MODEL = "pretrained_model.h5"
-URL = f"http://cs231n.stanford.edu/{ORIGINAL}.zip"
+FOLDER = "tiny-imagenet-100-A"
 SIDE = 64
 """Height and width of the pictures."""
 _PROGRESS_EVERY = 20  # classes
-_ADVICE = f"fetch {URL} again, or rename the folder to use drawn pictures"
+_ADVICE = f"{again('tiny_imagenet_a')}, or rename the folder to use drawn pictures"
+Labelled = list[tuple[Path, int]]
 
 
-def find_tiny_imagenet(quick: bool = False, verbose: bool = True) -> tuple[Path, Path]:
-    """Return where pictures are, and a network that was trained on them.
+@dataclass(frozen=True)
+class Lists:
+    """What the text files of a folder say of its pictures.
 
-    They are the original's two downloads where both are on disk. Otherwise pictures are
-    drawn and a network is trained on them, once, which takes some minutes.
-
-    Args:
-        quick: Whether a few pictures and a network with random weights will do, in
-            seconds. What is there already is taken all the same.
-        verbose: Whether to say in one printed line which it is.
-
-    Returns:
-        folder: What ``load_tiny_imagenet`` reads.
-        h5_file: What ``PretrainedCNN`` reads.
+    Attributes:
+        names: Class -> its names, none if ``words.txt`` does not have it; in the order
+            of the labels.
+        train: Files of the training pictures, and their labels.
+        val: The same of the validation pictures.
+        test: Files of the test pictures.
+        y_test: (N,) their labels; None if the folder does not tell.
     """
-    folder, h5_file = datasets.find(ORIGINAL), datasets.find(ORIGINAL_MODEL)
-    if folder is not None and h5_file is not None:
-        if verbose:
-            print(f"TinyImageNet of {folder}, and the network {h5_file}.")
-        return folder, h5_file
-    from cs231n.embedded import tiny_model
 
-    if verbose:
-        lacking = ORIGINAL if folder is None else ORIGINAL_MODEL
-        print(
-            f"{lacking} is not in the data folder: using drawn pictures, and a network "
-            "trained on them."
-        )
-    return tiny_model.ensure(quick)
+    names: dict[str, list[str]]
+    train: Labelled
+    val: Labelled
+    test: list[Path]
+    y_test: NDArray[np.int64] | None
 
 
-def load_tiny_imagenet(
-    path: str | os.PathLike[str],
+def read_lists(folder: Path) -> Lists:
+    """Read what there is, without the pictures themselves.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file does not fit the others.
+    """
+    labels = {wnid: label for label, wnid in enumerate(_read_wnids(folder))}
+    words = _read_words(folder / "words.txt")
+    return Lists(
+        {wnid: words.get(wnid, []) for wnid in labels},
+        list(_training_files(folder, labels)),
+        _annotated(folder / "val" / "val_annotations.txt", labels),
+        *_test_files(folder, labels),
+    )
+
+
+def read(
+    folder: Path,
     dtype: DTypeLike = np.float32,
     subtract_mean: bool = True,
-    *,
-    verbose: bool = True,
+    verbose: bool = False,
 ) -> dict[str, Any]:
-    """Load TinyImageNet, or another data set in the same folders.
+    """Read a folder.
 
     Args:
-        path: The folder. Where the original's ``tiny-imagenet-100-A`` is asked for and
-            is not there, the data folder is searched and then pictures are drawn.
-        dtype: Floating point type of the pixels; without ``subtract_mean``, any type.
+        folder: The folder.
+        dtype: Type of the pixels; with ``subtract_mean``, a floating point type.
         subtract_mean: Whether to take the training pictures' mean off all pictures.
         verbose: Whether to print a line after every twenty classes.
 
     Returns:
-        A dict, with ``train``, ``val`` and ``test`` for ``*``:
-
-        - ``class_names``: for each class the list of its names.
-        - ``X_*``: (N, 3, 64, 64) pixels, 0 to 255 before the mean was taken off.
-        - ``y_*``: (N,) classes, int64; ``y_test`` is None if the folder does not tell.
-        - ``mean_image``: (3, 64, 64) mean of the training pictures.
+        What ``load_tiny_imagenet`` of ``cs231n.data_utils`` returns.
 
     Raises:
-        FileNotFoundError: If the folder, or something in it, is missing.
+        FileNotFoundError: If something is missing.
         ValueError: If a file does not fit the others, or is no picture of 64 by 64.
-        TypeError: If a mean is to be taken off pixels that are whole numbers.
     """
     kind: np.dtype[Any] = np.dtype(dtype)
-    if subtract_mean and kind.kind != "f":
-        raise TypeError(
-            f"Pixels minus their mean are no {kind}; ask for a floating point dtype, "
-            "or pass subtract_mean=False."
-        )
-    folder = _locate(Path(path))
-    labels = {wnid: label for label, wnid in enumerate(_read_wnids(folder))}
-    names = _read_words(folder / "words.txt")
-
-    train = list(_training_files(folder, labels))
-    val = _annotated(folder / "val" / "val_annotations.txt", labels)
-    test, y_test = _test_files(folder, labels)
-    X_train = _read_pictures([file for file, _ in train], kind, verbose)
-    X_val = _read_pictures([file for file, _ in val], kind)
-    X_test = _read_pictures(test, kind)
+    lists = read_lists(folder)
+    X_train = _read_pictures([file for file, _ in lists.train], kind, verbose)
+    X_val = _read_pictures([file for file, _ in lists.val], kind)
+    X_test = _read_pictures(lists.test, kind)
     # Summed in float64: fifty thousand pictures add up to more than float32 can count.
     mean = X_train.mean(axis=0, dtype=np.float64)
     mean_image = mean.astype(kind if kind.kind == "f" else np.float32)
@@ -108,75 +94,20 @@ def load_tiny_imagenet(
         for X in (X_train, X_val, X_test):
             X -= mean_image
     return {
-        "class_names": [names.get(wnid, [wnid]) for wnid in labels],
+        "class_names": [names or [wnid] for wnid, names in lists.names.items()],
         "X_train": X_train,
-        "y_train": np.array([label for _, label in train], dtype=np.int64),
+        "y_train": np.array([label for _, label in lists.train], dtype=np.int64),
         "X_val": X_val,
-        "y_val": np.array([label for _, label in val], dtype=np.int64),
+        "y_val": np.array([label for _, label in lists.val], dtype=np.int64),
         "X_test": X_test,
-        "y_test": y_test,
+        "y_test": lists.y_test,
         "mean_image": mean_image,
     }
 
 
-def _locate(path: Path) -> Path:
-    if path.is_dir():
-        return path
-    if path.exists():
-        raise FileNotFoundError(f"{path} is a file; name the unpacked folder.")
-    if path.name != ORIGINAL:
-        raise FileNotFoundError(
-            f"There is no folder {path}; name one with TinyImageNet's files, or "
-            f"{ORIGINAL!r} for the data folder's own."
-        )
-    if (found := datasets.find(ORIGINAL)) is not None:
-        return found
-    from cs231n.embedded import tiny_folder
-
-    print(f"{ORIGINAL} is not in the data folder: using drawn pictures.")
-    return tiny_folder.ensure()
-
-
-def locate_weights(path: str | os.PathLike[str]) -> Path:
-    """Return the file of a network's weights that a path stands for.
-
-    Args:
-        path: The file. Where the original's ``pretrained_model.h5`` is asked for and is
-            not there, the data folder is searched, and then a network is taken that was
-            trained on drawn pictures; one printed line says so.
-
-    Raises:
-        FileNotFoundError: If another file is asked for that is not there.
-    """
-    file = Path(path)
-    if file.is_file():
-        return file
-    if file.name != ORIGINAL_MODEL or file.exists():
-        raise FileNotFoundError(
-            f"There is no file {path}; get_pretrained_model.sh in cs231n/datasets "
-            f"fetches the course's, and {ORIGINAL_MODEL!r} means the data folder's own."
-        )
-    if (found := datasets.find(ORIGINAL_MODEL)) is not None:
-        return found
-    from cs231n.embedded import tiny_model
-
-    print(
-        f"{ORIGINAL_MODEL} is not in the data folder: using a network trained on drawn "
-        "pictures."
-    )
-    return tiny_model.ensure()[1]
-
-
 def _lines(file: Path) -> list[str]:
     """Return a text file's lines that are not empty."""
-    try:
-        text = file.read_text("utf-8-sig")
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{file} is missing; {_ADVICE}.") from error
-    except UnicodeDecodeError as error:
-        why = because(file, "text", error, _ADVICE)
-        raise ValueError(f"{file} is not text {why}") from error
-    return [line for line in text.splitlines() if line.strip()]
+    return [line for line in read_text(file, _ADVICE).splitlines() if line.strip()]
 
 
 def _read_wnids(folder: Path) -> list[str]:
@@ -216,7 +147,7 @@ def _training_files(folder: Path, labels: dict[str, int]) -> Iterable[tuple[Path
         _say_if_cut(boxes, set(files))
 
 
-def _annotated(file: Path, labels: dict[str, int]) -> list[tuple[Path, int]]:
+def _annotated(file: Path, labels: dict[str, int]) -> Labelled:
     """Return the files and classes that ``val_annotations.txt`` or its like lists."""
     found: dict[str, int] = {}
     for number, line in enumerate(_lines(file), start=1):
@@ -312,3 +243,26 @@ def _read_pictures(
             )
         x[...] = picture.transpose(2, 0, 1)
     return X
+
+
+def check(folder: Path, expect: Mapping[str, Any]) -> None:
+    """Insist on sizes, and that every picture that is listed is a whole JPEG.
+
+    Args:
+        folder: ``tiny-imagenet-100-A/``.
+        expect: The number of classes, and of pictures in each split.
+    """
+    lists = read_lists(folder)
+    require(f"classes of {folder}", len(lists.names), expect["classes"])
+    if nameless := [wnid for wnid, names in lists.names.items() if not names]:
+        raise ValueError(f"{folder / 'words.txt'} has no name for {nameless[0]}.")
+    pictures = {
+        "train": [file for file, _ in lists.train],
+        "val": [file for file, _ in lists.val],
+        "test": lists.test,
+    }
+    for split, files in pictures.items():
+        for file in files:
+            if not is_whole_jpeg(file.read_bytes()):
+                raise ValueError(f"{file} is no whole JPEG picture.")
+        require(f"{split} pictures of {folder}", len(files), expect[split])
