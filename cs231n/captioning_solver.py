@@ -45,6 +45,16 @@ class CaptioningSolver:
             notebooks that look at them; captioning has no accuracy, so they stay as
             they start.
         optim_configs: Parameter name -> the update rule's settings and state.
+
+    Example:
+        >>> from cs231n.classifiers.rnn import CaptioningRNN
+        >>> from cs231n.coco_utils import load_coco_data
+        >>> from cs231n.embedded import captions
+        >>> data = load_coco_data(captions.ensure(), max_train=50)
+        >>> model = CaptioningRNN(data["word_to_idx"], hidden_dim=16)
+        >>> solver = CaptioningSolver(model, data, update_rule="adam", batch_size=25)
+        >>> solver.epoch, solver.loss_history  # train() fills it
+        (0, [])
     """
 
     def __init__(self, model: Any, data: dict[str, Any], **kwargs: Any) -> None:
@@ -191,6 +201,22 @@ class CaptioningSolver:
             FloatingPointError: If the loss stops being finite. The parameters, and a
                 checkpoint, are those before the step that did it.
             ValueError: If the checkpoint belongs to another run or is damaged.
+
+        Example:
+            >>> from cs231n.classifiers.rnn import CaptioningRNN
+            >>> words = {"<NULL>": 0, "<START>": 1, "<END>": 2}
+            >>> data = {
+            ...     "train_captions": np.array([[1, 2]]),
+            ...     "train_image_idxs": np.array([0]),
+            ...     "train_features": np.ones((1, 5), np.float32),
+            ...     "train_urls": np.array(["a"]),
+            ... }
+            >>> model = CaptioningRNN(words, input_dim=5)
+            >>> solver = CaptioningSolver(model, data, batch_size=1, verbose=False)
+            >>> solver.train()
+            >>> losses = solver.loss_history
+            >>> len(losses), losses[-1] < losses[0]
+            (10, True)
         """
         num_train = self.data["train_captions"].shape[0]
         per_epoch = max(num_train // self.batch_size, 1)

@@ -69,6 +69,12 @@ def load_coco_data(
         FileNotFoundError: If the folder asked for, or a file in it, is missing.
         OSError: If an HDF5 file is damaged.
         ValueError: If the files do not fit together, or ``max_train`` does not.
+
+    Example:
+        >>> from cs231n.embedded import captions
+        >>> data = load_coco_data(captions.ensure(), max_train=2)
+        >>> data["train_captions"].shape, data["val_features"].shape
+        ((2, 17), (300, 512))
     """
     if max_train is not None:
         max_train = require_count(max_train, "max_train", "or None to keep all")
@@ -103,6 +109,11 @@ def decode_captions(
         IndexError: If an index is not in the vocabulary.
         TypeError: If the indices are not integers.
         ValueError: If captions has neither one nor two axes.
+
+    Example:
+        >>> words = ["<NULL>", "<START>", "<END>", "<UNK>", "red", "car"]
+        >>> decode_captions([1, 4, 5, 2, 0], words)
+        '<START> red car <END>'
     """
     try:
         array = np.asarray(captions)
@@ -150,6 +161,17 @@ def sample_coco_minibatch(
     Raises:
         IndexError: If a caption names a picture that has no features or no URL.
         ValueError: If there is no such split, or ``batch_size`` is not positive.
+
+    Example:
+        >>> data = {
+        ...     "val_captions": np.array([[1, 4, 2], [1, 5, 2]]),
+        ...     "val_image_idxs": np.array([0, 0]),  # of the same picture
+        ...     "val_features": np.ones((1, 512)),
+        ...     "val_urls": np.array(["scene://beach"]),
+        ... }
+        >>> captions, features, urls = sample_coco_minibatch(data, 5, split="val")
+        >>> captions.shape, features.shape, urls.shape
+        ((5, 3), (5, 512), (5,))
     """
     if f"{split}_captions" not in data:
         ending = "_captions"

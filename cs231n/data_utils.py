@@ -172,6 +172,13 @@ def load_imagenet_val(
     Raises:
         AssertionError: If there is neither the file nor the packages.
         ValueError: If the file is damaged, or ``num`` negative.
+
+    Example:
+        >>> X, y, class_names = load_imagenet_val(num=2)
+        imagenet_val_25.npz is not in the data folder: using photos that come with
+        scikit-image, scikit-learn and matplotlib.
+        >>> X.shape, y.shape, class_names[76]
+        ((2, 224, 224, 3), (2,), 'tarantula')
     """
     if num is not None and num < 0:
         raise ValueError(f"num is {num}; say how many pictures, or None for all.")
@@ -227,6 +234,11 @@ def load_tiny_imagenet(
         FileNotFoundError: If the folder, or something in it, is missing.
         ValueError: If a file does not fit the others, or is no picture of 64 by 64.
         TypeError: If a mean is to be taken off pixels that are whole numbers.
+
+    Example:
+        >>> data = load_tiny_imagenet("tiny-imagenet-100-A", verbose=False)
+        >>> data["X_train"].shape[1:], data["mean_image"].shape
+        ((3, 64, 64), (3, 64, 64))
     """
     kind: np.dtype[Any] = np.dtype(dtype)
     if subtract_mean and kind.kind != "f":
@@ -266,6 +278,11 @@ def find_tiny_imagenet(quick: bool = False, verbose: bool = True) -> tuple[Path,
     Returns:
         folder: What ``load_tiny_imagenet`` reads.
         h5_file: What ``PretrainedCNN`` reads.
+
+    Example:
+        >>> folder, h5_file = find_tiny_imagenet(quick=True, verbose=False)
+        >>> folder.is_dir(), h5_file.suffix
+        (True, '.h5')
     """
     folder, h5_file = (
         datasets.find(tiny_imagenet.FOLDER),

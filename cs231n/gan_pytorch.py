@@ -37,6 +37,11 @@ def sample_noise(batch_size: int, dim: int, seed: int | None = None) -> torch.Te
 
     Returns:
         noise: (batch_size, dim) independent numbers, uniform between -1 and 1.
+
+    Example:
+        >>> noise = sample_noise(2, 3, seed=231)
+        >>> noise.shape, bool(noise.abs().max() <= 1)
+        (torch.Size([2, 3]), True)
     """
     if seed is not None:
         torch.manual_seed(seed)
@@ -55,6 +60,10 @@ def discriminator(seed: int | None = None) -> nn.Module:
 
     Returns:
         model: (N, 1, 28, 28) scaled pictures -> (N, 1) logits, high for real ones.
+
+    Example:
+        >>> discriminator(seed=231)(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 1])
     """
     if seed is not None:
         torch.manual_seed(seed)
@@ -82,6 +91,10 @@ def generator(noise_dim: int = NOISE_DIM, seed: int | None = None) -> nn.Module:
 
     Returns:
         model: (N, noise_dim) noise -> (N, 784) scaled pictures.
+
+    Example:
+        >>> generator(noise_dim=4, seed=231)(torch.zeros(2, 4)).shape
+        torch.Size([2, 784])
     """
     if seed is not None:
         torch.manual_seed(seed)
@@ -154,6 +167,12 @@ def discriminator_loss(
 
     Returns:
         loss: () what the discriminator is to minimise.
+
+    Example:
+        >>> undecided = torch.zeros(4, 1)  # logits, so a probability of 1 / 2
+        >>> loss = discriminator_loss(undecided, undecided)
+        >>> f"{loss.item():.4f}", f"{2 * np.log(2):.4f}"
+        ('1.3863', '1.3863')
     """
     # TODO(Q5): Compute the discriminator's loss, l_D in the notebook, with bce_loss.
     # BEGIN SOLUTION
@@ -171,6 +190,11 @@ def generator_loss(logits_fake: torch.Tensor) -> torch.Tensor:
 
     Returns:
         loss: () what the generator is to minimise.
+
+    Example:
+        >>> undecided = torch.zeros(4, 1)  # logits, so a probability of 1 / 2
+        >>> f"{generator_loss(undecided).item():.4f}", f"{np.log(2):.4f}"
+        ('0.6931', '0.6931')
     """
     # TODO(Q5): Compute the generator's loss, l_G in the notebook, with bce_loss.
     # BEGIN SOLUTION
@@ -187,6 +211,11 @@ def get_optimizer(model: nn.Module) -> torch.optim.Optimizer:
 
     Returns:
         optimizer: Adam with a learning rate of 1e-3, beta1 of 0.5 and beta2 of 0.999.
+
+    Example:
+        >>> optimizer = get_optimizer(generator(noise_dim=4))
+        >>> type(optimizer).__name__
+        'Adam'
     """
     # TODO(Q5): Build the optimizer; see torch.optim.
     # BEGIN SOLUTION
@@ -206,6 +235,11 @@ def ls_discriminator_loss(
 
     Returns:
         loss: () what the discriminator is to minimise.
+
+    Example:
+        >>> real, fake = torch.ones(4, 1), torch.zeros(4, 1)  # scores that are right
+        >>> ls_discriminator_loss(real, fake).item()
+        0.0
     """
     # TODO(Q5): Compute the least squares l_D of the notebook. With operators and
     # .mean() only, it takes NumPy arrays as well.
@@ -223,6 +257,10 @@ def ls_generator_loss(scores_fake: torch.Tensor) -> torch.Tensor:
 
     Returns:
         loss: () what the generator is to minimise.
+
+    Example:
+        >>> ls_generator_loss(torch.ones(4, 1)).item()  # all fakes are taken for real
+        0.0
     """
     # TODO(Q5): Compute the least squares l_G of the notebook, again with operators and
     # .mean() only.
@@ -241,6 +279,10 @@ def build_dc_classifier(batch_size: int | None = None) -> nn.Module:
 
     Returns:
         model: (N, 1, 28, 28) or (N, 784) scaled pictures -> (N, 1) scores.
+
+    Example:
+        >>> build_dc_classifier()(torch.zeros(2, 784)).shape
+        torch.Size([2, 1])
     """
     if batch_size is None:
         batch_size = -1
@@ -272,6 +314,10 @@ def build_dc_generator(noise_dim: int = NOISE_DIM) -> nn.Module:
 
     Returns:
         model: (N, noise_dim) noise -> (N, 784) scaled pictures.
+
+    Example:
+        >>> build_dc_generator(noise_dim=4)(torch.zeros(2, 4)).shape
+        torch.Size([2, 784])
     """
     # TODO(Q5): Put the layers that the notebook lists into nn.Sequential.
     # BEGIN SOLUTION
@@ -441,6 +487,13 @@ def initialize_weights(m: nn.Module) -> None:
 
     Args:
         m: A layer; only linear and transposed convolutional ones are changed.
+
+    Example:
+        >>> layer = torch.nn.Linear(3, 3)
+        >>> layer.weight.data[:] = 9
+        >>> _ = layer.apply(initialize_weights)
+        >>> bool(layer.weight.abs().max() <= 1)  # sqrt(6 / (3 + 3))
+        True
     """
     if isinstance(m, nn.Linear | nn.ConvTranspose2d):
         nn.init.xavier_uniform_(m.weight)
@@ -452,5 +505,10 @@ def preprocess_img(x: Any) -> Any:
 
 
 def deprocess_img(x: Any) -> Any:
-    """Scale pixels from -1..1 back to 0..1."""
+    """Scale pixels from -1..1 back to 0..1.
+
+    Example:
+        >>> deprocess_img(np.array([-1.0, 0.0, 1.0]))
+        array([0. , 0.5, 1. ])
+    """
     return (x + 1.0) / 2.0

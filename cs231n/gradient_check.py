@@ -5,6 +5,9 @@ one element at a time. The array is perturbed in place and restored, because not
 lambdas often ignore their argument and read the array they close over.
 """
 
+from cs231n.support import commands  # noqa: F401 (notebooks import this module first)
+
+# isort: split
 import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +29,13 @@ def copies(*values: Any) -> tuple[Any, ...]:
     Args:
         values: Arrays, tensors, models, or lists and tuples of them. Gradients flow
             through the copy of a tensor.
+
+    Example:
+        >>> x = np.zeros(2)
+        >>> (own,) = copies(x)
+        >>> own += 1
+        >>> x
+        array([0., 0.])
     """
     return tuple(_copy(value) for value in values)
 
@@ -80,6 +90,12 @@ def eval_numerical_gradient(
 
     Raises:
         TypeError: If x does not hold floating point numbers.
+
+    Example:
+        >>> x = np.array([1.0, 2.0, 3.0])
+        >>> grad = eval_numerical_gradient(lambda x: np.sum(x**2), x, verbose=False)
+        >>> grad.round(6)
+        array([2., 4., 6.])
     """
     _require_float(x)
     grad = np.zeros_like(x)
@@ -107,6 +123,11 @@ def eval_numerical_gradient_array(
 
     Raises:
         TypeError: If x does not hold floating point numbers.
+
+    Example:
+        >>> x, df = np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 10.0])
+        >>> eval_numerical_gradient_array(lambda x: x**2, x, df).round(6)
+        array([ 2.,  4., 60.])
     """
     _require_float(x)
     grad = np.zeros_like(x)

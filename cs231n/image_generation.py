@@ -36,6 +36,15 @@ def class_visualization_step(
 
     Returns:
         (1, 3, H, W) picture.
+
+    Example:
+        >>> from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+        >>> model = PretrainedCNN(num_classes=5, input_size=16)
+        >>> X = np.random.randn(8, 3, 16, 16).astype(np.float32)
+        >>> _ = model.forward(X, mode="train")  # sets the running averages
+        >>> moved = class_visualization_step(X[:1], 2, model, 0, learning_rate=1e-8)
+        >>> bool(model.loss(moved)[0, 2] > model.loss(X)[0, 2])
+        True
     """
     X, target_y = require_pictures(X, one=True), require_class(target_y, model)
     # TODO(Q4-2016): Take one step of gradient ascent on s_y(X) - l2_reg * ||X||_2^2,
@@ -90,6 +99,15 @@ def create_class_visualization(
 
     Returns:
         (1, 3, H, W) picture.
+
+    Example:
+        >>> from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+        >>> model = PretrainedCNN(num_classes=5, input_size=16)
+        >>> X = np.random.randn(8, 3, 16, 16).astype(np.float32)
+        >>> _ = model.forward(X, mode="train")  # sets the running averages
+        >>> settings = {"learning_rate": 1e-8, "num_iterations": 2}
+        >>> create_class_visualization(2, model, start=X[:1], **settings).shape
+        (1, 3, 16, 16)
     """
     rng = rng or np.random.default_rng(_SEED)
     X = _begin(start, rng)
@@ -140,6 +158,15 @@ def invert_features(
 
     Returns:
         (1, 3, H, W) picture whose features at ``layer`` come near the target's.
+
+    Example:
+        >>> from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+        >>> model = PretrainedCNN(input_size=16)
+        >>> X = np.random.randn(1, 3, 16, 16).astype(np.float32)
+        >>> features, _ = model.forward(X, end=1, mode="train")
+        >>> settings = {"learning_rate": 0.01, "num_iterations": 2}
+        >>> invert_features(features, 1, model, start=0 * X, **settings).shape
+        (1, 3, 16, 16)
     """
     X = _begin(start, rng or np.random.default_rng(_SEED))
     found = model.forward(X, end=layer, mode="test")[0].shape
@@ -195,6 +222,14 @@ def deepdream(
 
     Returns:
         (1, 3, H, W) picture.
+
+    Example:
+        >>> from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+        >>> model = PretrainedCNN(input_size=16)
+        >>> X = np.random.randn(1, 3, 24, 32).astype(np.float32)
+        >>> _ = model.forward(X, end=1, mode="train")  # sets the running averages
+        >>> deepdream(X, 1, model, learning_rate=0.01, num_iterations=2).shape
+        (1, 3, 24, 32)
     """
     X = require_pictures(X, one=True)
     rng = rng or np.random.default_rng(_SEED)
@@ -243,6 +278,15 @@ def deepdream_octaves(
 
     Returns:
         (1, 3, H, W) picture.
+
+    Example:
+        >>> from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+        >>> model = PretrainedCNN(input_size=16)
+        >>> X = np.random.randn(1, 3, 48, 64).astype(np.float32)
+        >>> _ = model.forward(X, end=1, mode="train")  # sets the running averages
+        >>> settings = {"learning_rate": 0.01, "num_iterations": 2}
+        >>> deepdream_octaves(X, 1, model, octaves=2, **settings).shape
+        (1, 3, 48, 64)
     """
     X = require_pictures(X, one=True)
     if octaves < 1 or ratio <= 1:

@@ -27,6 +27,15 @@ def compute_saliency_maps(X: Array, y: NDArray[np.integer], model: Any) -> Array
 
     Returns:
         (N, H, W) saliency, at least 0.
+
+    Example:
+        >>> from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+        >>> model = PretrainedCNN(num_classes=5, input_size=16)
+        >>> X = np.random.randn(4, 3, 16, 16).astype(np.float32)
+        >>> _ = model.forward(X, mode="train")  # sets the running averages
+        >>> saliency = compute_saliency_maps(X, np.array([3, 1, 0, 4]), model)
+        >>> saliency.shape, bool((saliency >= 0).all())
+        ((4, 16, 16), True)
     """
     X, y = require_pictures(X), require_classes(y, len(X), model)
     # TODO(Q3-2016): Compute the saliency map of each picture: at each pixel the largest
@@ -52,6 +61,15 @@ def make_fooling_image(X: Array, target_y: int, model: Any) -> Array:
 
     Returns:
         (1, 3, H, W) picture like X whose highest score is target_y's.
+
+    Example:
+        >>> from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+        >>> model = PretrainedCNN(num_classes=5, input_size=16)
+        >>> X = np.random.randn(8, 3, 16, 16).astype(np.float32)
+        >>> _ = model.forward(X, mode="train")  # sets the running averages
+        >>> fooling = make_fooling_image(X[:1], 2, model)
+        >>> fooling.shape, int(model.loss(fooling).argmax())
+        ((1, 3, 16, 16), 2)
     """
     X = require_pictures(X, one=True)
     target_y = require_class(target_y, model)

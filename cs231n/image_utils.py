@@ -33,6 +33,12 @@ def blur_image(X: Array) -> NDArray[np.floating]:
 
     Returns:
         (N, C, H, W) blurred pictures in the dtype of X; float64 for integers.
+
+    Example:
+        >>> blur_image(np.ones((1, 1, 3, 3)))[0, 0].round(3)  # outside is zero
+        array([[0.965, 0.98 , 0.965],
+               [0.98 , 1.   , 0.98 ],
+               [0.965, 0.98 , 0.965]])
     """
     if X.ndim != 4:
         raise ValueError(
@@ -71,6 +77,11 @@ def preprocess_image(
 
     Returns:
         (H, W, 3) for SqueezeNet, (1, 3, H, W) for the pretrained CNN.
+
+    Example:
+        >>> img = np.array([[[0, 128, 255]]])  # one pixel
+        >>> preprocess_image(img, np.full((3, 1, 1), 100), mean="image").ravel()
+        array([-100.,   28.,  155.], dtype=float32)
     """
     img = np.asarray(img)
     if img.ndim != 3 or img.shape[2] != 3:
@@ -113,6 +124,13 @@ def deprocess_image(
 
     Returns:
         (H, W, 3) pixels, uint8.
+
+    Example:
+        >>> img = np.array([[[0, 128, 255]]])  # one pixel
+        >>> mean_img = np.full((3, 1, 1), 100)
+        >>> X = preprocess_image(img, mean_img, mean="image")
+        >>> deprocess_image(X, mean_img, mean="image", renorm=False).tolist()
+        [[[0, 128, 255]]]
     """
     img = np.asarray(img)
     if isinstance(mean_img, bool | np.bool_):
@@ -167,6 +185,12 @@ def load_image(filename: str | os.PathLike[str], size: int | None = None) -> Pic
         FileNotFoundError: If there is no such file.
         ValueError: If the file is no picture, or has too many pixels to be read whole,
             or the size is not a positive whole number.
+
+    Example:
+        >>> from PIL import Image
+        >>> Image.new("L", (80, 60)).save("gray.png")
+        >>> load_image("gray.png", size=30).shape
+        (30, 40, 3)
     """
     if size is not None:
         size = require_count(size, "size", "or None to keep it")
@@ -198,6 +222,12 @@ def image_from_url(url: str) -> Picture:
 
     Returns:
         (H, W, 3) pixels.
+
+    Example:
+        >>> image_from_url("scene://beach/red-car-m5080?0").shape
+        (240, 320, 3)
+        >>> placeholder = image_from_url("scene://moon")
+        No picture from scene://moon (...): showing a placeholder.
     """
     url = str(url).strip()
     try:

@@ -31,6 +31,13 @@ def compute_saliency_maps(
 
     Returns:
         (N, H, W) saliency, at least 0, without a gradient of its own.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 5))
+        >>> _ = torch.nn.init.constant_(model[1].weight, -0.5)
+        >>> compute_saliency_maps(torch.ones(1, 3, 2, 2), torch.tensor([3]), model)
+        tensor([[[0.5000, 0.5000],
+                 [0.5000, 0.5000]]])
     """
     require_pictures(X, y, model)
     model.eval()
@@ -58,6 +65,12 @@ def make_fooling_image(
 
     Returns:
         (1, 3, H, W) picture like X whose highest score is target_y's.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 5))
+        >>> fooling = make_fooling_image(torch.ones(1, 3, 4, 4), 2, model)
+        >>> fooling.shape, model(fooling).argmax().item()
+        (torch.Size([1, 3, 4, 4]), 2)
     """
     target_y = require_class(target_y, model)
     require_pictures(X, torch.tensor([target_y]), model)
@@ -95,6 +108,14 @@ def class_visualization_update_step(
         target_y: The class, 0 <= target_y < C.
         l2_reg: Weight of the squared norm that is taken off the score.
         learning_rate: How far to go along the gradient.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 5))
+        >>> img = torch.zeros(1, 3, 4, 4, requires_grad=True)
+        >>> before = model(img)[0, 2].item()
+        >>> class_visualization_update_step(img, model, 2, l2_reg=0, learning_rate=1)
+        >>> model(img)[0, 2].item() > before
+        True
     """
     target_y = require_class(target_y, model)
     # TODO(Q3): Take one step of gradient ascent on s_y(I) - l2_reg * ||I||_2^2, where

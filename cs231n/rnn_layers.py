@@ -33,6 +33,14 @@ def rnn_step_forward(
     Returns:
         next_h: (N, H) hidden state after this timestep.
         cache: What rnn_step_backward will need; nobody else looks inside.
+
+    Example:
+        >>> x = np.array([[0.0], [100.0]])  # N, D, H = 2, 1, 3
+        >>> prev_h, b = np.zeros((2, 3)), np.zeros(3)
+        >>> next_h, cache = rnn_step_forward(x, prev_h, np.ones((1, 3)), np.eye(3), b)
+        >>> next_h  # large inputs saturate
+        array([[0., 0., 0.],
+               [1., 1., 1.]])
     """
     # TODO(Q1): Compute next_h, and put in cache whatever the backward pass needs.
     # BEGIN SOLUTION
@@ -57,6 +65,14 @@ def rnn_step_backward(
         dWx: (D, H) gradient at Wx.
         dWh: (H, H) gradient at Wh.
         db: (H,) gradient at b.
+
+    Example:
+        >>> x, prev_h = np.ones((2, 1)), np.zeros((2, 3))  # N, D, H = 2, 1, 3
+        >>> args = x, prev_h, np.ones((1, 3)), np.eye(3), np.zeros(3)
+        >>> next_h, cache = rnn_step_forward(*args)
+        >>> grads = rnn_step_backward(np.ones((2, 3)), cache)
+        >>> [grad.shape for grad in grads]  # those of args
+        [(2, 1), (2, 3), (1, 3), (3, 3), (3,)]
     """
     # TODO(Q1): Carry dnext_h back to each of the five inputs.
     # BEGIN SOLUTION
@@ -83,6 +99,12 @@ def rnn_forward(
     Returns:
         h: (N, T, H) hidden states after each timestep.
         cache: What rnn_backward will need.
+
+    Example:
+        >>> x, h0 = np.zeros((2, 5, 3)), np.zeros((2, 4))  # N, T, D, H = 2, 5, 3, 4
+        >>> h, cache = rnn_forward(x, h0, np.ones((3, 4)), np.eye(4), np.full(4, 100.0))
+        >>> h.shape, h[0, 0]  # a large bias saturates
+        ((2, 5, 4), array([1., 1., 1., 1.]))
     """
     # TODO(Q1): Run the RNN from h0 through all T timesteps.
     # BEGIN SOLUTION
@@ -119,6 +141,12 @@ def rnn_backward(dh: Array, cache: Any) -> tuple[Array, Array, Array, Array, Arr
         dWx: (D, H) gradient at Wx.
         dWh: (H, H) gradient at Wh.
         db: (H,) gradient at b.
+
+    Example:
+        >>> x, h0 = np.ones((2, 5, 3)), np.zeros((2, 4))  # N, T, D, H = 2, 5, 3, 4
+        >>> h, cache = rnn_forward(x, h0, np.ones((3, 4)), np.eye(4), np.zeros(4))
+        >>> [grad.shape for grad in rnn_backward(np.ones_like(h), cache)]
+        [(2, 5, 3), (2, 4), (3, 4), (4, 4), (4,)]
     """
     # TODO(Q1): Walk the sequence backward. The weights are shared by all timesteps.
     # BEGIN SOLUTION
@@ -152,6 +180,13 @@ def word_embedding_forward(x: Array, W: Array) -> tuple[Array, Any]:
     Raises:
         TypeError: If x does not hold integers.
         IndexError: If a word index is negative or not below V.
+
+    Example:
+        >>> W = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])  # V, D = 3, 2
+        >>> out, cache = word_embedding_forward(np.array([[2, 0]]), W)
+        >>> out
+        array([[[5., 6.],
+                [1., 2.]]])
     """
     require_words(x, W.shape[0])
     # TODO(Q1): Look up the words' vectors. One line of NumPy does it.
@@ -170,6 +205,13 @@ def word_embedding_backward(dout: Array, cache: Any) -> Array:
 
     Returns:
         dW: (V, D) gradient at W.
+
+    Example:
+        >>> x, W = np.array([[2, 0, 2]]), np.ones((4, 5))  # V, D = 4, 5
+        >>> out, cache = word_embedding_forward(x, W)
+        >>> dW = word_embedding_backward(np.ones_like(out), cache)
+        >>> dW.shape, dW[1]  # word 1 is nowhere
+        ((4, 5), array([0., 0., 0., 0., 0.]))
     """
     # TODO(Q1): Compute the gradient of each word's vector. A word may stand in many
     # places, or in none.
@@ -222,6 +264,13 @@ def lstm_step_forward(
         cache: What lstm_step_backward will need.
 
     Source: Hochreiter and Schmidhuber, 1997; forget gate of Gers et al., 2000.
+
+    Example:
+        >>> x, prev_h, prev_c = np.ones((2, 3)), np.zeros((2, 4)), np.ones((2, 4))
+        >>> Wx, Wh, b = np.zeros((3, 16)), np.zeros((4, 16)), np.zeros(16)
+        >>> next_h, next_c, cache = lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b)
+        >>> next_h.shape, next_c[0]  # without weights, gates are half open
+        ((2, 4), array([0.5, 0.5, 0.5, 0.5]))
     """
     # TODO(Q2): Compute the gates, then the cell state, then the hidden state.
     # BEGIN SOLUTION
@@ -254,6 +303,14 @@ def lstm_step_backward(
         dWx: (D, 4H) gradient at Wx.
         dWh: (H, 4H) gradient at Wh.
         db: (4H,) gradient at b.
+
+    Example:
+        >>> x, prev_h, prev_c = np.ones((2, 3)), np.zeros((2, 4)), np.ones((2, 4))
+        >>> args = x, prev_h, prev_c, np.zeros((3, 16)), np.zeros((4, 16)), np.zeros(16)
+        >>> next_h, next_c, cache = lstm_step_forward(*args)
+        >>> grads = lstm_step_backward(np.ones((2, 4)), np.ones((2, 4)), cache)
+        >>> [grad.shape for grad in grads]  # those of args
+        [(2, 3), (2, 4), (2, 4), (3, 16), (4, 16), (16,)]
     """
     # TODO(Q2): Carry both gradients back to each of the six inputs.
     # BEGIN SOLUTION
@@ -289,6 +346,13 @@ def lstm_forward(
     Returns:
         h: (N, T, H) hidden states after each timestep; cell states stay inside.
         cache: What lstm_backward will need.
+
+    Example:
+        >>> x, h0 = np.ones((2, 5, 3)), np.ones((2, 4))  # N, T, D, H = 2, 5, 3, 4
+        >>> Wx, Wh, b = np.zeros((3, 16)), np.zeros((4, 16)), np.zeros(16)
+        >>> h, cache = lstm_forward(x, h0, Wx, Wh, b)
+        >>> h.shape, float(np.abs(h).max())  # nothing was written to the cells
+        ((2, 5, 4), 0.0)
     """
     # TODO(Q2): Run the LSTM from h0 through all T timesteps.
     # BEGIN SOLUTION
@@ -338,6 +402,13 @@ def lstm_backward(dh: Array, cache: Any) -> tuple[Array, Array, Array, Array, Ar
         dWx: (D, 4H) gradient at Wx.
         dWh: (H, 4H) gradient at Wh.
         db: (4H,) gradient at b.
+
+    Example:
+        >>> x, h0 = np.ones((2, 5, 3)), np.ones((2, 4))  # N, T, D, H = 2, 5, 3, 4
+        >>> Wx, Wh, b = np.ones((3, 16)), np.ones((4, 16)), np.ones(16)
+        >>> h, cache = lstm_forward(x, h0, Wx, Wh, b)
+        >>> [grad.shape for grad in lstm_backward(np.ones_like(h), cache)]
+        [(2, 5, 3), (2, 4), (3, 16), (4, 16), (16,)]
     """
     # TODO(Q2): Walk the sequence backward, with two states to carry this time.
     # BEGIN SOLUTION
@@ -388,6 +459,12 @@ def temporal_affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, Any]:
 
     Raises:
         ValueError: If the shapes do not fit.
+
+    Example:
+        >>> x, w, b = np.ones((2, 3, 4)), np.ones((4, 5)), np.zeros(5)
+        >>> out, cache = temporal_affine_forward(x, w, b)
+        >>> out.shape, out[0, 0]
+        ((2, 3, 5), array([4., 4., 4., 4., 4.]))
     """
     require_shapes("temporal_affine_forward", x=(x, "NTD"), w=(w, "DM"), b=(b, "M"))
     N, T, D = x.shape
@@ -412,6 +489,13 @@ def temporal_affine_backward(dout: Array, cache: Any) -> tuple[Array, Array, Arr
     Raises:
         ValueError: If dout is not shaped like the outputs.
         TypeError: If cache is not what temporal_affine_forward returned.
+
+    Example:
+        >>> x, w, b = np.ones((2, 3, 4)), np.ones((4, 5)), np.zeros(5)
+        >>> out, cache = temporal_affine_forward(x, w, b)
+        >>> dx, dw, db = temporal_affine_backward(np.ones_like(out), cache)
+        >>> dx.shape, dw.shape, db  # each bias is used at N * T = 6 places
+        ((2, 3, 4), (4, 5), array([6., 6., 6., 6., 6.]))
     """
     name = "temporal_affine_backward"
     x, w, _, out = require_cache(name, cache, 4, "temporal_affine_forward")
@@ -445,6 +529,12 @@ def temporal_softmax_loss(
         ValueError: If the shapes do not fit.
         TypeError: If y does not hold integers.
         IndexError: If a true word is negative or not below V.
+
+    Example:
+        >>> x, y = np.zeros((1, 3, 10)), np.array([[7, 2, 0]])  # N, T, V = 1, 3, 10
+        >>> loss, dx = temporal_softmax_loss(x, y, mask=y != 0)
+        >>> f"{loss:.4f}", f"{2 * np.log(10):.4f}"  # two words count
+        ('4.6052', '4.6052')
     """
     y, mask = np.asarray(y), np.asarray(mask)
     require_shapes(

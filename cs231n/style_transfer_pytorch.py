@@ -38,6 +38,11 @@ def content_loss(
 
     Returns:
         loss: () the weighted content loss.
+
+    Example:
+        >>> features = torch.ones(1, 2, 3, 3)
+        >>> content_loss(0.5, features, features).item()
+        0.0
     """
     # TODO(Q4): Compute the content loss, L_c in the notebook.
     # BEGIN SOLUTION
@@ -55,6 +60,11 @@ def gram_matrix(features: torch.Tensor, normalize: bool = True) -> torch.Tensor:
 
     Returns:
         gram: (N, C, C) Gram matrix of each picture.
+
+    Example:
+        >>> gram_matrix(torch.ones(1, 2, 3, 3))
+        tensor([[[0.5000, 0.5000],
+                 [0.5000, 0.5000]]])
     """
     # TODO(Q4): Compute the Gram matrix of each picture of the batch, without a loop.
     # The features need not lie in memory in the order of their axes.
@@ -84,6 +94,12 @@ def style_loss(
 
     Returns:
         loss: () the weighted style losses, added up.
+
+    Example:
+        >>> feats = [torch.rand(1, 2, 3, 3)]
+        >>> target = gram_matrix(feats[0])
+        >>> style_loss(feats, [0], [target], [100.0]).item()
+        0.0
     """
     # TODO(Q4): Compute the style loss, L_s in the notebook. A short loop over the
     # layers is fine here.
@@ -106,6 +122,10 @@ def tv_loss(img: torch.Tensor, tv_weight: float) -> torch.Tensor:
 
     Returns:
         loss: () the weighted total variation.
+
+    Example:
+        >>> tv_loss(torch.ones(1, 3, 4, 4), 0.5).item()  # no pixel differs
+        0.0
     """
     # TODO(Q4): Compute the total variation, L_tv in the notebook, without loops.
     # BEGIN SOLUTION
@@ -125,6 +145,11 @@ def preprocess(img: Image.Image, size: int = 512) -> torch.Tensor:
 
     Returns:
         (1, 3, h, w) RGB in 0..1, minus SQUEEZENET_MEAN, over SQUEEZENET_STD.
+
+    Example:
+        >>> from PIL import Image
+        >>> preprocess(Image.new("RGB", (80, 60)), size=30).shape
+        torch.Size([1, 3, 30, 40])
     """
     return pixels.preprocess(img, size)
 
@@ -140,6 +165,10 @@ def deprocess(img: torch.Tensor) -> Image.Image:
 
     Raises:
         ValueError: If a pixel is NaN or infinite, or the shape is another one.
+
+    Example:
+        >>> deprocess(torch.rand(1, 3, 6, 8)).size  # Pillow has the width first
+        (8, 6)
     """
     if not torch.isfinite(img).all():
         raise ValueError(
@@ -159,6 +188,12 @@ def extract_features(x: torch.Tensor, cnn: nn.Module) -> list[torch.Tensor]:
 
     Returns:
         The output of each child, in order.
+
+    Example:
+        >>> cnn = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+        >>> feats = extract_features(torch.zeros(2, 3, 8, 8), cnn)
+        >>> [tuple(f.shape) for f in feats]
+        [(2, 4, 6, 6), (2, 4, 6, 6)]
     """
     features = []
     for layer in cnn.children():
@@ -185,6 +220,14 @@ def features_from_img(
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no picture, or a picture of more than 50 megapixels.
+
+    Example:
+        >>> from PIL import Image
+        >>> Image.new("RGB", (80, 60), "gold").save("gold.png")
+        >>> cnn = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+        >>> features, img = features_from_img("gold.png", 30, cnn)
+        >>> img.shape, len(features)
+        (torch.Size([1, 3, 30, 40]), 2)
     """
     from PIL import Image
 

@@ -27,6 +27,7 @@ from cs231n.gan_pytorch import (
     rel_error,
     sample_noise,
 )
+from cs231n.lab.fixed_weights import fixed_output
 from cs231n.support.accuracy import LIMITS, as_number
 from tests.on_copies import on_copies
 
@@ -275,6 +276,33 @@ NETWORKS = {
 def test_networks_have_as_many_parameters_as_they_should(name):
     build, count = NETWORKS[name]
     assert count_params(build()) == count
+
+
+# What they make of fixed inputs once their weights are fixed.
+OUTPUTS = {
+    "discriminator": [[-0.025173], [0.337198], [-0.692456]],
+    "generator": [
+        [-0.640826, -0.947105, 0.11248],
+        [-0.1888, -0.963932, -0.895484],
+        [-0.763019, -0.959539, -0.07932],
+    ],
+    "build_dc_classifier": [[0.073202], [-0.525319], [-0.8871]],
+    "build_dc_generator": [
+        [0.984694, -0.996853, 0.999049],
+        [0.998557, 0.999998, -0.772065],
+        [0.994853, 0.884231, 0.999944],
+    ],
+}
+
+
+@q5
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_networks_have_the_layers_they_should_in_their_order(name):
+    judges = name in ("discriminator", "build_dc_classifier")
+    out = fixed_output(NETWORKS[name][0](), *((128, 1, 28, 28) if judges else (128, 4)))
+    assert out.shape == (128, 1 if judges else 784)
+    error = rel_error(out[:3, ::300].numpy(), np.array(OUTPUTS[name]))
+    assert error < LIMITS["GAN networks"]
 
 
 @q5

@@ -132,6 +132,8 @@ def test_photos_are_fooled(squeezenet, squares, photo, target):
     assert squeezenet(fooled).argmax() == target
     # Small, and not zero: steps of length 1, less than a hundred of them.
     assert 0.5 < (fooled - X).norm() < 100
+    # They end where the target wins.
+    assert squeezenet((X + fooled) / 2).argmax() != target
 
 
 @care
@@ -292,8 +294,8 @@ def test_a_picture_one_pixel_wide_is_scaled():
     assert preprocess(Image.new("RGB", (1, 3)), size=20).shape == (1, 3, 60, 20)
 
 
-@pytest.mark.parametrize("size", [(1, 2000), (8000, 7000), (0, 5)])
-def test_pictures_beyond_fifty_megapixels_are_refused(size):
+@pytest.mark.parametrize("size", [(1, 2000), (0, 5)])
+def test_pictures_that_scaling_makes_larger_than_fifty_megapixels_are_refused(size):
     with pytest.raises(ValueError, match="50 megapixels"):
         preprocess(Image.new("L", size))
 

@@ -14,6 +14,7 @@ from cs231n.classifiers.squeezenet import load_squeezenet
 from cs231n.embedded.features import features_from_image
 from cs231n.image_utils import image_from_url, load_image
 from cs231n.net_visualization_pytorch import preprocess
+from cs231n.support import pixels
 from cs231n.support.picture_files import TooLargeError, as_pixels, decode
 
 ORIENTATION = 0x0112
@@ -212,6 +213,49 @@ def test_a_usual_photo_is_not_reduced(photo, tmp_path):
         (30, 20), Image.Resampling.BILINEAR
     )
     np.testing.assert_array_equal(load_image(tmp_path / "usual.jpg", 20), expected)
+
+
+# Pictures that Pillow has opened already.
+
+
+@pytest.mark.parametrize("flaw", ["no end mark", "a long text behind the pixels"])
+def test_a_flaw_of_the_file_is_none_of_an_opened_picture(photo, flaw, tmp_path):
+    file = tmp_path / "photo"
+    if flaw == "no end mark":
+        raw = content(photo, "JPEG", exif=turned(6))
+        file.write_bytes(raw[:-2])
+    else:
+        raw, data = content(photo, "PNG"), b"zTXtk\0\0" + zlib.compress(bytes(3 << 20))
+        mark = struct.pack(">I", zlib.crc32(data))
+        at = raw.index(b"IEND") - 4
+        chunk = struct.pack(">I", len(data) - 4) + data + mark
+        file.write_bytes(raw[:at] + chunk + raw[at:])
+    with Image.open(file) as opened:
+        np.testing.assert_array_equal(as_pixels(opened), decode(raw))
+
+
+def test_an_opened_picture_that_lacks_pixels_is_refused_in_one_sentence(photo):
+    raw = content(photo, "JPEG")
+    words = r"^The picture cannot be read \(.*truncated.*\); save it again as PNG or"
+    with (
+        Image.open(io.BytesIO(raw[:-50])) as opened,
+        pytest.raises(ValueError, match=words),
+    ):
+        preprocess(opened)
+
+
+def test_an_opened_photo_of_too_many_pixels_is_read_reduced(photo, monkeypatch):
+    large = photo.resize((1200, 800), Image.Resampling.BICUBIC)
+    raw = content(large, "JPEG", exif=turned(6), quality=95)
+    with Image.open(io.BytesIO(raw)) as opened:
+        whole = preprocess(opened, size=40)
+    monkeypatch.setattr(pixels, "MAX_PIXELS", 50_000)
+    with Image.open(io.BytesIO(raw)) as opened:
+        mine = preprocess(opened, size=40)
+    assert mine.shape == whole.shape == (1, 3, 60, 40)
+    assert (mine - whole).abs().mean() < 0.1
+    with pytest.raises(ValueError, match="scale it down first"):
+        preprocess(large, size=400)
 
 
 # Features for captions.

@@ -156,6 +156,22 @@ class _Fold(ast.NodeTransformer):
             return ast.Constant(not node.operand.value)
         return node
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Add):
+            return _joined([node.left, node.right]) or node
+        return node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        self.generic_visit(node)
+        parts = [
+            part.value
+            if isinstance(part, ast.FormattedValue) and part.format_spec is None
+            else part
+            for part in node.values
+        ]
+        return _joined(parts) or node
+
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.test, ast.Constant):
@@ -167,6 +183,8 @@ class _Fold(ast.NodeTransformer):
         if not isinstance(node.slice, ast.Constant) or not _is_read(node):
             return node
         key = node.slice.value
+        if isinstance(node.value, ast.Call) and _called(node.value) == "globals":
+            return _named(key) or node
         if isinstance(node.value, ast.Dict):
             return _looked_up(node.value, key) or node
         if isinstance(node.value, ast.Tuple | ast.List) and isinstance(key, int):
@@ -177,6 +195,12 @@ class _Fold(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         called = node.func
+        if len(node.args) == 1 and isinstance(node.args[0], ast.Constant):
+            value = node.args[0].value
+            if _called(node) == "eval":
+                return _named(value) or node
+            if _called(node) in {"int", "bool"} and isinstance(value, bool):
+                return ast.Constant(int(value))
         if isinstance(called, ast.Lambda) and not node.args and not node.keywords:
             return called.body
         if not isinstance(called, ast.Attribute):
@@ -216,6 +240,16 @@ class _Fold(ast.NodeTransformer):
                 return case.body
         return []
 
+    def visit_Try(self, node: ast.Try) -> Any:
+        self.generic_visit(node)
+        only_raised = all(
+            isinstance(handler.body[-1], ast.Raise) if handler.body else False
+            for handler in node.handlers
+        )
+        if only_raised and not node.finalbody:  # it goes well, or does not go on
+            return [*node.body, *node.orelse]
+        return node
+
     def visit_Expr(self, node: ast.Expr) -> Any:
         self.generic_visit(node)
         said = isinstance(node.value, ast.Call) and _called(node.value) == "print"
@@ -251,6 +285,20 @@ def _looked_up(table: ast.Dict, key: object) -> ast.expr | None:
         if isinstance(known, ast.Constant) and known.value == key:
             return value
     return None
+
+
+def _joined(parts: list[ast.expr]) -> ast.Constant | None:
+    """Return the text that constant texts make, None if any is no constant text."""
+    texts = [p.value for p in parts if isinstance(p, ast.Constant)]
+    if len(texts) == len(parts) and all(isinstance(text, str) for text in texts):
+        return ast.Constant("".join(map(str, texts)))
+    return None
+
+
+def _named(text: object) -> ast.Name | None:
+    """Return what a text names where it is looked up as a name."""
+    known = isinstance(text, str) and text.isidentifier()
+    return ast.Name(str(text), ast.Load()) if known else None
 
 
 def _fits(pattern: ast.pattern, value: object) -> bool | None:

@@ -33,6 +33,11 @@ class PretrainedCNN:
         bn_params: A dictionary for each batch normalization, holding its running
             averages once there are some.
         dtype: Of the weights, and of all that is computed.
+
+    Example:
+        >>> model = PretrainedCNN(num_classes=5, input_size=16)
+        >>> len(model.conv_params), model.params["W1"].shape, model.params["b11"].shape
+        (9, (64, 3, 5, 5), (5,))
     """
 
     def __init__(
@@ -153,6 +158,12 @@ class PretrainedCNN:
 
         Raises:
             ValueError: If there are no such layers, or X does not fit the first.
+
+        Example:
+            >>> model = PretrainedCNN(input_size=16)
+            >>> out, cache = model.forward(np.zeros((2, 3, 16, 16), np.float32), end=0)
+            >>> out.shape  # 64 filters, with stride 2
+            (2, 64, 8, 8)
         """
         first, last = _layer(start, 0, "start"), _layer(end, _LAST, "end")
         if first > last:
@@ -244,6 +255,13 @@ class PretrainedCNN:
             Without labels, (N, num_classes) scores in test mode. With labels, the
             softmax loss in train mode and a dictionary of the gradients of all
             parameters.
+
+        Example:
+            >>> model = PretrainedCNN(num_classes=5, input_size=16)
+            >>> X = np.random.randn(4, 3, 16, 16).astype(np.float32)
+            >>> loss, grads = model.loss(X, np.array([3, 1, 0, 4]))
+            >>> sorted(grads) == sorted(model.params), model.loss(X).shape
+            (True, (4, 5))
         """
         if y is None:
             return self.forward(X, mode="test")[0]

@@ -28,6 +28,12 @@ class CaptioningRNN:
         params: Name -> array; k is 1 for the RNN and 4 for the LSTM.
             W_embed (V, W), W_proj (D, H), b_proj (H,), Wx (W, k*H), Wh (H, k*H),
             b (k*H,), W_vocab (H, V), b_vocab (V,).
+
+    Example:
+        >>> words = {"<NULL>": 0, "<START>": 1, "<END>": 2, "cat": 3}
+        >>> model = CaptioningRNN(words, wordvec_dim=6, hidden_dim=7, cell_type="lstm")
+        >>> model.params["Wx"].shape, model.params["W_vocab"].shape
+        ((6, 28), (7, 4))
     """
 
     def __init__(
@@ -102,6 +108,16 @@ class CaptioningRNN:
             ValueError: If the shapes do not fit each other or the model.
             TypeError: If captions are not integers.
             IndexError: If a word lies outside the vocabulary.
+
+        Example:
+            >>> words = {"<NULL>": 0, "a": 1, "b": 2, "c": 3}
+            >>> model = CaptioningRNN(words, input_dim=5)
+            >>> for w in model.params.values():
+            ...     w[:] = 0  # all four words are equally probable
+            >>> captions = np.array([[1, 2, 3], [3, 2, 0]])  # three words to predict
+            >>> loss, grads = model.loss(np.ones((2, 5), np.float32), captions)
+            >>> f"{loss:.4f}", f"{3 * np.log(4) / 2:.4f}", grads["W_embed"].shape
+            ('2.0794', '2.0794', (4, 128))
         """
         features, captions = require_batch(
             features, captions, self.params["W_proj"], len(self.word_to_idx)
@@ -173,6 +189,13 @@ class CaptioningRNN:
         Raises:
             ValueError: If the features do not fit the model, the vocabulary lacks
                 '<START>', or the options contradict each other.
+
+        Example:
+            >>> words = {"<NULL>": 0, "<START>": 1, "<END>": 2, "cat": 3}
+            >>> model = CaptioningRNN(words, input_dim=5)
+            >>> model.params["b_vocab"][3] = 100  # "cat", whatever the picture
+            >>> model.sample(np.ones((2, 5), np.float32), max_length=4).tolist()
+            [[3, 3, 3, 3], [3, 3, 3, 3]]
         """
         features = require_features(features, self.params["W_proj"])
         self._require_options(temperature, top_k, beam_width, length_power)

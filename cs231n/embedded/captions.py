@@ -138,6 +138,10 @@ def photo_features(
 
     Returns:
         (1, 512) features.
+
+    Example:
+        >>> photo_features(np.zeros((60, 80, 3), np.uint8)).shape
+        (1, 512)
     """
     folder = ensure() if folder is None else Path(folder)
     reducer = FeatureReducer.load(folder / "reducer.npz")

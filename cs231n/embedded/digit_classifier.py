@@ -73,6 +73,11 @@ def load_digit_classifier(
 
     Raises:
         RuntimeError: If it reads fewer than 98 % of the held-out digits.
+
+    Example:
+        >>> classifier = load_digit_classifier(verbose=False)
+        >>> classifier(torch.zeros(2, 1, 28, 28)).shape  # scores of ten digits
+        torch.Size([2, 10])
     """
     file = datasets.find(FILE)
     model = _read(file) if file is not None else None

@@ -57,6 +57,11 @@ def load_digits(verbose: bool = True) -> tuple[Digits, Digits]:
         ModuleNotFoundError: If there is neither MNIST nor the package.
         FileNotFoundError: If the package is there without its file.
         ValueError: If the file that was found is damaged.
+
+    Example:
+        >>> train, held_out = load_digits(verbose=False)
+        >>> train.images.shape[1:], len(train) > len(held_out)
+        ((1, 28, 28), True)
     """
     folder = find_mnist()
     if folder is not None:

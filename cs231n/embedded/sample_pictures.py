@@ -37,6 +37,12 @@ def read_image(
         FileNotFoundError: If there is neither such a file nor one that stands in.
         ModuleNotFoundError: If the package that carries the photo is not installed.
         ValueError: If the file is no picture, or a size not positive.
+
+    Example:
+        >>> from PIL import Image
+        >>> Image.new("RGB", (80, 60), "gold").save("gold.png")
+        >>> read_image("gold.png", longest=40).shape
+        (30, 40, 3)
     """
     if longest is not None and size is not None:
         raise ValueError("Both longest and size were given; give one of them.")

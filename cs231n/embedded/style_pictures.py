@@ -43,6 +43,14 @@ def find_picture(name: str, verbose: bool = True) -> Path:
     Raises:
         FileNotFoundError: If there is no such picture, nor one that stands in for it.
         OSError: If the stand-in cannot be written to the data folder.
+
+    Example:
+        >>> import os
+        >>> from PIL import Image
+        >>> os.mkdir("styles")
+        >>> Image.new("RGB", (80, 60), "gold").save("styles/gold.png")
+        >>> find_picture("gold", verbose=False).name
+        'gold.png'
     """
     if file := find_original(name):
         source = str(file)

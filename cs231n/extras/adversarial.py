@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 
 from cs231n.image_utils import SQUEEZENET_MEAN, SQUEEZENET_STD
+from cs231n.support.pixels import change_in_levels as change_in_levels  # noqa: PLC0414
 from cs231n.support.validate_torch import require_class, require_pictures
 
 
@@ -34,6 +35,13 @@ def make_bounded_fooling_image(
 
     Returns:
         (1, 3, H, W) picture whose pixels lie within epsilon of X's and in 0..255.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 5))
+        >>> X = torch.zeros(1, 3, 4, 4)
+        >>> fooling = make_bounded_fooling_image(X, 2, model, epsilon=1)
+        >>> bool(change_in_levels(X, fooling).abs().max() < 1.001)
+        True
     """
     target_y = require_class(target_y, model)
     require_pictures(X, torch.tensor([target_y]), model)
@@ -66,17 +74,3 @@ def make_bounded_fooling_image(
         X_fooling = moved.clamp(lowest, highest)
     # END SOLUTION
     return X_fooling.detach()
-
-
-def change_in_levels(X: torch.Tensor, changed: torch.Tensor) -> torch.Tensor:
-    """Return how far a picture was changed, in levels of 0..255.
-
-    Args:
-        X: (N, 3, H, W) pictures.
-        changed: (N, 3, H, W) what was made of them.
-
-    Returns:
-        (N, 3, H, W) signed differences.
-    """
-    std = torch.tensor(SQUEEZENET_STD).view(1, 3, 1, 1).to(X)
-    return (changed - X).detach() * 255 * std

@@ -31,6 +31,12 @@ def smooth_grad(
 
     Returns:
         (N, 3, H, W) mean gradients of the scores of y.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 5))
+        >>> X, y = torch.ones(2, 3, 4, 4), torch.tensor([3, 1])
+        >>> smooth_grad(X, y, model, noise=torch.randn(6, *X.shape)).shape
+        torch.Size([2, 3, 4, 4])
     """
     require_pictures(X, y, model)
     if noise.ndim != 5 or noise.shape[1:] != X.shape or not len(noise):
@@ -72,6 +78,14 @@ def integrated_gradients(
 
     Returns:
         (N, 3, H, W) each number's share; they may be negative.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 5))
+        >>> X, y = torch.ones(2, 3, 4, 4), torch.tensor([3, 1])
+        >>> shares = integrated_gradients(X, y, model)
+        >>> gains = model(X) - model(torch.zeros_like(X))
+        >>> bool(torch.isclose(shares[0].sum(), gains[0, 3], atol=1e-5))
+        True
     """
     require_pictures(X, y, model)
     if steps < 1:
@@ -111,6 +125,13 @@ def completeness_gap(
     Returns:
         (N,) difference between the sum of all shares and what the score gained from the
         baseline to X, as a part of that gain.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 5))
+        >>> X, y = torch.ones(2, 3, 4, 4), torch.tensor([3, 1])
+        >>> shares = integrated_gradients(X, y, model)
+        >>> bool((completeness_gap(shares, X, y, model) < 1e-3).all())
+        True
     """
     start = torch.zeros_like(X) if baseline is None else baseline.expand_as(X)
     with torch.no_grad():
@@ -136,6 +157,13 @@ def grad_cam(
 
     Raises:
         IndexError: If there is no such layer.
+
+    Example:
+        >>> from cs231n.classifiers.squeezenet import load_squeezenet
+        >>> model = load_squeezenet("embedded", device="cpu", verbose=False)
+        >>> X, y = torch.zeros(2, 3, 64, 64), torch.tensor([76, 78])
+        >>> grad_cam(X, y, model).shape
+        torch.Size([2, 64, 64])
     """
     require_pictures(X, y, model)
     features = list(model.features)  # type: ignore[arg-type]
@@ -244,6 +272,14 @@ def faithfulness(
 
     Returns:
         For each method 'deletion' and 'insertion', (N, S + 1) probabilities.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 5))
+        >>> X, y = torch.ones(2, 3, 4, 4), torch.tensor([3, 1])
+        >>> maps = {"random": torch.rand(2, 4, 4)}
+        >>> curves = faithfulness(X, y, model, maps, torch.zeros_like(X), steps=8)
+        >>> curves["random"]["deletion"].shape
+        torch.Size([2, 9])
     """
     curves = {}
     for name, rankings in maps.items():
@@ -269,6 +305,10 @@ def area(curves: torch.Tensor) -> torch.Tensor:
 
     Args:
         curves: (..., S + 1) values at equal distances.
+
+    Example:
+        >>> area(torch.tensor([1.0, 0.5, 0.0])).item()
+        0.5
     """
     below: torch.Tensor = torch.trapezoid(curves, dx=1 / (curves.shape[-1] - 1))
     return below

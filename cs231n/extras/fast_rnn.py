@@ -22,7 +22,14 @@ from cs231n.support.validate import require_batch, require_features
 
 
 class FastCaptioningRNN(CaptioningRNN):
-    """CaptioningRNN's twin: the same parameters, losses, gradients and captions."""
+    """CaptioningRNN's twin: the same parameters, losses, gradients and captions.
+
+    Example:
+        >>> words = {"<NULL>": 0, "<START>": 1, "<END>": 2, "cat": 3}
+        >>> model = FastCaptioningRNN(words, wordvec_dim=6, hidden_dim=7)
+        >>> model.params["Wx"].shape, model.params["W_vocab"].shape
+        ((6, 7), (7, 4))
+    """
 
     def loss(self, features: Array, captions: Array) -> tuple[float, dict[str, Array]]:
         """Do what CaptioningRNN.loss does, on packed captions.
@@ -37,6 +44,15 @@ class FastCaptioningRNN(CaptioningRNN):
 
         Raises:
             ValueError, TypeError, IndexError: As CaptioningRNN.loss.
+
+        Example:
+            >>> from cs231n.classifiers.rnn import CaptioningRNN
+            >>> words = {"<NULL>": 0, "a": 1, "b": 2}
+            >>> slow, fast = CaptioningRNN(words, 5), FastCaptioningRNN(words, 5)
+            >>> fast.params = slow.params
+            >>> batch = np.ones((2, 5), np.float32), np.array([[1, 2, 1], [2, 1, 0]])
+            >>> bool(np.isclose(fast.loss(*batch)[0], slow.loss(*batch)[0]))
+            True
         """
         features, captions = require_batch(
             features, captions, self.params["W_proj"], len(self.word_to_idx)
@@ -214,6 +230,13 @@ class FastCaptioningRNN(CaptioningRNN):
 
         Raises:
             ValueError: As CaptioningRNN.sample.
+
+        Example:
+            >>> words = {"<NULL>": 0, "<START>": 1, "<END>": 2, "cat": 3}
+            >>> model = FastCaptioningRNN(words, input_dim=5)
+            >>> model.params["b_vocab"][3] = 100  # "cat", whatever the picture
+            >>> model.sample(np.ones((2, 5), np.float32), max_length=4).tolist()
+            [[3, 3, 3, 3], [3, 3, 3, 3]]
         """
         if options or self._start is None:
             return super().sample(features, max_length, **options)

@@ -28,6 +28,12 @@ def largest_stretch(
     Returns:
         sigma: () the estimate, differentiable with respect to W.
         u: (O,) the better guess, of length 1, without a gradient.
+
+    Example:
+        >>> W = torch.diag(torch.tensor([3.0, 1.0]))
+        >>> sigma, u = largest_stretch(W, torch.tensor([1.0, 0.0]))
+        >>> sigma.item(), u.tolist()
+        (3.0, [1.0, 0.0])
     """
     # TODO(extra): Power iteration: take the guess through the transpose of W, make its
     # length 1, take that through W, make its length 1. The estimate is what W makes of
@@ -76,6 +82,13 @@ def normalize_spectrally(model: nn.Module) -> nn.Module:
 
     Returns:
         The same model.
+
+    Example:
+        >>> layer = torch.nn.Linear(2, 2)
+        >>> layer.weight.data = 5 * torch.eye(2)
+        >>> normalize_spectrally(layer).weight.detach().round(decimals=3)
+        tensor([[1., 0.],
+                [0., 1.]])
     """
     for layer in list(model.modules()):
         if isinstance(layer, nn.Linear | nn.Conv2d):
@@ -94,6 +107,10 @@ def critic_loss(scores_real: torch.Tensor, scores_drawn: torch.Tensor) -> torch.
 
     Returns:
         loss: () minus the difference of the two means.
+
+    Example:
+        >>> critic_loss(torch.full((4, 1), 3.0), torch.ones(4, 1)).item()
+        -2.0
     """
     # TODO(extra): No logarithms here: scores are no probabilities.
     # BEGIN SOLUTION
@@ -110,6 +127,10 @@ def critic_generator_loss(scores_drawn: torch.Tensor) -> torch.Tensor:
 
     Returns:
         loss: () minus their mean.
+
+    Example:
+        >>> critic_generator_loss(torch.full((4, 1), 3.0)).item()
+        -3.0
     """
     # TODO(extra): See critic_loss: the real pictures are none of the generator's doing.
     # BEGIN SOLUTION
@@ -132,6 +153,13 @@ def gradient_penalty(
     Returns:
         penalty: () the weighted mean of (length of the gradient - 1) squared, at one
             point on the line from each fake to a real picture.
+
+    Example:
+        >>> D = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 1))
+        >>> _ = torch.nn.init.constant_(D[1].weight, 1 / 28)  # a slope of 1
+        >>> real, drawn = torch.zeros(2, 1, 28, 28), torch.ones(2, 1, 28, 28)
+        >>> f"{gradient_penalty(D, real, drawn).item():.3f}"
+        '0.000'
     """
     # One share for each picture, drawn on the CPU.
     share = torch.rand(len(real), 1, 1, 1).to(real)

@@ -60,6 +60,12 @@ def real_or_drawn_loss(
         loss: () minus the mean log-probability that real ones are of any of the K
             classes, minus that of fakes being of the class K + 1, whose score is always
             0.
+
+    Example:
+        >>> undecided = torch.zeros(4, 1)  # one class, as probable as being drawn
+        >>> loss = real_or_drawn_loss(undecided, undecided)
+        >>> f"{loss.item():.4f}", f"{2 * np.log(2):.4f}"
+        ('1.3863', '1.3863')
     """
     # TODO(extra): Write down the softmax over K + 1 scores, and simplify. logsumexp and
     # F.softplus keep scores of any size finite.
@@ -82,6 +88,10 @@ def feature_matching_loss(
 
     Returns:
         loss: () mean over features of the squared difference of their two means.
+
+    Example:
+        >>> feature_matching_loss(torch.zeros(4, 3), torch.full((4, 3), 2.0)).item()
+        4.0
     """
     # TODO(extra): Means over the N pictures first, then the difference.
     # BEGIN SOLUTION
@@ -237,6 +247,14 @@ def run_study(
     Raises:
         ValueError: If a number of labels is no multiple of ten, there are not enough
             digits, or too few runs for an error bar.
+
+    Example:
+        >>> from cs231n.embedded.digits import load_digits
+        >>> train, held_out = load_digits(verbose=False)
+        >>> methods = ["labels alone"]
+        >>> study = run_study(train, held_out, (20, 50), 3, methods, steps=2)
+        >>> study.accuracies["labels alone"].shape  # labels, runs
+        (2, 3)
     """
     counts = np.bincount(train.labels, minlength=CLASSES)
     for number in labels:

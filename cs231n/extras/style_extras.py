@@ -26,6 +26,12 @@ def blend_targets(
 
     Returns:
         targets: (N, C, C) Gram matrix to come near, at each layer.
+
+    Example:
+        >>> grams = [torch.zeros(1, 2, 2)], [torch.ones(1, 2, 2)]
+        >>> blend_targets(*grams, share=0.25)
+        [tensor([[[0.2500, 0.2500],
+                  [0.2500, 0.2500]]])]
     """
     # TODO(extra): Nothing but the first at share 0, nothing but the second at share 1,
     # and a straight line between them.
@@ -49,6 +55,13 @@ def match_colors(style: torch.Tensor, content: torch.Tensor) -> torch.Tensor:
         recolored: (1, 3, H, W) the style picture with the same linear map applied to
             every pixel, such that mean and covariance of its three colours over all
             pixels are those of the content picture.
+
+    Example:
+        >>> style, content = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 6, 9) / 2
+        >>> recolored = match_colors(style, content)
+        >>> means = recolored.mean(dim=(2, 3)), content.mean(dim=(2, 3))
+        >>> recolored.shape, torch.allclose(*means, atol=1e-4)
+        (torch.Size([1, 3, 8, 8]), True)
     """
 
     # TODO(extra): Many linear maps do it; take the symmetric one, which turns colours
@@ -82,6 +95,14 @@ def keep_colors(painted: Image.Image, content: Image.Image) -> Image.Image:
 
     Returns:
         result: Of the painting's size.
+
+    Example:
+        >>> from PIL import Image
+        >>> painted = Image.new("RGB", (8, 6), (90, 90, 90))
+        >>> photo = Image.new("RGB", (80, 60), (200, 100, 0))
+        >>> result = keep_colors(painted, photo)
+        >>> result.size, len(set(result.getpixel((3, 3)))) > 1  # not gray any more
+        ((8, 6), True)
     """
     # TODO(extra): Pillow converts pictures to "YCbCr", brightness and two numbers for
     # the colour, and splits and merges channels. Scale the photo first.
@@ -111,6 +132,14 @@ def paint_with_lbfgs(
 
     Returns:
         The painting; its losses and seconds are those of the evaluations.
+
+    Example:
+        >>> def objective(img):
+        ...     return {"content": (img - 0.5).square().sum()}
+        >>> start = torch.zeros(1, 3, 4, 4)
+        >>> painting = paint_with_lbfgs(start, objective, num_iterations=10)
+        >>> painting.losses["content"][0], painting.image.shape
+        (12.0, torch.Size([1, 3, 4, 4]))
     """
     img = start.detach().clone().requires_grad_()
     painting = Painting(img.detach())

@@ -11,6 +11,11 @@ def attempt() -> "_Attempt":
     What is not written yet is left out, in one line. Any other error is shown, and then
     the notebook goes on as well: extra exercises are worth no points, and what comes
     after them may be.
+
+    Example:
+        >>> with attempt():
+        ...     raise NotImplementedError("smooth_grad is not written yet.")
+        Left out: smooth_grad is not written yet.
     """
     return _Attempt()
 

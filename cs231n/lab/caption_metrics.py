@@ -74,6 +74,11 @@ def bleu(
 
     Returns:
         BLEU-1 to BLEU-``max_n``, each in 0..1.
+
+    Example:
+        >>> scores = bleu(["a red boat"], [["a red car", "two birds"]], max_n=3)
+        >>> [round(score, 2) for score in scores]  # 2/3, sqrt(2/3 * 1/2), none
+        [0.67, 0.58, 0.0]
     """
     totals = _bleu_counts(candidates, references, max_n).sum(axis=0, keepdims=True)
     return [float(score) for score in _bleu_of_counts(totals)[0]]
@@ -135,6 +140,12 @@ def cider(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> flo
     Args:
         candidates: N captions.
         references: For each candidate the captions it is compared with.
+
+    Example:
+        >>> captions = ["a red car on snow", "two green birds at sea"]
+        >>> truth = [[caption] for caption in captions]
+        >>> round(cider(captions, truth), 4), round(cider(captions[::-1], truth), 4)
+        (10.0, 0.0)
     """
     return float(cider_each(candidates, references).mean())
 

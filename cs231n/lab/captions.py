@@ -22,6 +22,20 @@ def show_samples(model: Any, data: Mapping[str, Any], split: str) -> None:
         model: A CaptioningRNN.
         data: What load_coco_data returns.
         split: "train" or "val"; the pictures are drawn from NumPy's legacy stream.
+
+    Example:
+        >>> from cs231n.classifiers.rnn import CaptioningRNN
+        >>> words = ["<NULL>", "<START>", "<END>", "car"]
+        >>> data = {
+        ...     "idx_to_word": words,
+        ...     "val_captions": np.array([[1, 3, 2]]),
+        ...     "val_image_idxs": np.array([0]),
+        ...     "val_features": np.ones((1, 5), np.float32),
+        ...     "val_urls": np.array(["scene://beach/red-car-m5080?0"]),
+        ... }
+        >>> model = CaptioningRNN({word: k for k, word in enumerate(words)}, 5)
+        >>> show_samples(model, data, "val")
+        <IPython.core.display.Image object>
     """
     captions, features, urls = sample_coco_minibatch(data, 2, split)
     truths = decode_captions(captions, data["idx_to_word"])
@@ -56,6 +70,14 @@ def measure_gates(
     Returns:
         'kept', 'written' and 'shown', each (T, H): the share of each cell that is kept,
         the number written to it, the share of it that is shown.
+
+    Example:
+        >>> from cs231n.classifiers.rnn import CaptioningRNN
+        >>> words = {"<NULL>": 0, "<START>": 1, "<END>": 2, "cat": 3}
+        >>> model = CaptioningRNN(words, 5, hidden_dim=7, cell_type="lstm")
+        >>> gates = measure_gates(model, np.ones(5), words=[1, 3])
+        >>> sorted(gates), gates["kept"].shape
+        (['kept', 'shown', 'written'], (2, 7))
     """
     from cs231n.rnn_layers import (
         lstm_forward,
@@ -90,6 +112,12 @@ def plot_gates(gates: Mapping[str, Array], words: Sequence[str], alt: str) -> No
         gates: Result of measure_gates.
         words: The T words that were read.
         alt: What the picture shows.
+
+    Example:
+        >>> shares = np.random.rand(2, 7)  # T, H = 2, 7
+        >>> gates = {"kept": shares, "written": shares, "shown": shares}
+        >>> plot_gates(gates, ["<START>", "cat"], alt="Random gates, two words.")
+        <IPython.core.display.Image object>
     """
     from matplotlib.figure import Figure
 

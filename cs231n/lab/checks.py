@@ -43,6 +43,14 @@ def check(
     Raises:
         AssertionError: Naming each result that is missing or whose error or shape is
             off, or files whose saved code is not what runs.
+
+    Example:
+        >>> check("sum of ones", {"sum": (np.ones(4).sum(), 4.0)}, within=1e-8)
+        sum of ones
+          sum     0e+00   below   1e-08   pass
+        >>> check("shape", {"x": (np.ones(4), np.ones((2, 2)))}, within=1e-8)
+        Traceback (most recent call last):
+        AssertionError: shape: x has shape (4,), expected (2, 2).
     """
     _require_saved(title)
     rows, complaints = [], []
@@ -100,6 +108,11 @@ def check_below(
 
     Raises:
         AssertionError: Naming each number that is not smaller, or is nan.
+
+    Example:
+        >>> check_below("training", {"final loss": (0.05, 0.1)})
+        training
+          final loss      0.05   below     0.1   pass
     """
     _compare(title, values, "<", "less than", function)
 
@@ -119,6 +132,11 @@ def check_at_least(
 
     Raises:
         AssertionError: Naming each number that is too small, or is nan.
+
+    Example:
+        >>> check_at_least("captions", {"BLEU-4": (0.25, 0.2)})
+        captions
+          BLEU-4      0.25   at least     0.2   pass
     """
     _compare(title, values, ">=", "at least", function)
 
@@ -143,6 +161,12 @@ def check_captions(
 
     Raises:
         AssertionError: Saying how many captions differ, and where the first one does.
+
+    Example:
+        >>> words = ["<NULL>", "<START>", "<END>", "red", "car"]
+        >>> check_captions("greedy", np.array([[3, 4, 2, 0]]), [[3, 4, 2]], words)
+        greedy
+          caption 1, words that differ     0e+00   below       1   pass
     """
     _require_saved(title)
     try:

@@ -61,6 +61,12 @@ def create_class_visualization(
 
     Returns:
         The picture, stretched to the whole range of colours.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 5))
+        >>> noise = torch.randn(1, 3, 8, 8)
+        >>> create_class_visualization(2, model, start=noise, num_iterations=5).size
+        (8, 8)
     """
     # Here, so that this module can be loaded whatever a student's file holds.
     from cs231n.net_visualization_pytorch import class_visualization_update_step

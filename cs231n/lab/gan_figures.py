@@ -19,6 +19,10 @@ def show_images(images: Array) -> None:
 
     Args:
         images: (N, P) or (N, H, W) pictures on any scale, P a square number.
+
+    Example:
+        >>> show_images(np.random.rand(16, 784))
+        <IPython.core.display.Image object>
     """
     images = np.asarray(images)
     side = round(images[0].size ** 0.5)
@@ -38,6 +42,11 @@ def show_training(
         samples: (iteration, (N, 784) scaled pictures), one row for each.
         alt: What the figure shows.
         columns: How many pictures of each report.
+
+    Example:
+        >>> samples = [(t, np.random.rand(16, 784)) for t in (0, 250, 500)]
+        >>> show_training(samples, alt="Three rows of noise.")
+        <IPython.core.display.Image object>
     """
     from matplotlib.figure import Figure
 
@@ -61,6 +70,12 @@ def plot_training(histories: Mapping[str, GANHistory], alt: str) -> None:
     Args:
         histories: Name -> how the training went.
         alt: What the figure shows.
+
+    Example:
+        >>> from cs231n.support.gans.training import GANHistory
+        >>> history = GANHistory(d_losses=[1.4, 1.2, 1.3], g_losses=[0.7, 0.9, 0.8])
+        >>> plot_training({"a GAN": history}, alt="Two losses, three iterations.")
+        <IPython.core.display.Image object>
     """
     from matplotlib.figure import Figure
 
@@ -89,6 +104,12 @@ def plot_quality(qualities: Mapping[str, Quality], alt: str) -> None:
     Args:
         qualities: Name -> its quality.
         alt: What the figure shows.
+
+    Example:
+        >>> from cs231n.lab.gan_metrics import Quality
+        >>> quality = Quality(10, 0.9, 0.2, 0.8, 0.7, np.full(10, 0.1))
+        >>> plot_quality({"a GAN": quality}, alt="Five numbers of one generator.")
+        <IPython.core.display.Image object>
     """
     from matplotlib.figure import Figure
 
@@ -117,7 +138,14 @@ def plot_quality(qualities: Mapping[str, Quality], alt: str) -> None:
 
 
 def print_quality(qualities: Mapping[str, Quality]) -> None:
-    """Print the numbers of several generators as a table."""
+    """Print the numbers of several generators as a table.
+
+    Example:
+        >>> from cs231n.lab.gan_metrics import Quality
+        >>> print_quality({"a GAN": Quality(10, 0.9, 0.2, 0.8, 0.7, np.full(10, 0.1))})
+               digits  confidence  Fréchet distance  precision  recall
+        a GAN      10        0.90             0.200       0.80    0.70
+    """
     width = max(map(len, qualities))
     print(" " * width + "  digits  confidence  Fréchet distance  precision  recall")
     for name, q in qualities.items():
@@ -127,12 +155,19 @@ def print_quality(qualities: Mapping[str, Quality]) -> None:
         )
 
 
-def plot_study(study: Study, alt: str) -> None:
+def plot_study(study: "Study", alt: str) -> None:
     """Plot accuracies against the number of labels, with standard errors.
 
     Args:
         study: What run_study returned.
         alt: What the figure shows.
+
+    Example:
+        >>> from cs231n.extras.semi_supervised import Study
+        >>> shares = np.array([[0.5, 0.7], [0.8, 0.8]])  # of two runs
+        >>> study = Study((20, 50), {"labels alone": shares})
+        >>> plot_study(study, alt="More labels, more digits read right.")
+        <IPython.core.display.Image object>
     """
     from matplotlib.figure import Figure
 
@@ -164,6 +199,11 @@ def plot_orbit(points: Array, alt: str) -> None:
     Args:
         points: (T, 2) x and y after each step.
         alt: What the figure shows.
+
+    Example:
+        >>> points = np.array([[1.0, 1.0], [0.0, 1.0], [-1.0, 0.0]])
+        >>> plot_orbit(points, alt="Two players go around the origin.")
+        <IPython.core.display.Image object>
     """
     from matplotlib.figure import Figure
 

@@ -44,7 +44,17 @@ class Quality:
 
 
 class Judge:
-    """Compares drawn digits with real ones, through a classifier's eyes."""
+    """Compares drawn digits with real ones, through a classifier's eyes.
+
+    Example:
+        >>> from cs231n.embedded.digit_classifier import load_digit_classifier
+        >>> from cs231n.embedded.digits import load_digits
+        >>> _, held_out = load_digits(verbose=False)
+        >>> real, others = held_out.images[:100], held_out.images[100:200]
+        >>> judge = Judge(load_digit_classifier(verbose=False), real)
+        >>> judge(others).modes  # all ten digits are there
+        10
+    """
 
     def __init__(self, classifier: DigitClassifier, real: NDArray[np.float32]) -> None:
         """Look at the real digits.

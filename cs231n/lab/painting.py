@@ -110,6 +110,11 @@ def make_objective(
 
     Returns:
         Picture -> its losses "content", "style" and "tv".
+
+    Example:
+        >>> flat = torch.ones(1, 3, 4, 4)  # has no variation
+        >>> make_objective(torch.nn.Sequential(), 0, 0, None, [], [], [], 1.0)(flat)
+        {'tv': tensor(0.)}
     """
     if not len(style_layers) == len(style_weights) == len(style_targets):
         raise ValueError(
@@ -173,6 +178,13 @@ def paint(
 
     Raises:
         FloatingPointError: If the losses become NaN or infinite.
+
+    Example:
+        >>> def objective(img):
+        ...     return {"content": (img - 0.5).square().sum()}
+        >>> painting = paint(torch.zeros(1, 3, 4, 4), objective, num_iterations=5)
+        >>> len(painting.losses["content"]), painting.picture.size
+        (5, (4, 4))
     """
     img = start.detach().clone().requires_grad_()
     painting = Painting(img.detach())
@@ -262,6 +274,25 @@ def style_transfer(
 
     Returns:
         The painting.
+
+    Example:
+        >>> from PIL import Image
+        >>> Image.new("RGB", (80, 60), "gold").save("gold.png")
+        >>> Image.linear_gradient("L").save("gray.png")
+        >>> painting = style_transfer(
+        ...     *("gold.png", "gray.png"),
+        ...     image_size=30,
+        ...     style_size=20,
+        ...     content_layer=1,
+        ...     content_weight=0.1,
+        ...     style_layers=[0, 1],
+        ...     style_weights=[1.0, 1.0],
+        ...     tv_weight=0.1,
+        ...     cnn=torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU()),
+        ...     num_iterations=5,
+        ... )
+        >>> painting.picture.size, sorted(painting.losses)
+        ((40, 30), ['content', 'style', 'tv'])
     """
     wanted = Features(cnn, [content_layer, *style_layers]).cnn
     content_feats, content = features_from_img(content_image, image_size, wanted)
@@ -281,6 +312,12 @@ def style_transfer(
 
 
 def noise_like(img: torch.Tensor, seed: int = 231) -> torch.Tensor:
-    """Draw noise between 0 and 1, shaped like a picture and on its device."""
+    """Draw noise between 0 and 1, shaped like a picture and on its device.
+
+    Example:
+        >>> noise = noise_like(torch.zeros(1, 3, 4, 4))
+        >>> noise.shape, bool((noise >= 0).all() and (noise <= 1).all())
+        (torch.Size([1, 3, 4, 4]), True)
+    """
     noise = np.random.default_rng(seed).random(tuple(img.shape))
     return torch.from_numpy(noise).to(img)

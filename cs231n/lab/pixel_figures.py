@@ -25,6 +25,12 @@ def show_maps(
             scale of its own, up to what 99.5 % of its pixels do not exceed.
         titles: What is on each picture.
         alt: What the figure shows.
+
+    Example:
+        >>> images = np.zeros((2, 8, 8, 3), np.uint8)
+        >>> maps = {"random": np.random.rand(2, 8, 8)}
+        >>> show_maps(images, maps, ["black", "black too"], alt="Two random maps.")
+        <IPython.core.display.Image object>
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -58,6 +64,12 @@ def plot_faithfulness(
         curves: Name of a method -> 'deletion' and 'insertion', each (N, S + 1).
         areas: The same names -> the area below each mean curve, for the legend.
         alt: What the plot shows.
+
+    Example:
+        >>> both = {kind: np.random.rand(2, 9) for kind in ("deletion", "insertion")}
+        >>> areas = {kind: curves.mean() for kind, curves in both.items()}
+        >>> plot_faithfulness({"random": both}, {"random": areas}, alt="Random curves.")
+        <IPython.core.display.Image object>
     """
     from matplotlib.figure import Figure
 
@@ -95,6 +107,11 @@ def show_animation(
         file: Where to save it; the folder is made if it is missing.
         alt: What the animation shows.
         seconds: How long it takes; the last picture is shown for another second.
+
+    Example:
+        >>> frames = [np.full((8, 8, 3), level, np.uint8) for level in (0, 128, 255)]
+        >>> show_animation(frames, "brighter.gif", alt="Black turns white.")
+        <IPython.core.display.Image object>
     """
     import imageio.v3 as iio
     from IPython.display import Image, display

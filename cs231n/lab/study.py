@@ -22,7 +22,13 @@ class Study:
     accuracies: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def mean(self, method: str) -> NDArray[np.float64]:
-        """Return the mean over runs, for each number of labels."""
+        """Return the mean over runs, for each number of labels.
+
+        Example:
+            >>> shares = np.array([[0.5, 0.7], [0.8, 0.8]])  # of two runs
+            >>> Study((20, 50), {"labels alone": shares}).mean("labels alone").round(3)
+            array([0.6, 0.8])
+        """
         means: NDArray[np.float64] = self.accuracies[method].mean(axis=1)
         return means
 
@@ -45,7 +51,14 @@ class Study:
         return low - (self.mean(worse) + self.error(worse))
 
     def table(self) -> str:
-        """Return means and standard errors in percent, a line for each method."""
+        """Return means and standard errors in percent, a line for each method.
+
+        Example:
+            >>> shares = np.array([[0.5, 0.7], [0.8, 0.8]])  # of two runs
+            >>> print(Study((20, 50), {"labels alone": shares}).table())
+            labels                  20            50
+            labels alone 60.0 ± 10.0 %  80.0 ± 0.0 %
+        """
         width = max(map(len, self.accuracies))
         lines = [f"{'labels':{width}}" + "".join(f"{n:>14}" for n in self.labels)]
         for method in self.accuracies:

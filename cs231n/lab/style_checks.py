@@ -71,6 +71,10 @@ def load_checks(verbose: bool = True) -> StyleChecks:
 
     Args:
         verbose: Whether to say in one printed line which answers are used.
+
+    Example:
+        >>> sorted(load_checks(verbose=False).answers)
+        ['cl_out', 'gm_out', 'sl_out', 'tv_out']
     """
     content, style = find_original(CONTENT), find_original(STYLE)
     model = None
@@ -115,6 +119,10 @@ def summarize(gram: torch.Tensor | NDArray[Any]) -> NDArray[np.float64]:
 
     Raises:
         ValueError: If it has another shape.
+
+    Example:
+        >>> summarize(2 * np.eye(4)[None])
+        array([8., 8., 4., 2., 2., 0., 0., 0.])
     """
     matrix = np.asarray(gram, dtype=np.float64)
     if matrix.ndim != 3 or len(matrix) != 1 or matrix.shape[1] != matrix.shape[2]:

@@ -2,8 +2,9 @@
 
 A scratch file that is called ``random.py`` and lies beside the notebooks takes the
 place of Python's own module for everything that is started there. So this module is the
-first that a command imports: it lets the real ones come first, and names such files. It
-imports nothing but what Python loads when it starts, which no such file can replace.
+first that a command and a notebook's set-up cell import: it lets the real ones come
+first, and names such files. It imports nothing but what Python loads when it starts,
+which no such file can replace.
 (With ``-m`` Python itself stumbles over eight names, such as ``types``, before it reads
 anything of ours; its last line then names the file, and ``words`` goes round that.)
 """
@@ -152,6 +153,9 @@ def run(main: "Callable[[], int]") -> "NoReturn":
             buffer, encoding = stream.buffer, stream.encoding
             patient = _Patient(buffer, encoding, "backslashreplace", None, True)
             setattr(sys, name, patient)
+        elif stream is None:  # closed from the start, as by >&-
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+            setattr(sys, name, nowhere)
     try:
         status = main()
     except KeyboardInterrupt:
@@ -161,5 +165,7 @@ def run(main: "Callable[[], int]") -> "NoReturn":
     sys.exit(status)
 
 
-if any(word.removeprefix("-m").startswith("cs231n.") for word in sys.orig_argv):
+_COMMAND = any(word.removeprefix("-m").startswith("cs231n.") for word in sys.orig_argv)
+_NOTEBOOK = "ipykernel" in sys.modules
+if _COMMAND or (_NOTEBOOK and scratch_files(_ROOT)):
     clear_the_way()

@@ -21,6 +21,10 @@ def get_device(device: str | torch.device | None = None) -> torch.device:
 
     Raises:
         ValueError: If the named device does not exist or cannot be used here.
+
+    Example:
+        >>> get_device("cpu")
+        device(type='cpu')
     """
     import torch
 

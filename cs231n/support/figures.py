@@ -27,6 +27,13 @@ def show(figure: "Figure", alt: str) -> None:
 
     Raises:
         ValueError: If the description is empty.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> figure = Figure()
+        >>> _ = figure.subplots().plot([1, 4, 9])
+        >>> show(figure, alt="A line that rises faster and faster.")
+        <IPython.core.display.Image object>
     """
     from IPython.display import Image, display
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -55,6 +62,11 @@ def show_pictures(
         alt: What the grid shows.
         columns: Pictures in a row.
         width: Of one picture, in inches.
+
+    Example:
+        >>> black, white = np.zeros((6, 8, 3), np.uint8), np.full((6, 8, 3), 255)
+        >>> show_pictures([black, white], ["black", "white"], alt="Black beside white.")
+        <IPython.core.display.Image object>
     """
     from matplotlib.figure import Figure
 
@@ -90,6 +102,11 @@ def tile(pictures: Array, columns: int) -> Array:
 
     Returns:
         One gray picture, 0 (ink) to 255 (paper), white where there is none.
+
+    Example:
+        >>> grid = tile(np.ones((6, 28, 28)), columns=3)
+        >>> grid.shape, grid[0, 26:32].tolist()  # 2 pixels between pictures
+        ((58, 88), [0, 0, 255, 255, 0, 0])
     """
     N, H, W = pictures.shape
     rows = -(-N // columns)
@@ -107,6 +124,11 @@ def show_strip(grid: Array, alt: str, width: float = 9) -> None:
         grid: (H, W) gray picture, 0 to 255.
         alt: What it shows.
         width: Of the figure, in inches.
+
+    Example:
+        >>> grid = tile(np.random.rand(6, 28, 28), columns=6)
+        >>> show_strip(grid, alt="Six pictures of noise.")
+        <IPython.core.display.Image object>
     """
     from matplotlib.figure import Figure
 
@@ -140,6 +162,11 @@ def plot_losses(
         curves: Name -> losses of successive iterations, or (iteration, loss) pairs.
         title: What was trained.
         alt: What the plot shows.
+
+    Example:
+        >>> losses = {"training": [3.0, 2.0, 1.5], "validation": [(0, 3.1), (2, 1.8)]}
+        >>> plot_losses(losses, "an LSTM", alt="Both losses fall.")
+        <IPython.core.display.Image object>
     """
     from matplotlib.figure import Figure
 

@@ -76,10 +76,23 @@ def as_pixels(picture: "Image.Image") -> Picture:
     8. Fractions and whole numbers of 32 bits are taken to count up to 1, 255 or 65535,
     whichever fits, and are stretched from smallest to largest where none does. What is
     transparent shows white.
+
+    Raises:
+        ValueError: If it was opened from a file that cannot be read to its end.
     """
+    try:
+        picture = _loaded(picture)
+    except Exception as error:  # damaged files raise anything
+        raise ValueError(
+            f"The picture cannot be read ({error}); save it again as PNG or JPEG."
+        ) from error
+    return _pixels_of(picture)
+
+
+def _pixels_of(picture: "Image.Image") -> Picture:
     from PIL import Image
 
-    picture.load()  # which turns some kinds upright, and then says so no more
+    picture = _loaded(picture)  # which turns some kinds upright, and says so no more
     orientation = _orientation(picture)
     if picture.mode.startswith("I;16"):
         pixels = _gray(np.asarray(picture) >> 8)
@@ -91,6 +104,42 @@ def as_pixels(picture: "Image.Image") -> Picture:
             picture = Image.alpha_composite(solid, picture.convert("RGBA"))
         pixels = np.array(picture.convert("RGB"))
     return _upright(pixels, orientation)
+
+
+def reduced(picture: "Image.Image", shortest: int) -> "Image.Image":
+    """Return a picture, smaller by a whole factor if its kind can be.
+
+    Args:
+        picture: It is left as it is.
+        shortest: What the shorter side keeps at least.
+    """
+    if picture.mode not in _REDUCIBLE:
+        return picture
+    return _loaded(picture).reduce(max(1, min(picture.size) // shortest))
+
+
+def _loaded(picture: "Image.Image") -> "Image.Image":
+    """Return a picture with its pixels; what is no flaw of them is left out."""
+    from PIL import Image
+
+    try:
+        picture.load()
+    except Exception:
+        if (mended := _mended(_content(picture))) is None:
+            raise
+        picture = Image.open(io.BytesIO(mended))
+        picture.load()
+    return picture
+
+
+def _content(picture: "Image.Image") -> bytes:
+    """Return the file that a picture was opened from, or nothing if that is gone."""
+    file: Any = getattr(picture, "fp", None)
+    try:
+        file.seek(0)
+        return bytes(file.read())
+    except (AttributeError, OSError, ValueError):  # closed, or no file at all
+        return b""
 
 
 def _decode(content: bytes, shortest: int | None) -> Picture:
@@ -105,10 +154,9 @@ def _decode(content: bytes, shortest: int | None) -> Picture:
         if picture.width * picture.height > most:
             size = f"{picture.width:,} by {picture.height:,} pixels"
             raise _too_large(f"{size} where at most {most:,} are read")
-        if large and shortest and picture.mode in _REDUCIBLE:
-            picture.load()
-            picture = picture.reduce(max(1, min(picture.size) // shortest))
-        return as_pixels(picture)
+        if large and shortest:
+            picture = reduced(picture, shortest)
+        return _pixels_of(picture)
 
 
 def _opened(content: bytes, shortest: int | None) -> "Image.Image":

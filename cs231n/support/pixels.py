@@ -33,24 +33,26 @@ def preprocess(img: Image.Image, size: int = 224) -> torch.Tensor:
 
     Raises:
         TypeError: If ``img`` is no Pillow picture.
-        ValueError: If it is empty or larger than 50 megapixels, before or after.
+        ValueError: If it is empty, or cannot be scaled within 50 megapixels.
     """
     from PIL import Image
     from torchvision import transforms
 
-    from cs231n.support.picture_files import as_pixels
+    from cs231n.support.picture_files import as_pixels, reduced
 
     if not isinstance(img, Image.Image):
         raise TypeError(
             f"preprocess wants a Pillow picture, but got {type(img).__name__}; "
             "use PIL.Image.open or PIL.Image.fromarray."
         )
+    if img.width * img.height > MAX_PIXELS:
+        img = reduced(img, size)
     scale = size / max(1, min(img.size))
     if max(1, scale**2) * img.width * img.height > MAX_PIXELS or 0 in img.size:
         raise ValueError(
             f"The picture has {img.width} by {img.height} pixels, which cannot be "
             f"scaled to a shorter side of {size} within {MAX_PIXELS / 1e6:g} "
-            "megapixels; cut or shrink it first."
+            "megapixels; cut it or scale it down first."
         )
     img = Image.fromarray(as_pixels(img))
     transform = transforms.Compose(
@@ -74,6 +76,10 @@ def deprocess(img: torch.Tensor, should_rescale: bool = True) -> Image.Image:
 
     Returns:
         A Pillow picture.
+
+    Example:
+        >>> deprocess(torch.rand(1, 3, 6, 8)).size  # Pillow has the width first
+        (8, 6)
     """
     from PIL import Image
 
@@ -111,6 +117,13 @@ def blur_image(X: torch.Tensor, sigma: float = 1) -> torch.Tensor:
 
     Returns:
         X itself.
+
+    Example:
+        >>> X = torch.zeros(1, 1, 9, 9)
+        >>> X[0, 0, 4, 4] = 1
+        >>> blurred = blur_image(X)
+        >>> blurred is X, round(X.sum().item(), 3)  # light is spread, not lost
+        (True, 1.0)
     """
     from scipy.ndimage import gaussian_filter1d
 
@@ -131,5 +144,31 @@ def jitter(X: torch.Tensor, ox: int, oy: int) -> torch.Tensor:
 
     Returns:
         (N, C, H, W) shifted pictures.
+
+    Example:
+        >>> jitter(torch.arange(4.0).view(1, 1, 1, 4), ox=1, oy=0).ravel()
+        tensor([3., 0., 1., 2.])
     """
     return torch.roll(X, (oy, ox), (2, 3))
+
+
+def change_in_levels(X: torch.Tensor, changed: torch.Tensor) -> torch.Tensor:
+    """Return how far a picture was changed, in levels of 0..255.
+
+    Args:
+        X: (N, 3, H, W) pictures.
+        changed: (N, 3, H, W) what was made of them.
+
+    Returns:
+        (N, 3, H, W) signed differences.
+
+    Example:
+        >>> from PIL import Image
+        >>> from cs231n.net_visualization_pytorch import preprocess
+        >>> dark = preprocess(Image.new("RGB", (4, 4), (10, 10, 10)), size=4)
+        >>> light = preprocess(Image.new("RGB", (4, 4), (12, 12, 12)), size=4)
+        >>> round(change_in_levels(dark, light).mean().item(), 3)
+        2.0
+    """
+    std = torch.tensor(SQUEEZENET_STD).view(1, 3, 1, 1).to(X)
+    return (changed - X).detach() * 255 * std

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from staff.calibrate import gans, originals
+from staff.calibrate import gans
 from staff.calibrate.sections import Sections
 
 Line = dict[str, Any]
@@ -151,8 +151,6 @@ CHECKS = {
             ("Set-up", "The data", "Overfit a handful of captions"),
         )
     ),
-    "overfit-rnn-original": Check(originals.measure_rnn),
-    "overfit-lstm-original": Check(originals.measure_lstm),
     "captions": Check(
         Sections(
             "LSTM_Captioning",

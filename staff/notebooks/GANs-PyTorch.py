@@ -50,24 +50,11 @@ import torch
 
 from cs231n.embedded.digit_classifier import load_digit_classifier
 from cs231n.embedded.digits import load_digits
-from cs231n.extras.gan_extras import (
-    critic_generator_loss,
-    critic_loss,
-    gradient_penalty,
-    largest_stretch,
-    normalize_spectrally,
-)
-from cs231n.extras.semi_supervised import (
-    ALONE,
-    GENERATOR_TOO,
-    feature_matching_loss,
-    real_or_drawn_loss,
-    run_study,
-)
 from cs231n.gan_pytorch import *
 from cs231n.gradient_check import LIMITS, copies
 from cs231n.lab.attempts import attempt
 from cs231n.lab.checks import check_at_least
+from cs231n.lab.fixed_weights import fixed_output
 from cs231n.lab.gan_figures import (
     plot_orbit,
     plot_quality,
@@ -141,10 +128,19 @@ check_below(
 #
 # A leaky ReLU lets a little through on its flat side, $f(x) = \max(\alpha x, x)$: a
 # generator can only learn from a discriminator whose gradients are not zero.
+#
+# The check counts the parameters. Activations have none, so it also gives the network
+# fixed weights and looks at its scores of fixed inputs.
 
 # %%
 check(
     "discriminator", {"parameters": (count_params(discriminator()), 267009)}, within=0
+)
+scores = fixed_output(discriminator(), 128, 1, 28, 28)
+check(
+    "discriminator",
+    {"scores": (scores[:3], [[-0.025173], [0.337198], [-0.692456]])},
+    within=LIMITS["GAN networks"],
 )
 
 # %% [markdown]
@@ -159,6 +155,22 @@ check(
 
 # %%
 check("generator", {"parameters": (count_params(generator(4)), 1858320)}, within=0)
+pixels = fixed_output(generator(4), 128, 4)
+check(
+    "generator",
+    {
+        "shape of pictures": (pixels.shape, (128, 784)),
+        "pixels": (
+            pixels[:3, ::300],
+            [
+                [-0.640826, -0.947105, 0.11248],
+                [-0.1888, -0.963932, -0.895484],
+                [-0.763019, -0.959539, -0.07932],
+            ],
+        ),
+    },
+    within=LIMITS["GAN networks"],
+)
 
 # %% [markdown]
 # ## Losses
@@ -414,6 +426,12 @@ check(
     },
     within=0,
 )
+scores = fixed_output(build_dc_classifier(batch_size), 128, 1, 28, 28)
+check(
+    "build_dc_classifier",
+    {"scores": (scores[:3], [[0.073202], [-0.525319], [-0.8871]])},
+    within=LIMITS["GAN networks"],
+)
 
 # %% [markdown]
 # And `build_dc_generator`, which goes the other way:
@@ -436,6 +454,21 @@ check(
         "shape of pictures": (shape, (128, 784)),
     },
     within=0,
+)
+pixels = fixed_output(build_dc_generator(4), 128, 4)
+check(
+    "build_dc_generator",
+    {
+        "pixels": (
+            pixels[:3, ::300],
+            [
+                [0.984694, -0.996853, 0.999049],
+                [0.998557, 0.999998, -0.772065],
+                [0.994853, 0.884231, 0.999944],
+            ],
+        )
+    },
+    within=LIMITS["GAN networks"],
 )
 
 # %% [markdown]
@@ -625,6 +658,14 @@ show_animation(
 
 # %% tags=["extra"]
 with attempt():
+    from cs231n.extras.gan_extras import (
+        critic_generator_loss,
+        critic_loss,
+        gradient_penalty,
+        largest_stretch,
+        normalize_spectrally,
+    )
+
     stretches = torch.diag(torch.tensor([3.0, 2.0, 0.5])) @ torch.ones(3, 3).tril()
     exact = np.linalg.svd(stretches.numpy(), compute_uv=False)[0]
     sigma, _ = largest_stretch(stretches, torch.tensor([1.0, 0.0, 0.0]), 30)
@@ -714,6 +755,14 @@ with attempt():
 
 # %% tags=["extra"]
 with attempt():
+    from cs231n.extras.semi_supervised import (
+        ALONE,
+        GENERATOR_TOO,
+        feature_matching_loss,
+        real_or_drawn_loss,
+        run_study,
+    )
+
     zeros = torch.zeros(3, 10)
     check(
         "semi-supervised losses",

@@ -5,8 +5,8 @@
 # way and would give the gradient there for free, but training has no use for it. This
 # notebook has: with a finished network and gradients at the pixels we ask
 #
-# 1. **Saliency maps**: which pixels does the network's verdict rest on?
-# 2. **Fooling images**: how little must a picture change for the verdict to change?
+# 1. **Saliency maps**: which pixels does the network's prediction rest on?
+# 2. **Fooling images**: how little must a picture change for the prediction to change?
 #
 # Everything here is NumPy: the network, its forward pass, and its backward pass, which
 # you wrote the parts of in the second assignment. You will edit
@@ -224,7 +224,7 @@ show_saliency_maps(np.array([128, 3225, 2417, 1640, 4619]) % len(data["X_val"]))
 # gradient of $s_y$ and the average of all scores' gradients, weighted with their
 # probabilities. If $p_y$ is almost 1, that average is almost the gradient of $s_y$
 # itself and the difference almost zero: nothing can make the network much surer, so no
-# pixel seems to matter, though the verdict rests on them. Also, the probability can
+# pixel seems to matter, though the prediction rests on them. Also, the probability can
 # rise because the other scores fall. The score asks about its own class alone.
 # <!-- END SOLUTION -->
 
@@ -350,7 +350,7 @@ for name, way in (("the changes", change), ("shuffled", shuffled)):
 # <!-- BEGIN SOLUTION -->
 # It may help against somebody who does not know about it: the change was made for one
 # exact pattern of pixels, much of it is fine grain, and blurring takes some of that
-# away, often enough to bring the old verdict back. It does not help against somebody
+# away, often enough to bring the old prediction back. It does not help against somebody
 # who does: blurring is a convolution like the others, so the blurred network has
 # gradients at its pixels, too, and walking uphill on *its* score gives a fooling image
 # for it. A defence that only hides the gradient is none.

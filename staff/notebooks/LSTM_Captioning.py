@@ -41,10 +41,10 @@ PROFILE = os.environ.get("CS231N_PROFILE", "full")
 SEED = 231
 
 # %%
+
 from cs231n.captioning_solver import CaptioningSolver
 from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
-from cs231n.extras.fast_rnn import FastCaptioningRNN
 from cs231n.gradient_check import LIMITS, copies
 from cs231n.image_utils import image_from_url
 from cs231n.lab.attempts import attempt
@@ -365,10 +365,7 @@ check(
 
 # %%
 np.random.seed(SEED)
-# No picture twice: two captions of one picture could not both be learned by heart.
-small_data = load_coco_data(
-    max_train=50, rng=np.random.default_rng(SEED), replace=False
-)
+small_data = load_coco_data(max_train=50)
 small_lstm_model = CaptioningRNN(
     word_to_idx=data["word_to_idx"],
     input_dim=data["train_features"].shape[1],
@@ -481,6 +478,8 @@ def measured(Model, features, captions):
 
 
 with attempt():
+    from cs231n.extras.fast_rnn import FastCaptioningRNN
+
     captions, features, _ = sample_coco_minibatch(data, batch_size=100)
     plain = measured(CaptioningRNN, features, captions)
     fast = measured(FastCaptioningRNN, features, captions)

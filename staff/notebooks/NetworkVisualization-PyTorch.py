@@ -49,7 +49,6 @@ from PIL import Image
 
 from cs231n.classifiers.squeezenet import load_squeezenet
 from cs231n.data_utils import load_imagenet_val
-from cs231n.extras import adversarial, attribution
 from cs231n.gradient_check import copies
 from cs231n.lab.attempts import attempt
 from cs231n.lab.checks import check_at_least
@@ -67,6 +66,7 @@ from cs231n.net_visualization_pytorch import (
 from cs231n.support.accuracy import as_array
 from cs231n.support.device import get_device
 from cs231n.support.figures import show_pictures
+from cs231n.support.pixels import change_in_levels
 
 device = get_device()
 
@@ -231,7 +231,8 @@ show_saliency_maps(X, y)
 #
 # $$\Delta X = \frac{g}{\lVert g \rVert_2}$$
 #
-# In this example the network is to take the first picture for a stingray.
+# In this example the network is to take the first picture for a stingray. Once it does,
+# no more steps are needed: half of the change should be too little.
 
 # %%
 index, target_y = 0, 6
@@ -241,6 +242,8 @@ scores = model(X_fooling)[0]
 
 print(f"was {titles[index]}, is now {words(scores.argmax())}")
 check("make_fooling_image", {"class": (scores.argmax(), target_y)}, within=0)
+halfway = model((original + X_fooling) / 2)[0].argmax() == target_y
+check_below("make_fooling_image", {"half of the change fools, too": (halfway, 0.5)})
 
 # %% [markdown]
 # What has changed? The difference is shown around a middle gray, as it is and ten times
@@ -251,7 +254,7 @@ check("make_fooling_image", {"class": (scores.argmax(), target_y)}, within=0)
 def show_fooling(original, fooled, magnify=(1, 10)):
     before = deprocess(original, should_rescale=False)
     after = deprocess(fooled, should_rescale=False)
-    change = adversarial.change_in_levels(original, fooled)[0].permute(1, 2, 0).cpu()
+    change = change_in_levels(original, fooled)[0].permute(1, 2, 0).cpu()
     largest = change.abs().max()
     p = [model(x).softmax(dim=1)[0] for x in (original, fooled)]
     names = [words(row.argmax()) for row in p]
@@ -295,7 +298,7 @@ for picture in everything[:7]:
     for target in targets:
         result = make_fooling_image(original.clone(), target, model).detach()
         fooled += int(model(result).argmax() == target)
-        change = adversarial.change_in_levels(original, result)
+        change = change_in_levels(original, result)
         changes.append(change.square().mean().sqrt().item())
 print(f"mean change of a pixel: {np.mean(changes):.2f} levels of 0..255")
 check_at_least(
@@ -475,6 +478,9 @@ show_pictures(
 #   at things.
 
 # %% tags=["extra"]
+with attempt():
+    from cs231n.extras import attribution
+
 samples = 25 if PROFILE == "full" else 2
 steps = 50 if PROFILE == "full" else 8
 
@@ -573,9 +579,10 @@ with attempt():
 
 # %% tags=["extra"]
 target_y, epsilon = 6, 2
-bounded = adversarial.make_bounded_fooling_image
 attacks = {}
 with attempt():
+    from cs231n.extras.adversarial import make_bounded_fooling_image as bounded
+
     picture = X_tensor[1:2]
     attacks["classic"] = make_fooling_image(picture.clone(), target_y, model)
 with attempt():
@@ -587,7 +594,7 @@ with attempt():
 with attempt():
     print(f"{titles[1]} to {words(target_y)}      p(target)  largest  root mean square")
     for name, result in attacks.items():
-        change = adversarial.change_in_levels(picture, result)
+        change = change_in_levels(picture, result)
         p = model(result).softmax(dim=1)[0, target_y]
         largest, size = change.abs().max(), change.square().mean().sqrt()
         print(f"{name:25} {p:8.1%} {largest:8.1f} {size:10.2f}")
@@ -598,7 +605,7 @@ if "PGD" in attacks:
 
         # Does it survive being saved as a file of whole levels?
         saved = preprocess(deprocess(attacks["PGD"], should_rescale=False)).to(device)
-        change = adversarial.change_in_levels(picture, saved).abs().max().item()
+        change = change_in_levels(picture, saved).abs().max().item()
         verdict = words(model(saved).argmax())
         print(f"saved and loaded again: {verdict}, largest change {change:.1f} levels")
         check_below(

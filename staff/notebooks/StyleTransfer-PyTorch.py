@@ -52,12 +52,6 @@ from PIL import Image
 
 from cs231n.classifiers.squeezenet import load_squeezenet
 from cs231n.embedded.style_pictures import find_picture
-from cs231n.extras.style_extras import (
-    blend_targets,
-    keep_colors,
-    match_colors,
-    paint_with_lbfgs,
-)
 from cs231n.gradient_check import LIMITS, copies
 from cs231n.image_utils import load_image
 from cs231n.lab.attempts import attempt
@@ -535,6 +529,14 @@ if PROFILE == "full":
 # to write here). Look at what is lost first, and at what is still there in the end.
 
 # %% tags=["extra"]
+with attempt():
+    from cs231n.extras.style_extras import (
+        blend_targets,
+        keep_colors,
+        match_colors,
+        paint_with_lbfgs,
+    )
+
 SMALL = 128
 depths = [1, 3, 6, 9, 12]
 smoothness = [0.01, 0.1, 1, 3, 10]

@@ -58,6 +58,33 @@ def test_a_scratch_file_called_as_a_module_is_named_and_stops_nothing(student, c
         assert done.stderr.count(f"{name}.py has the name of a module") == 1
 
 
+NOTEBOOK = """
+import sys
+import ipykernel
+{before}
+from cs231n.gradient_check import check
+import h5py
+print(h5py.File.__name__)
+"""
+
+
+def test_a_notebook_names_a_scratch_file_and_goes_round_it(student):
+    (student / "h5py.py").write_text("raise SystemExit('a scratch file')\n")
+    done = python(student, "-c", NOTEBOOK.format(before=""))
+    (student / "h5py.py").unlink()
+    assert (done.returncode, done.stdout) == (0, "File\n"), done.stderr
+    assert "h5py.py has the name of a module" in done.stderr
+
+    (student / "numpy.py").write_text("x = 1\n")  # which came first there
+    done = python(student, "-c", NOTEBOOK.format(before="import numpy as np"))
+    (student / "numpy.py").unlink()
+    assert done.returncode == 1
+    assert "numpy.py has the name of a module" in done.stderr.partition("Traceback")[0]
+
+    done = python(student, "-c", NOTEBOOK.format(before=""))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "File\n", "")
+
+
 def test_a_folder_can_be_such_a_file_and_what_nobody_imports_is_none(tmp_path):
     for name in ("torch", "numpy", "json"):
         (tmp_path / name).mkdir()
@@ -162,6 +189,8 @@ def test_a_reader_that_stops_reading_gets_no_traceback(student, command, reader)
     assert done.stderr == ""
     full = run(["bash", "-c", f"{words} > /dev/full"], student)
     assert (full.returncode, full.stderr) == (0, "")
+    closed = run(["bash", "-c", f"{words} >&-"], student)
+    assert (closed.returncode, closed.stderr) == (0, "")
 
 
 def test_every_package_that_is_imported_is_known():

@@ -169,6 +169,43 @@ def test_extra_exercises_are_called_where_nothing_is_stopped(name):
         assert calls.found == []
 
 
+class Imports(Calls):
+    """Finds what is imported where an error in it would stop everything."""
+
+    def visit_Import(self, node):
+        self.found += [alias.name for alias in node.names]
+
+    def visit_ImportFrom(self, node):
+        self.found += [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
+
+    def visit_If(self, node):
+        if ast.unparse(node.test) != "TYPE_CHECKING":
+            self.generic_visit(node)
+
+
+def test_a_file_of_an_extra_exercise_that_is_no_python_stops_nothing():
+    every = questions()
+    graded = {path for question in every for path in question.modules}
+    extra = {path for question in every for path in question.extra} - graded
+    modules = {path.removesuffix(".py").replace("/", ".") for path in extra}
+    assert {"cs231n.extras.gan_extras", "cs231n.extras.adversarial"} <= modules
+
+    def imported(source):
+        imports = Imports(None)
+        imports.visit(ast.parse(source))
+        return modules & set(imports.found)
+
+    for name in NAMES:
+        for cell in notebook_cells(name):
+            if cell["cell_type"] == "code":
+                assert not imported(plain_python(handout.cell_text(cell))), name
+    for path in (ROOT / "cs231n").rglob("*.py"):
+        if path.relative_to(ROOT).as_posix() not in extra:
+            assert not imported(path.read_text("utf-8")), path
+    source = "from cs231n.extras import adversarial\n"
+    assert imported(source) == {"cs231n.extras.adversarial"}
+
+
 def test_a_question_about_an_extra_exercise_is_marked_as_one():
     ids = [question.id for question in questions()]
     found = 0

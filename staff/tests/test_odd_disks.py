@@ -1,11 +1,14 @@
 """Where a disk refuses permissions and syncing, all that writes still does its work."""
 
 import errno
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from cs231n.assignment import stamp
+from cs231n.datasets.fetching import inventory
 from cs231n.embedded import captions, maps, tiny_folder
 from cs231n.support import files
 from cs231n.tools.submission import command as submission
@@ -44,6 +47,23 @@ def test_a_hand_out_is_made(tmp_path, odd):
     build.build({"a.sh": b"true\n"}, tmp_path / "out", tmp_path / "out.zip")
     assert (tmp_path / "out" / "a.sh").exists()
     assert "chmod" in odd
+
+
+@pytest.mark.parametrize(("code", "goes_on"), [("ENOLCK", True), ("EIO", False)])
+def test_data_sets_change_where_a_disk_knows_no_locks(
+    tmp_path, code, goes_on, monkeypatch
+):
+    fcntl = pytest.importorskip("fcntl", reason="locks are others there")
+
+    def refuse(*_):
+        raise OSError(getattr(errno, code), code)
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    done = []
+    told = nullcontext() if goes_on else pytest.raises(OSError, match=code)
+    with told, inventory.only_one(SimpleNamespace(name="x"), tmp_path, print):
+        done.append("changed")
+    assert bool(done) == goes_on
 
 
 def test_data_are_built(tmp_path, odd, monkeypatch):

@@ -73,7 +73,10 @@ def test_a_notebook_in_order_gets_no_remark():
         ),
         ([code("import pdb\npdb.set_trace()", 1)], "calls set_trace(), which waits"),
         ([code("x = !ls\nname = input()", 1)], "calls input(), which waits"),
-        ([code("%matplotlib inline\nprint('x = %d' % int(input()))", 1)], "calls inpu"),
+        (
+            [code("%matplotlib inline\nprint('x = %d' % int(input()))", 1)],
+            "calls input()",
+        ),
         ([code("import getpass\ngetpass.getpass()", 1)], "calls getpass(), which"),
         ([code("%debug", 1)], "calls %debug, which waits"),
         ([code("check()", 1, [checked({}, profile="quick")])], "of the quick profile"),
@@ -245,6 +248,17 @@ def branches(style):
             "alias": f"cell = self.cell_type\nstep_{name} = {name}\n"
             f"if cell.lower() == 'lstm':\n    print('lstm')\n{indented['b']}\n"
             "else:\n    " + line.replace(name, f"step_{name}"),
+            "joined": line.replace(name, f"eval(self.cell_type + '{name[3:]}')"),
+            "formatted": line.replace(
+                name, f"globals()[f'{{self.cell_type}}{name[3:]}']"
+            ),
+            "index": line.replace(
+                name, f"[{name}, l{name[1:]}][int(self.cell_type == 'lstm')]"
+            ),
+            "try": "try:\n"
+            f"    do_{name} = {{'rnn': {name}, 'lstm': None}}[self.cell_type]\n"
+            "except KeyError as error:\n    raise ValueError('cell_type') from error\n"
+            + line.replace(name, f"do_{name}"),
             "pair": f"c0, go_{name} = np.zeros_like(h0), {name}\n"
             + f"if self.cell_type == 'lstm':\n{indented['b']}\n"
             + "else:\n    "
@@ -259,7 +273,7 @@ def branches(style):
     "style",
     [
         *("if", "elif", "if not", "flag", "choice", "table", "lambda", "match"),
-        *("alias", "pair"),
+        *("alias", "pair", "joined", "formatted", "index", "try"),
     ],
 )
 def test_doing_the_second_question_makes_no_output_of_the_first_old(tmp_path, style):
@@ -421,6 +435,19 @@ def test_cells_that_were_lost_are_told(tmp_path):
     assert not any("not in it" in remark for remark in remarks(cells, stamp=stamp))
 
 
+def test_a_notebook_without_any_cell_of_the_hand_out_is_not_praised(tmp_path):
+    folder = unpack(tmp_path / "a")
+    stamp = handout.read((folder / handout.STAMP).read_bytes())
+    for cells in ([prose("")], [code(" ")], [prose("Mine."), code("x = 1", 1)]):
+        (told,) = remarks(cells, stamp=stamp)
+        assert told.startswith("No cell of the hand-out is in it; ")
+
+    cells = json.loads((folder / "RNN_Captioning.ipynb").read_bytes())["cells"]
+    for number, cell in enumerate(cells, 1):
+        cell["id"] = f"renamed-{number}"  # as tools do
+    assert not any("No cell" in remark for remark in remarks(cells, stamp=stamp))
+
+
 FACTS = {
     "functions": {
         function.key: {"state": state, "points": function.points, "earned": earned}
@@ -525,7 +552,7 @@ def test_checks_in_a_notebook_store_the_answers_they_were_made_on():
         "getipython.get_ipython = lambda: shell\n"
         "display.display = lambda data, raw: print(data)\n"
         "from cs231n.lab import checks\n"
-        "from cs231n.assignment import answers\n"
+        "from cs231n.assignment.table import answers\n"
         "checks.check('t', {'a': (1.0, 1.0)}, 1e-8)\n"
         "print(answers.digests())\n"
     )

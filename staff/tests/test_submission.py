@@ -21,7 +21,7 @@ from cs231n.tools.submission import command as submission
 from cs231n.tools.submission.collecting import LIMIT, MANIFEST, gather, required
 from cs231n.tools.submission.public_checks import Score
 from staff.questions import ROOT
-from staff.tests.student_folder import code, notebook, unpack
+from staff.tests.student_folder import code, notebook, prose, unpack
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX names and shells")
 
@@ -348,11 +348,31 @@ def test_a_notebook_over_the_limit_is_a_problem(folder, capsys):
     assert hand_in(folder) == 1
     said = " ".join(capsys.readouterr().err.split())
     assert "RNN_Captioning.ipynb cannot be handed in: it has 20.1 MB" in said
-    assert (
-        "clear the outputs of the largest cells and save it: cell 2 (“plot()”): 15"
-        in said
-    )
+    assert "; clear the outputs of cell 2 (“plot()”), 15 MB; then save" in said
     assert "cell 1" not in said
+
+
+@pytest.mark.parametrize(
+    ("where", "wanted"),
+    [
+        (
+            "attachments",
+            "; take the pictures out of cell 2 (“Look.”), 21 MB; then save",
+        ),
+        ("source", "; take text out of cell 2 (“xxx"),
+        ("widgets", "; clear what widgets keep, 21 MB; then save it again"),
+    ],
+)
+def test_whatever_makes_a_notebook_too_large_is_named(folder, where, wanted, capsys):
+    whole, heavy = notebook([code("y", 1, []), prose("Look.")]), "x" * 21_000_000
+    if where == "widgets":
+        whole["metadata"]["widgets"] = {"state": heavy}
+    else:
+        whole["cells"][1][where] = heavy if where == "source" else {"a.png": heavy}
+    (folder / "RNN_Captioning.ipynb").write_text(json.dumps(whole))
+
+    assert hand_in(folder) == 1
+    assert wanted in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_whole_has_a_limit_too_and_work_goes_first(folder, monkeypatch, capsys):

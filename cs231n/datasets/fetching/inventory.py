@@ -4,6 +4,7 @@ Everything unfinished lies in the folder ``.cs231n`` of the data folder, where n
 looks: for each data set a lock, a folder to work in, and the record of its hashes.
 """
 
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from cs231n.support.files import replace, replacing
 
 WORK = ".cs231n"
 DAMAGED = ".damaged"  # what a data set is renamed to that a fetched one replaces
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class FetchError(OSError):
@@ -131,7 +133,10 @@ def remove(dataset: Dataset) -> Path | None:
 def only_one(
     dataset: Dataset, folder: Path, say: Callable[[str], None]
 ) -> Iterator[None]:
-    """Hold the lock of a data set; the system frees it when a process dies."""
+    """Hold the lock of a data set; the system frees it when a process dies.
+
+    A mounted drive may know no locks; then it is done without.
+    """
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / WORK / f"{dataset.name}.lock")
@@ -140,6 +145,9 @@ def only_one(
     except Timeout:
         say(f"{dataset.name}: another process is at it; waiting for its end.")
         lock.acquire()
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
     try:
         yield
     finally:

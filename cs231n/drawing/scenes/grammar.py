@@ -252,6 +252,12 @@ def score(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, float]:
 
     Raises:
         ValueError: If there are no captions, or not as many as scenes.
+
+    Example:
+        >>> from cs231n.drawing.scenes.scene import scene_from_url
+        >>> scene = scene_from_url("scene://beach/red-car-m5080?0")
+        >>> score(["a blue car on the beach"], [scene])
+        {'things': 1.0, 'colours': 0.0, 'ground': 1.0, 'order': 1.0}
     """
     if not captions or len(captions) != len(scenes):
         raise ValueError(

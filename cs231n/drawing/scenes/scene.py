@@ -130,6 +130,11 @@ def scene_from_url(url: str) -> Scene:
 
     Raises:
         ValueError: If the URL is malformed or names something that does not exist.
+
+    Example:
+        >>> scene = scene_from_url("scene://beach/red-car-m5080?0")
+        >>> scene.ground, scene.things[0].colour, scene.things[0].kind
+        ('beach', 'red', 'car')
     """
     parts = _URL.fullmatch(url)
     things = [_THING.fullmatch(text) for text in parts[2].split("/")] if parts else []

@@ -37,6 +37,12 @@ class Batches:
 
     Each pass has a new order, drawn from torch's random numbers, and leaves out what
     does not fill a batch.
+
+    Example:
+        >>> images, labels = np.zeros((10, 1, 28, 28), np.float32), np.arange(10)
+        >>> batches = Batches(images, labels, batch_size=4)
+        >>> [tuple(batch.shape) for batch, _ in batches]
+        [(4, 1, 28, 28), (4, 1, 28, 28)]
     """
 
     def __init__(
@@ -133,6 +139,23 @@ def train_gan(
         ValueError: If the loader gives no full batch, or pictures of another size or
             range; if the networks do not fit; if the checkpoint is of another run.
         FloatingPointError: If a loss or a weight stops being finite; checkpoints stay.
+
+    Example:
+        >>> from cs231n import gan_pytorch as q5
+        >>> D = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 1))
+        >>> G = torch.nn.Sequential(torch.nn.Linear(4, 784), torch.nn.Tanh())
+        >>> images, labels = torch.rand(10, 1, 28, 28), torch.arange(10)
+        >>> history = train_gan(
+        ...     *(D, G, q5.get_optimizer(D), q5.get_optimizer(G)),
+        ...     *(q5.discriminator_loss, q5.generator_loss),
+        ...     loader=Batches(images, labels, batch_size=5),
+        ...     draw_noise=q5.sample_noise,
+        ...     batch_size=5,
+        ...     noise_size=4,
+        ...     verbose=False,
+        ... )
+        >>> history.epochs, len(history.d_losses)  # two batches an epoch
+        (10, 20)
     """
     settings = {
         "batch_size": batch_size,
@@ -226,6 +249,11 @@ def draw(
 
     Returns:
         (N, 784) scaled pictures.
+
+    Example:
+        >>> G = torch.nn.Sequential(torch.nn.Linear(4, 784), torch.nn.Tanh())
+        >>> draw(G, torch.zeros(3, 4)).shape
+        (3, 784)
     """
     N = len(noise)
     with evaluating(G), torch.no_grad():
@@ -244,7 +272,12 @@ def draw(
 
 
 def count_params(model: nn.Module) -> int:
-    """Return how many numbers a model can learn."""
+    """Return how many numbers a model can learn.
+
+    Example:
+        >>> count_params(torch.nn.Linear(3, 2))  # 3 * 2 weights, 2 biases
+        8
+    """
     return sum(weight.numel() for weight in model.parameters())
 
 

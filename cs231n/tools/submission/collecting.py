@@ -32,6 +32,12 @@ _DEVICE = re.compile(
     r"CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³]", re.IGNORECASE
 )
 _READABLE = 200_000_000  # bytes of a notebook in which the largest cells are looked for
+# Part of a notebook's cell -> what to do where it is too large.
+_TOO_LARGE = {
+    "outputs": "clear the outputs of",
+    "attachments": "take the pictures out of",
+    "source": "take text out of",
+}
 _NEVER_BELOW = (
     *("cs231n/datasets", "cs231n/drawing", "cs231n/embedded", "cs231n/build"),
     *("build", "node_modules"),
@@ -191,22 +197,31 @@ def _read(path: Path, root: Path) -> bytes:
 
 
 def _largest(path: Path) -> str:
-    """Name the cells whose outputs make a notebook too large."""
+    """Say what makes a notebook too large: outputs, pasted pictures, texts, widgets."""
     try:
-        cells = parse_notebook(path.read_bytes(), path.name)["cells"]
+        notebook = parse_notebook(path.read_bytes(), path.name)
     except MergeError:
         return ""
-    weights = [(len(json.dumps(c.get("outputs", []))), n) for n, c in enumerate(cells)]
+    weights = [
+        (_weight(notebook["metadata"].get("widgets")), "clear what widgets keep")
+    ]
+    for number, cell in enumerate(notebook["cells"], start=1):
+        name = called(number, cell)
+        weights += [
+            (_weight(cell.get(p)), f"{do} {name}") for p, do in _TOO_LARGE.items()
+        ]
     excess = sum(weight for weight, _ in weights) - LIMIT
     named: list[str] = []
-    for weight, n in sorted(weights, reverse=True)[:5]:
+    for weight, what in sorted(weights, reverse=True)[:5]:
         if weight < 1000 or (excess < 0 and named):
             break
-        named.append(f"{called(n + 1, cells[n])}: {size(weight)}")
+        named.append(f"{what}, {size(weight)}")
         excess -= weight
-    if not named:
-        return ""
-    return f"; clear the outputs of the largest cells and save it: {', '.join(named)}"
+    return "; ".join(["", *named, "then save it again"]) if named else ""
+
+
+def _weight(part: Any) -> int:
+    return len(json.dumps(part, ensure_ascii=False)) if part else 0
 
 
 def called(number: int, cell: Mapping[str, Any]) -> str:

@@ -84,8 +84,15 @@ def notebook_remarks(
         i for i in (stamp.cells.get(name, {}) if stamp else {}) if i not in extra
     ]
     lost = [cell_id for cell_id in given_ids if cell_id not in ids]
-    if 0 < len(lost) < len(given_ids):  # if all are lost, a tool has renamed them
+    if 0 < len(lost) < len(given_ids):
         remarks.append(f"Cells of the hand-out that are not in it: {len(lost)}.")
+    elif lost and stamp:  # all: a tool may have renamed them, which leaves their texts
+        known = set(stamp.cells[name].values())
+        if not any(handout.fingerprint(cell_text(cell)) in known for cell in cells):
+            remarks.append(
+                "No cell of the hand-out is in it; take a copy from "
+                ".ipynb_checkpoints, or begin again with the hand-out's."
+            )
     return remarks
 
 

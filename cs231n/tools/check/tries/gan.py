@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cs231n.lab.fixed_weights import set_fixed_weights
 from cs231n.support.accuracy import LIMITS
 from cs231n.tools.check.bench import (
     ONE,
@@ -92,7 +93,7 @@ def _network(
         if flat:
             x = x.flatten(1)
         with torch.no_grad():
-            _set_weights(model, x)
+            set_fixed_weights(model, x)
             out = require_tensor("the output", model(x.clone()))
         return {
             "the number of parameters": np.array([float(parameters)]),
@@ -117,28 +118,6 @@ def _as_many(call: Callable[..., Any], args: list[int]) -> list[int]:
     except TypeError:
         return args[1:]
     return args
-
-
-def _set_weights(model: nn.Module, x: torch.Tensor) -> None:
-    """Give every layer fixed weights, in the order in which layers run."""
-    order: list[nn.Module] = []
-    hooks = [
-        m.register_forward_pre_hook(lambda m, _: order.append(m))
-        for m in model.modules()
-        if next(m.parameters(recurse=False), None) is not None
-    ]
-    model(x.clone())
-    for hook in hooks:
-        hook.remove()
-    number = 0
-    for layer in dict.fromkeys(order):
-        for p in layer.parameters(recurse=False):
-            number += 1
-            # Repeats itself, at a distance that no size of a layer divides.
-            table = np.random.RandomState(number).randn(8191)
-            fan_in = p[0].numel() if p.ndim > 1 else 4
-            values = np.resize(table * (1.5 / fan_in**0.5), p.numel())
-            p.copy_(tensor(values).reshape(p.shape))
 
 
 def _images(rng: np.random.RandomState, size: int) -> torch.Tensor:
