@@ -36,9 +36,7 @@ lint: setup ## check style, types, spelling, scripts and notebooks
 	@$(RUN) -m mypy
 	@$(BIN)/codespell
 	@$(BIN)/shellcheck $(SCRIPTS)
-	@$(RUN) -m staff notebooks --check
-	@$(RUN) -m staff table --check
-	@$(RUN) -m staff fingerprints --check
+	@$(RUN) -m staff doctor --all
 	@echo "Nothing to complain of."
 
 handout: data ## write the tree that students get, checked, and its zip

@@ -30,8 +30,7 @@ hypothesis.settings.load_profile("repeatable")
 def pytest_configure(config: pytest.Config) -> None:
     """Give each question of the table its marker: ``-m q1``, ``-m q3_2016``."""
     for question in questions():
-        marker = question.id.lower().replace("-", "_")
-        config.addinivalue_line("markers", f"{marker}: {question.title}")
+        config.addinivalue_line("markers", f"{question.marker}: {question.title}")
 
 
 def pytest_collection_modifyitems(
@@ -70,10 +69,9 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 @pytest.fixture(autouse=True)
 def _any_device(request: pytest.FixtureRequest) -> Iterator[None]:
     """Judge answers that name a GPU on the CPU, where there is no GPU."""
-    with_torch = {"q3", "q4", "q5"} & {
-        mark.name for mark in request.node.iter_markers()
-    }
-    if not with_torch:
+    marks = {mark.name for mark in request.node.iter_markers()}
+    with_torch = {q.marker for q in questions() if any(f.torch for f in q.functions)}
+    if not marks & with_torch:
         yield
         return
     from cs231n.tools.check.gpu import cpu_for_gpu

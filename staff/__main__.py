@@ -10,12 +10,14 @@ VERBS = {
     "setup": ("environment", "make the environment and install what is missing"),
     "notebooks": ("convert", "write the notebooks from their text sources"),
     "run": ("report.run", "execute the notebooks and write the report"),
-    "table": ("pages", "write what is made from the question table"),
+    "table": ("pages", "write what is made from the tables"),
     "handout": ("handout.build", "make what students get, and check it"),
     "fingerprints": (
         "mistakes.fingerprints",
         "write what check knows results and mistakes by",
     ),
+    "new": ("new", "write the skeleton of a new question"),
+    "doctor": ("doctor", "list all that questions and data sets still lack"),
     "calibrate": ("calibrate", "measure how often checks of training fail by chance"),
 }
 

@@ -1,13 +1,15 @@
-"""What is made from the question table: students' copy of it, and parts of READMEs."""
+"""What is made from the tables: students' copy of the questions', parts of READMEs."""
 
 import argparse
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cs231n.assignment import table
+from cs231n.assignment.table import Question
+from cs231n.datasets.fetching import registry
 from cs231n.support.files import replacing
 from staff.questions import ROOT, as_markdown, questions, table_for_students
 
@@ -27,13 +29,14 @@ def summary(path: Path) -> str:
     return said.partition("\n")[0].removesuffix(".").removesuffix(" (given)")
 
 
-def yours(path: str) -> str:
+def yours(path: str, asked: Iterable[Question]) -> str:
     """Return with which words the docstring of a student's file begins.
 
     Args:
         path: The file, from the root.
+        asked: The questions.
     """
-    ids = [question.id for question in questions() if path in question.modules]
+    ids = [question.id for question in asked if path in question.modules]
     return f"{', '.join(ids) or 'Extra'}, yours: "
 
 
@@ -86,7 +89,7 @@ def package_page() -> str:
 
 def _row(path: str) -> tuple[str, str, str]:
     ids = [q.id for q in questions() if path in (*q.modules, *q.extra)]
-    said = summary(ROOT / path).removeprefix(yours(path))
+    said = summary(ROOT / path).removeprefix(yours(path, questions()))
     return ", ".join(ids), f"`{path.removeprefix('cs231n/')}`", said
 
 
@@ -114,6 +117,15 @@ def folder_map() -> str:
     return "\n".join([*lines, "```"])
 
 
+def data_sets() -> str:
+    """Return which data are needed, what is looked for, what serves without it."""
+    rows = (
+        (d.need, f"`{d.target}{'/' * d.is_folder}`", d.embedded)
+        for d in registry.load().datasets.values()
+    )
+    return "\n".join(_table("need", "the original", "without it", rows=rows))
+
+
 def filled(text: str) -> str:
     """Fill in the parts of a page that are made.
 
@@ -130,6 +142,7 @@ def filled(text: str) -> str:
         made = {
             "questions": lambda: as_markdown(questions(), edition),
             "folders": folder_map,
+            "data": data_sets,
         }
         return f"{asked[1]}{made[what]()}\n{asked[3]}"
 
@@ -137,7 +150,7 @@ def filled(text: str) -> str:
 
 
 def made() -> dict[Path, str]:
-    """Return every file that is made from the table, or in part, and its text."""
+    """Return every file that is made from the tables, or in part, and its text."""
     page = ROOT / "README.md"
     return {
         table.FILE: table_for_students(),
@@ -150,7 +163,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run ``python -m staff table``."""
     parser = argparse.ArgumentParser(
         prog="python -m staff table",
-        description="Write what is made from the question table.",
+        description="Write what is made from the tables of questions and of data sets.",
     )
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     args = parser.parse_args(argv)

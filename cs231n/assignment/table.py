@@ -78,6 +78,11 @@ class Question:
     extra: tuple[str, ...]
     functions: tuple[Function, ...]
 
+    @property
+    def marker(self) -> str:
+        """What pytest's marker of its tests is called, such as ``q3_2016``."""
+        return marker(self.id)
+
     def worth(self, function: Function, edition: str) -> float:
         """Return what one of the functions is worth in a set.
 
@@ -87,6 +92,15 @@ class Question:
         """
         total = sum(f.points for f in self.functions)
         return function.points * self.points[edition] / total
+
+
+def marker(name: str) -> str:
+    """Return what pytest calls a question.
+
+    Args:
+        name: The question's id, such as ``Q3-2016``.
+    """
+    return name.lower().replace("-", "_")
 
 
 def parse(table: Mapping[str, Any]) -> tuple[Question, ...]:

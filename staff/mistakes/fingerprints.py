@@ -197,10 +197,20 @@ def main(argv: list[str] | None = None) -> int:
         "the bank of mistakes.",
     )
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    parser.add_argument(
+        "only",
+        nargs="?",
+        default="",
+        help="make those of functions alone whose keys begin so, keep the others",
+    )
     args = parser.parse_args(argv)
 
-    made = make()
+    made = make(only=args.only)
     file = check_marks.FILE
+    if args.only:
+        kept = check_marks.loads(file.read_text("utf-8")).functions | made.functions
+        order = {f.key: kept[f.key] for f in functions() if f.key in kept}
+        made = Records(made.seed, order)
     if args.check:
         if file.is_file() and same(check_marks.loads(file.read_text("utf-8")), made):
             return 0

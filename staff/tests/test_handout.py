@@ -199,7 +199,7 @@ def test_every_command_of_readme_is_there(real):
     declared = tomllib.loads(real["pyproject.toml"].decode())["tool"]["pytest"][
         "markers"
     ]
-    of_questions = {q.id.lower().replace("-", "_") for q in questions()}
+    of_questions = {q.marker for q in questions()}
     assert set(marks) <= {mark.split(":")[0] for mark in declared} | of_questions
 
 

@@ -8,11 +8,10 @@ import pytest
 from cs231n.assignment import stamp
 from cs231n.tools.hint import command as hint
 from staff import markers
+from staff.doctor import CLOSING, OPENING
 from staff.questions import ROOT, notebook_names, questions
 from staff.report.page import _equation
 
-OPENING = "## Before you start"
-CLOSING = ("## What to take away", "## Further reading")
 LEARN, KNOW, MINUTES = (
     "**What you will learn**",
     "**What you should know**",
@@ -128,8 +127,8 @@ def entries(text):
     return [plain(entry) for entry in re.split(r"\n(?=- )", text)[1:]]
 
 
-def test_every_notebook_has_its_terms():
-    assert set(TERMS) == set(notebook_names())
+def test_terms_are_those_of_notebooks():
+    assert set(TERMS) <= set(notebook_names())
 
 
 @pytest.mark.parametrize("name", notebook_names())

@@ -15,7 +15,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from cs231n import datasets
-from cs231n.datasets.fetching.checks import CHECKS, DamagedError
+from cs231n.datasets.fetching.checks import DamagedError, check_of
 from cs231n.datasets.fetching.disk import delete, file_hashes, folder_size, matches
 from cs231n.datasets.fetching.download import download, folder_name
 from cs231n.datasets.fetching.http import HttpError
@@ -150,7 +150,7 @@ def _bring(
         try:
             _place(dataset, file, path, draft)
             if file is dataset.files[-1]:
-                CHECKS[dataset.check](draft / dataset.target, dataset.expect)
+                check_of(dataset.check)(draft / dataset.target, dataset.expect)
                 _require_published(dataset, draft / dataset.target)
         except (ArchiveError, DamagedError):
             _take_back(dataset, file, draft)

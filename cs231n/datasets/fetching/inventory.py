@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cs231n import datasets
-from cs231n.datasets.fetching.checks import CHECKS, DamagedError
+from cs231n.datasets.fetching.checks import DamagedError, check_of
 from cs231n.datasets.fetching.disk import delete, file_hashes, folder_size, matches
 from cs231n.datasets.fetching.registry import Dataset
 from cs231n.support.files import replace, replacing
@@ -49,7 +49,7 @@ def examine(dataset: Dataset) -> State:
     if path is None:
         return State(None)
     try:
-        CHECKS[dataset.check](path, dataset.expect)
+        check_of(dataset.check)(path, dataset.expect)
     except DamagedError as error:
         return State(path, str(error))
     return State(path)

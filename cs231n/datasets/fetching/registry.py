@@ -48,11 +48,17 @@ class Dataset:
     licence: str
     files: tuple[RemoteFile, ...]
     bytes: tuple[int, int]
+    need: str = ""
     used_by: tuple[str, ...] = ()
     embedded: str = ""
     package: str = ""
     expect: Mapping[str, Any] = field(default_factory=dict)
     contents: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the target is a folder, in which files or an archive's go."""
+        return any(f.path or f.unpack in {"zip", "tar"} for f in self.files)
 
     def published(self) -> dict[str, str]:
         """Return the published hashes of what loaders read, by path in the target.

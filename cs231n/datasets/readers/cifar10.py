@@ -2,12 +2,14 @@
 
 import os
 import pickle
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n.datasets.readers.common import again, command
+from cs231n.datasets.readers.common import again, command, require, require_pixels
 from cs231n.support import safe_pickle
 from cs231n.support.file_kinds import because
 
@@ -47,3 +49,16 @@ def read_batch(
         why = because(file, "pickle", error, _FETCH)
         raise ValueError(f"{file} is no batch of CIFAR-10 {why}") from error
     return data, labels
+
+
+def check(folder: Path, expect: Mapping[str, Any]) -> None:
+    """Insist on six whole batches.
+
+    Args:
+        folder: ``cifar-10-batches-py/``.
+        expect: The number of rows in each.
+    """
+    for name in (*TRAINING, TEST):
+        data, labels = read_batch(folder / name)
+        require(f"{folder / name}: pictures", len(data), expect["rows"])
+        require_pixels(folder / name, data, labels, 10)

@@ -7,6 +7,7 @@ feature vector, P pictures.
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n import datasets
-from cs231n.datasets.readers.common import again, opened_h5, read_text
+from cs231n.datasets.readers.common import again, opened_h5, read_text, require
 from cs231n.support.arrays import Array
 from cs231n.support.file_kinds import because
 
@@ -216,3 +217,29 @@ def _array(
             f"{wanted} with {ndim} axes are wanted, so {_FETCH}."
         )
     return array
+
+
+def check(folder: Path, expect: Mapping[str, Any]) -> None:
+    """Insist on sizes, features left on disk.
+
+    Args:
+        folder: ``coco_captioning/``.
+        expect: Shapes by name, and the number of words.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}.")
+    data = read(folder, in_memory=False)
+    for split in ("train", "val"):
+        for part in ("captions", "features"):
+            name = f"{split}_{part}"
+            require(f"{name} of {folder}", data[name].shape, expect[name])
+        require(
+            f"{split}2014_urls.txt of {folder}",
+            len(data[f"{split}_urls"]),
+            expect[f"{split}_features"][0],
+        )
+        wide = features_file(folder, split, pca_features=False)
+        if wide.exists():
+            features = read_features(wide, in_memory=False)
+            require(str(wide), features.shape, expect[f"{split}_wide_features"])
+    require(f"words of {folder}", len(data["idx_to_word"]), expect["words"])

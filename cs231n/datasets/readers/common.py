@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cs231n.support.file_kinds import because
 
 
@@ -63,3 +66,37 @@ def opened_h5(file: Path, advice: str) -> Iterator[Any]:
             f"{file} ({file.stat().st_size:,} bytes) is no whole HDF5 file, perhaps "
             f"half a download {why}"
         ) from error
+
+
+def require(what: str, found: Any, wanted: Any) -> None:
+    """Insist on a size.
+
+    Args:
+        what: What has it.
+        found: A number or a shape.
+        wanted: What it should be.
+
+    Raises:
+        ValueError: If it is another one.
+    """
+    found, wanted = (tuple(x) if isinstance(x, list) else x for x in (found, wanted))
+    if found != wanted:
+        raise ValueError(f"{what}: {found} where {wanted} is right.")
+
+
+def require_pixels(file: Path, X: NDArray[Any], y: NDArray[Any], classes: int) -> None:
+    """Insist on pictures of bytes, and on classes that there are.
+
+    Args:
+        file: Where they stand.
+        X: The pictures.
+        y: Their classes, 0 <= y < classes.
+        classes: How many there are.
+
+    Raises:
+        ValueError: If they are anything else.
+    """
+    if X.dtype != np.uint8:
+        raise ValueError(f"{file} has pixels of {X.dtype}.")
+    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= classes:
+        raise ValueError(f"{file} has the classes {y.min()} to {y.max()}.")

@@ -4,13 +4,14 @@ Letters in shapes: N photographs.
 """
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n.datasets.readers.common import again
+from cs231n.datasets.readers.common import again, require, require_pixels
 from cs231n.support import safe_pickle
 from cs231n.support.file_kinds import because
 
@@ -56,3 +57,15 @@ def class_names() -> dict[int, str]:
     from torchvision.models import SqueezeNet1_1_Weights
 
     return dict(enumerate(SqueezeNet1_1_Weights.IMAGENET1K_V1.meta["categories"]))
+
+
+def check(file: Path, expect: Mapping[str, Any]) -> None:
+    """Insist on sizes, pixels and classes.
+
+    Args:
+        file: ``imagenet_val_25.npz``.
+        expect: The number of pictures.
+    """
+    X, y, _ = read(file)
+    require(f"pictures of {file}", X.shape, (expect["pictures"], 224, 224, 3))
+    require_pixels(file, X, y, 1000)

@@ -3,11 +3,14 @@
 Letters in shapes: N digits.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cs231n.datasets.readers.common import require
 
 FOLDER = "MNIST_data"
 
@@ -61,3 +64,15 @@ def _read_array(file: Path, ndim: int) -> NDArray[Any]:
     if head[0] != 0x800 + ndim or len(content) != start + int(np.prod(head[1:])):
         raise ValueError(f"{file} is no array of {ndim} axes of bytes as it announces")
     return np.frombuffer(content, np.uint8, offset=start).reshape(head[1:])
+
+
+def check(folder: Path, expect: Mapping[str, Any]) -> None:
+    """Insist on four whole files.
+
+    Args:
+        folder: Such as ``MNIST_data``.
+        expect: The number of pictures in each split.
+    """
+    for split, stem in (("train", "train"), ("test", "t10k")):
+        _, labels = read(folder, stem)
+        require(f"{split} pictures of {folder}", len(labels), expect[split])

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,3 +82,13 @@ def read(file: str | os.PathLike[str], wanted: Mapping[str, Shape]) -> dict[str,
                 "Give num_classes and input_size as it was trained with."
             )
     return {name: np.ascontiguousarray(value) for name, value in found.items()}
+
+
+def check(file: Path, expect: Mapping[str, Any]) -> None:
+    """Insist on every array, in its shape or transposed.
+
+    Args:
+        file: ``pretrained_model.h5``.
+        expect: The network's sizes, as ``shapes`` takes them.
+    """
+    read(file, shapes(**expect))

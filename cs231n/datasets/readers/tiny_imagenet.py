@@ -5,7 +5,7 @@ Everything that a folder can have wrong is said with the name of the file.
 Letters in shapes: N pictures.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from cs231n.datasets.readers.common import again, read_text
-from cs231n.support.picture_files import decode
+from cs231n.datasets.readers.common import again, read_text, require
+from cs231n.support.picture_files import decode, is_whole_jpeg
 
 FOLDER = "tiny-imagenet-100-A"
 SIDE = 64
@@ -243,3 +243,26 @@ def _read_pictures(
             )
         x[...] = picture.transpose(2, 0, 1)
     return X
+
+
+def check(folder: Path, expect: Mapping[str, Any]) -> None:
+    """Insist on sizes, and that every picture that is listed is a whole JPEG.
+
+    Args:
+        folder: ``tiny-imagenet-100-A/``.
+        expect: The number of classes, and of pictures in each split.
+    """
+    lists = read_lists(folder)
+    require(f"classes of {folder}", len(lists.names), expect["classes"])
+    if nameless := [wnid for wnid, names in lists.names.items() if not names]:
+        raise ValueError(f"{folder / 'words.txt'} has no name for {nameless[0]}.")
+    pictures = {
+        "train": [file for file, _ in lists.train],
+        "val": [file for file, _ in lists.val],
+        "test": lists.test,
+    }
+    for split, files in pictures.items():
+        for file in files:
+            if not is_whole_jpeg(file.read_bytes()):
+                raise ValueError(f"{file} is no whole JPEG picture.")
+        require(f"{split} pictures of {folder}", len(files), expect[split])
