@@ -34,6 +34,7 @@ lint: setup ## check style, types, spelling, scripts and notebooks
 	@$(RUN) -m ruff check
 	@$(RUN) -m ruff format --check
 	@$(RUN) -m mypy
+	@$(BIN)/lint-imports
 	@$(BIN)/codespell
 	@$(BIN)/shellcheck $(SCRIPTS)
 	@$(RUN) -m staff doctor --all

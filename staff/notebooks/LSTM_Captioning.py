@@ -41,7 +41,6 @@ PROFILE = os.environ.get("CS231N_PROFILE", "full")
 SEED = 231
 
 # %%
-
 from cs231n.captioning_solver import CaptioningSolver
 from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
