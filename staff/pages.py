@@ -11,24 +11,10 @@ from cs231n.assignment import table
 from cs231n.assignment.table import Question
 from cs231n.datasets.fetching import registry
 from cs231n.support.files import replacing
-from staff.questions import ROOT, questions, table_for_students
+from staff.questions import ROOT, as_markdown, questions, table_for_students
 
 COMMANDS = ("check", "hint", "submission", "update")
 _MADE = re.compile(r"(<!-- made: (.+?) -->\n).*?(<!-- /made -->)", re.DOTALL)
-
-
-def questions_of(edition: str) -> str:
-    """Return the table of a set's questions, as Markdown.
-
-    Args:
-        edition: Name of a set, such as ``2017``.
-    """
-    lines = ["| | question | points | notebook |", "| --- | --- | ---: | --- |"]
-    for question in questions():
-        if points := question.points.get(edition):
-            names = ", ".join(f"`{name}`" for name in question.notebooks)
-            lines.append(f"| {question.id} | {question.title} | {points} | {names} |")
-    return "\n".join(lines)
 
 
 def summary(path: Path) -> str:
@@ -154,7 +140,7 @@ def filled(text: str) -> str:
     def part(asked: re.Match[str]) -> str:
         what, _, edition = asked[2].partition(" ")
         made = {
-            "questions": lambda: questions_of(edition),
+            "questions": lambda: as_markdown(questions(), edition),
             "folders": folder_map,
             "data": data_sets,
         }

@@ -31,6 +31,21 @@ def question_of(notebook: str) -> Question | None:
     return next((q for q in questions() if notebook in q.notebooks), None)
 
 
+def as_markdown(table: Sequence[Question], edition: str) -> str:
+    """Return a set's questions as a table for a page.
+
+    Args:
+        table: All questions.
+        edition: Name of a set, such as ``2017``.
+    """
+    lines = ["| | question | points | notebook |", "| --- | --- | ---: | --- |"]
+    for question in table:
+        if points := question.points.get(edition):
+            names = ", ".join(f"`{name}`" for name in question.notebooks)
+            lines.append(f"| {question.id} | {question.title} | {points} | {names} |")
+    return "\n".join(lines)
+
+
 def given(path: str) -> list[str]:
     """Return the functions and methods of a module that students do not write.
 

@@ -4,7 +4,7 @@ import IPython.display
 import numpy as np
 import pytest
 
-from cs231n import image_utils
+from cs231n.lab import captions
 from cs231n.support import figures
 
 
@@ -38,13 +38,13 @@ def data():
 def test_samples_are_shown_beside_true_captions(data, monkeypatch):
     texts = []
     monkeypatch.setattr(
-        image_utils, "image_from_url", lambda _: np.zeros((6, 8, 3), np.uint8)
+        captions, "image_from_url", lambda _: np.zeros((6, 8, 3), np.uint8)
     )
     monkeypatch.setattr(
-        figures, "show_pictures", lambda _, captions, **__: texts.extend(captions)
+        captions, "show_pictures", lambda _, said, **__: texts.extend(said)
     )
     np.random.seed(1)
-    figures.show_samples(Parrot(), data, "train")
+    captions.show_samples(Parrot(), data, "train")
     assert len(texts) == 2
     for text in texts:
         said, truth = text.splitlines()

@@ -37,6 +37,7 @@ def make_bounded_fooling_image(
         (1, 3, H, W) picture whose pixels lie within epsilon of X's and in 0..255.
 
     Example:
+        >>> from cs231n.support.pixels import change_in_levels
         >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 5))
         >>> X = torch.zeros(1, 3, 4, 4)
         >>> fooling = make_bounded_fooling_image(X, 2, model, epsilon=1)

@@ -20,6 +20,11 @@ def fixed_output(model: nn.Module, *shape: int) -> torch.Tensor:
 
     Returns:
         The output.
+
+    Example:
+        >>> same = [fixed_output(nn.Linear(3, 2), 4, 3) for _ in range(2)]
+        >>> same[0].shape, torch.equal(*same)
+        (torch.Size([4, 2]), True)
     """
     numbers = np.random.RandomState(231).uniform(-1, 1, size=shape)
     device = next(model.parameters()).device

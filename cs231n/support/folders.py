@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import threading
 import time
 import zipfile
 import zlib
@@ -23,6 +24,7 @@ import numpy as np
 from cs231n.support import files
 from cs231n.support.arrays import Array
 
+_PARSING = threading.Lock()  # Python 3.11 cannot parse in two threads at once
 RECORD = "build.json"
 """The file in a generated folder that says what it was made from."""
 
@@ -38,7 +40,9 @@ def code_key(modules: Iterable[Path], *settings: object) -> str:
     """
     digest = hashlib.sha256(" ".join(map(str, settings)).encode())
     for module in modules:
-        tree = _Bare().visit(ast.parse(module.read_text("utf-8")))
+        with _PARSING:
+            parsed = ast.parse(module.read_text("utf-8"))
+        tree = _Bare().visit(parsed)
         digest.update(ast.unparse(tree).encode())
     return digest.hexdigest()[:16]
 

@@ -34,6 +34,11 @@ def preprocess(img: Image.Image, size: int = 224) -> torch.Tensor:
     Raises:
         TypeError: If ``img`` is no Pillow picture.
         ValueError: If it is empty, or cannot be scaled within 50 megapixels.
+
+    Example:
+        >>> from PIL import Image
+        >>> preprocess(Image.new("RGB", (80, 60)), size=30).shape
+        torch.Size([1, 3, 30, 40])
     """
     from PIL import Image
     from torchvision import transforms

@@ -11,7 +11,7 @@ from typing import Any
 
 from cs231n.assignment import stamp
 from staff import convert, markers
-from staff.questions import Question
+from staff.questions import Question, as_markdown
 
 ALLOWED = "staff/student/files.txt"
 MOVED = "staff/student/moved.toml"
@@ -191,17 +191,9 @@ def _fill_in(text: str, table: Sequence[Question], root: Path) -> str:
         needs = " ".join(f'"{need}"' for need in groups["test"])
         text = text.replace("{{test packages}}", needs)
 
-    def rows(wanted: re.Match[str]) -> str:
-        lines = ["| | question | points | notebook |", "| --- | --- | ---: | --- |"]
-        for question in table:
-            if points := question.points.get(wanted[1]):
-                names = ", ".join(f"`{name}`" for name in question.notebooks)
-                lines.append(
-                    f"| {question.id} | {question.title} | {points} | {names} |"
-                )
-        return "\n".join(lines)
-
-    return re.sub(r"\{\{questions (\w+)\}\}", rows, text)
+    return re.sub(
+        r"\{\{questions (\w+)\}\}", lambda asked: as_markdown(table, asked[1]), text
+    )
 
 
 def student_pyproject(text: str) -> str:

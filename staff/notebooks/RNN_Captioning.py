@@ -288,7 +288,7 @@ W = np.random.randn(V, D)
 dout = np.random.randn(N, T, D)
 
 
-def dW_and_differences(words):
+def embedding_gradients(words):
     def vectors(_):
         return word_embedding_forward(*copies(words, W))[0]
 
@@ -300,8 +300,8 @@ def dW_and_differences(words):
 check(
     "word_embedding_backward",
     {
-        "dW": dW_and_differences(x),
-        "dW, last word absent": dW_and_differences(x % (V - 1)),
+        "dW": embedding_gradients(x),
+        "dW, last word absent": embedding_gradients(x % (V - 1)),
     },
     within=LIMITS["word_embedding_backward"],
 )

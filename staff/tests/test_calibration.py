@@ -25,7 +25,7 @@ NOTEBOOK = """\
 import numpy as np
 
 from cs231n.support.figures import show_pictures
-from cs231n.gradient_check import check_below
+from cs231n.lab.checks import check_below
 
 # %% tags=["parameters"]
 SEED = 231
@@ -47,7 +47,7 @@ raise RuntimeError("this section is left out")
 # ## Training
 
 # %%
-from cs231n.gradient_check import check_at_least
+from cs231n.lab.checks import check_at_least
 
 np.random.seed(SEED)
 value = np.random.rand()

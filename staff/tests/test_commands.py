@@ -62,7 +62,7 @@ NOTEBOOK = """
 import sys
 import ipykernel
 {before}
-from cs231n.gradient_check import check
+from cs231n.gradient_check import copies
 import h5py
 print(h5py.File.__name__)
 """

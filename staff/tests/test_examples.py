@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from cs231n import datasets
-from cs231n.data_utils import IMAGENET_VAL
+from cs231n.datasets.readers import imagenet_val
 from staff.questions import ROOT, notebook_names
 from tests.tiny_files import write_folder
 
@@ -147,7 +147,7 @@ def _workplace(tmp_path_factory):
         patch.setattr(
             datasets,
             "find",
-            lambda name: None if str(name) == IMAGENET_VAL else find(name),
+            lambda name: None if str(name) == imagenet_val.FILE else find(name),
         )
         yield
 
@@ -231,7 +231,7 @@ print(study.table(), model.loss(1).sum(), np.sort([]))
         "cs231n.classifiers.rnn.CaptioningRNN.loss",
         "cs231n.extras.attribution.area",
         "cs231n.extras.semi_supervised.run_study",
-        "cs231n.extras.semi_supervised.Study.table",
+        "cs231n.lab.study.Study.table",
         "cs231n.lab.captions.show_samples",
     }
 

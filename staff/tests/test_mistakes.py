@@ -220,6 +220,14 @@ def test_what_nobody_foresaw_is_described_and_not_named():
     assert "are 2 times what they should be" in verdict.message
 
 
+@pytest.mark.parametrize(
+    ("name", "old"),
+    [("rnn_step_forward", "prev_h @ Wh + b"), ("word_embedding_forward", "W[x]")],
+)
+def test_what_is_off_by_very_little_is_wrong(name, old):
+    assert judged(name, [[old, f"{old} + 1e-4"]]).state == "wrong"
+
+
 # The tools themselves
 
 

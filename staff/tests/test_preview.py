@@ -255,8 +255,8 @@ def branches(style):
             "index": line.replace(
                 name, f"[{name}, l{name[1:]}][int(self.cell_type == 'lstm')]"
             ),
-            "try": "try:\n"
-            f"    do_{name} = {{'rnn': {name}, 'lstm': None}}[self.cell_type]\n"
+            "try": f"try:\n    table_{name} = {{'rnn': {name}}}\n"
+            f"    do_{name} = table_{name}[self.cell_type]\n"
             "except KeyError as error:\n    raise ValueError('cell_type') from error\n"
             + line.replace(name, f"do_{name}"),
             "pair": f"c0, go_{name} = np.zeros_like(h0), {name}\n"
@@ -392,6 +392,13 @@ def test_a_damaged_or_lost_box_is_named_with_what_to_do(module):
     (told,) = module(RNN, last, last.replace("END OF YOUR CODE", "end of my code"))
     assert re.match(rf"{RNN}:\d+: .*put that box back", told)
     assert "cannot find your answers" in told
+
+
+def test_files_of_extra_exercises_count_in_no_remark(module):
+    for path in ("cs231n/gan_extras.py", "cs231n/adversarial.py"):
+        assert module(path, "import torch", "def (\ninput()\nimport torch") == []
+    (told,) = module("cs231n/gan_pytorch.py", "import torch\n", "import torch, math\n")
+    assert "stands outside the boxes" in told
 
 
 def test_given_code_that_only_looks_different_is_no_remark(module):
@@ -552,7 +559,7 @@ def test_checks_in_a_notebook_store_the_answers_they_were_made_on():
         "getipython.get_ipython = lambda: shell\n"
         "display.display = lambda data, raw: print(data)\n"
         "from cs231n.lab import checks\n"
-        "from cs231n.assignment.table import answers\n"
+        "from cs231n.assignment import answers\n"
         "checks.check('t', {'a': (1.0, 1.0)}, 1e-8)\n"
         "print(answers.digests())\n"
     )

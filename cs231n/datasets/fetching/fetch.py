@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 
 from cs231n import datasets
@@ -105,11 +106,9 @@ def _folder(dataset: Dataset) -> Path:
             f"{dataset.name} has nowhere to go ({error}); name a folder that can be "
             "written in CS231N_DATA_DIR."
         ) from error
-    path = datasets.find(dataset.target)
-    places = datasets.search_path()
-    if path is not None and path != folder / dataset.target:
-        first = next(place for place in places if place / dataset.target == path)
-        if places.index(first) < places.index(folder):
+    for place in takewhile(lambda place: place != folder, datasets.search_path()):
+        path = place / dataset.target
+        if path.exists():
             problem = examine(dataset).problem
             raise FetchError(
                 f"{path} is read before anything in {folder}, and is "

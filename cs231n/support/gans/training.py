@@ -175,11 +175,9 @@ def train_gan(
     history = GANHistory()
     if checkpoint is not None and Path(checkpoint).exists():
         history = load_checkpoint(checkpoint, *saved)
+        so_far = f"Resuming after epoch {history.epochs} of {num_epochs}"
         if verbose:
-            print(
-                f"Resuming after epoch {history.epochs} of {num_epochs} "
-                f"from {os.fspath(checkpoint)}."
-            )
+            print(f"{so_far} from {os.fspath(checkpoint)}.")
     shown = _fixed_noise(noise_size).to(step.device, step.dtype)
     for model in (D, G):
         model.train()
@@ -188,19 +186,15 @@ def train_gan(
     with progress_bar(total, "training", verbose, initial=start) as bar:
         while history.epochs < num_epochs:
             try:
-                for real in _full_batches(loader, batch_size, step):
-                    t = len(history.d_losses)
-                    _iterate(step, real, critic_steps, history)
+                for t, d_loss, g_loss in _epoch(step, loader, critic_steps, history):
                     bar.update()
                     if t % show_every:
                         continue
                     history.samples.append((t, draw(G, shown, batch_size)))
                     if verbose:
-                        d_loss, g_loss = history.d_losses[t], history.g_losses[t]
                         bar.write(f"Iter: {t}, D: {d_loss:.4}, G:{g_loss:.4}")
                     if report is not None:
                         report(*history.samples[-1])
-                step.require_finite()
             except FloatingPointError as error:
                 raise FloatingPointError(
                     _farewell(error, len(history.d_losses), history.epochs, checkpoint)
@@ -226,15 +220,19 @@ def _require_arguments(loader: Any, **counts: int) -> None:
         )
 
 
-def _iterate(
-    step: GANStep, real: torch.Tensor, critic_steps: int, history: GANHistory
-) -> None:
-    """Let the discriminator learn and, at its turn, the generator; note both losses."""
-    due = len(history.d_losses) % critic_steps == 0
-    d_loss = step.train_discriminator(real)
-    g_loss = step.train_generator(len(real)) if due else history.g_losses[-1]
-    history.d_losses.append(d_loss)
-    history.g_losses.append(g_loss)
+def _epoch(
+    step: GANStep, loader: Iterable[Any], critic_steps: int, history: GANHistory
+) -> Iterator[tuple[int, float, float]]:
+    """Go through the pictures once; note and yield each iteration's two losses."""
+    for real in _full_batches(loader, step):
+        t = len(history.d_losses)
+        d_loss = step.train_discriminator(real)
+        due = t % critic_steps == 0
+        g_loss = step.train_generator(len(real)) if due else history.g_losses[-1]
+        history.d_losses.append(d_loss)
+        history.g_losses.append(g_loss)
+        yield t, d_loss, g_loss
+    step.require_finite()
 
 
 def draw(
@@ -295,11 +293,9 @@ def _length(loader: Any) -> int:
         return 0
 
 
-def _full_batches(
-    loader: Iterable[Any], batch_size: int, step: GANStep
-) -> Iterator[torch.Tensor]:
+def _full_batches(loader: Iterable[Any], step: GANStep) -> Iterator[torch.Tensor]:
     """Go through an epoch's scaled pictures, and look at what comes."""
-    full = short = 0
+    full, short, batch_size = 0, 0, step.batch_size
     for batch in loader:
         x = batch[0] if isinstance(batch, list | tuple) else batch
         x = torch.as_tensor(x)

@@ -252,20 +252,17 @@ static int NAME(images)(const REAL *dout, const REAL *w, REAL *dx, ptrdiff_t N,
     for (ptrdiff_t phase = 0; phase < phases && !failed; phase++) {
         const ptrdiff_t a = phase / t, b = phase % t;
         ptrdiff_t k = 0;
+        count[phase] = s->F * (up(s->HH - a, t) / t) * (up(s->WW - b, t) / t);
         for (ptrdiff_t f = 0; f < s->F; f++)
             for (ptrdiff_t i = a; i < s->HH; i += t)
-                for (ptrdiff_t j = b; j < s->WW; j += t, k++)
+                for (ptrdiff_t j = b; j < s->WW; j += t, k++) {
                     offset[phase * K + k] = f * plane +
                                             (skip + above - i / t) * broad +
                                             skip + aside - j / t;
-        count[phase] = k;
-        k = 0;
-        for (ptrdiff_t f = 0; f < s->F; f++)
-            for (ptrdiff_t i = a; i < s->HH; i += t)
-                for (ptrdiff_t j = b; j < s->WW; j += t, k++)
                     for (ptrdiff_t c = 0; c < s->C; c++)
                         turned[c * count[phase] + k] =
                             w[((f * s->C + c) * s->HH + i) * s->WW + j];
+                }
         NAME(pack)(turned, s->C, k, packed + phase * panels * ROWS * K);
     }
     for (ptrdiff_t n = 0; n < N && !failed; n += s->few) {

@@ -11,7 +11,7 @@ from cs231n.assignment import given, regions
 from cs231n.assignment import stamp as handout
 from cs231n.assignment.answers import CHECKS_MIME
 from cs231n.assignment.stamp import cell_text
-from cs231n.assignment.table import Question
+from cs231n.assignment.table import Question, questions
 from cs231n.tools.submission.collecting import called, start
 from cs231n.tools.update.merge import ANSWER, MergeError, parse_notebook
 
@@ -315,13 +315,17 @@ def module_remarks(root: Path, stamp: handout.Stamp) -> Iterator[str]:
     """Say where a grader will find something else in modules than a student has there.
 
     A grader takes what stands between the boxes, and uses its own of everything else.
+    Files with nothing but extra exercises are passed over.
 
     Args:
         root: The folder that ``cs231n`` lies in.
         stamp: That of the hand-out.
     """
+    every = questions()
+    extra = {path for question in every for path in question.extra}
+    extra -= {path for question in every for path in question.modules}
     for path, wanted in stamp.files.items():
-        if not path.startswith("cs231n/") or not path.endswith(".py"):
+        if not path.startswith("cs231n/") or not path.endswith(".py") or path in extra:
             continue
         try:
             content = (root / path).read_bytes()
