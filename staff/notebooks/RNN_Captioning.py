@@ -288,7 +288,7 @@ W = np.random.randn(V, D)
 dout = np.random.randn(N, T, D)
 
 
-def embedding_gradients(words):
+def both_gradients(words):
     def vectors(_):
         return word_embedding_forward(*copies(words, W))[0]
 
@@ -300,8 +300,8 @@ def embedding_gradients(words):
 check(
     "word_embedding_backward",
     {
-        "dW": embedding_gradients(x),
-        "dW, last word absent": embedding_gradients(x % (V - 1)),
+        "dW": both_gradients(x),
+        "dW, last word absent": both_gradients(x % (V - 1)),
     },
     within=LIMITS["word_embedding_backward"],
 )
@@ -504,7 +504,7 @@ check(
 # avoid. Here it is a test: a model that cannot learn 50 captions by heart has a bug.
 # `CaptioningSolver` (given, in `cs231n/captioning_solver.py`) draws minibatches and
 # takes gradient steps that minimise the loss; open it to see how your `loss` is used.
-# After 100 iterations the loss should be below 0.1 or thereabouts (0.12 is allowed).
+# After 100 iterations the loss should be below 0.1 or thereabouts (0.15 is allowed).
 
 # %%
 np.random.seed(SEED)
@@ -536,11 +536,11 @@ plot_losses(
     alt="Training loss of the RNN over 100 iterations, falling steeply towards zero.",
 )
 final_loss = small_rnn_solver.loss_history[-1]
-# Of 173 other seeds one ends above 0.1, at 0.105. The average is 0.055 and the standard
-# deviation 0.014; the check's limit is more than four of them away.
+# Of 500 other seeds three end above 0.1, the worst at 0.131. The average is 0.055 and
+# the standard deviation 0.014; draws of long captions end highest.
 check_below(
     "RNN overfits 50 captions",
-    {"final loss": (final_loss, 0.12)},
+    {"final loss": (final_loss, 0.15)},
     function="CaptioningRNN.loss",
 )
 

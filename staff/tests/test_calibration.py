@@ -228,12 +228,12 @@ def test_what_was_measured_passes_with_the_limits_of_today(name):
 
 
 @pytest.mark.parametrize(("cell", "limit"), [("rnn", 0.1), ("lstm", 0.5)])
-def test_the_limit_of_the_original_notebooks_holds_for_their_cells(cell, limit):
+def test_right_code_hardly_ever_misses_the_limit_of_the_original_notebooks(cell, limit):
     """The notebook's cells are those of 2017 to 2020, to the letter."""
     lines = calibrate.read(calibrate.FOLDER / f"overfit-{cell}.jsonl")
     losses = [v[0] for line in lines for name, v in line.items() if "loss" in name]
     assert len(losses) == len(lines) > 0
-    assert sum(loss >= limit for loss in losses) <= max(1, len(losses) / 500)
+    assert sum(loss >= limit for loss in losses) < len(losses) / 100
 
 
 def test_checks_are_noted_with_the_arguments_that_cells_give_them():
