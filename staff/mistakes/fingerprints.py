@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from cs231n.assignment.table import Function, functions
 from cs231n.support.files import replacing
@@ -58,9 +59,12 @@ def make(seed: int = SEED, only: str = "", watched: bool = True) -> Records:
         only: What a function's key must begin with.
         watched: Whether to show a progress bar.
     """
+    import torch  # noqa: F401 (its threads are limited only if they are there)
+
     made = Records(seed)
     asked = [f for f in functions() if f.key.startswith(only)]
-    with progress_bar(len(asked), "fingerprints", watched) as bar:
+    bar = progress_bar(len(asked), "fingerprints", watched)
+    with bar, threadpool_limits(1):  # more threads round in another way
         for function in asked:
             made.functions[function.key] = _record(function, seed)
             bar.update()
@@ -224,13 +228,14 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def same(one: Records, other: Records, within: float = 1e-6) -> bool:
+def same(one: Records, other: Records, within: float = 1e-5) -> bool:
     """Tell whether two sets of records agree, but for rounding.
 
     Args:
         one: Records.
         other: Records.
-        within: Largest relative difference of a mark.
+        within: Largest relative difference of a mark. Networks in float32 round in
+            another way on other processors.
     """
     return (
         one.seed == other.seed
