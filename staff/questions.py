@@ -15,6 +15,19 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "staff" / "questions.toml"
 
 
+_CODE = {".py", ".pyx", ".h", ".json", ".toml", ".so", ".pyd"}
+
+
+def package_files() -> list[str]:
+    """Return the paths of the package's files from the root: all but data."""
+    return sorted(
+        path.relative_to(ROOT).as_posix()
+        for package in (ROOT / "cs231n").rglob("__init__.py")
+        for path in package.parent.iterdir()
+        if path.suffix in _CODE
+    )
+
+
 @cache
 def questions() -> tuple[Question, ...]:
     """Return every question of every set, in the order of the table."""

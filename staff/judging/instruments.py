@@ -18,7 +18,7 @@ import jupytext
 from cs231n.assignment.table import Function
 from cs231n.tools.check.command import EARNS
 from staff.judging.asking import ask, environment
-from staff.questions import ROOT, Question, questions
+from staff.questions import ROOT, Question, package_files, questions
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,8 @@ def opinions(
 
 def _tree() -> dict[str, bytes]:
     """Return the solved package with its public tests."""
-    names = [
-        path.relative_to(ROOT).as_posix()
-        for folder in ("cs231n", "tests")
-        for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".py", ".json", ".toml", ".so", ".pyd"}
-        and "datasets/" not in path.relative_to(ROOT).as_posix().rpartition("/")[0]
-    ]
-    names += ["conftest.py", "pyproject.toml"]
+    names = [*package_files(), "conftest.py", "pyproject.toml"]
+    names += [p.relative_to(ROOT).as_posix() for p in (ROOT / "tests").glob("*.py")]
     return {name: (ROOT / name).read_bytes() for name in names}
 
 

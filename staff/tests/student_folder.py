@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 from pathlib import Path
 
 from cs231n.assignment import table
@@ -9,13 +10,24 @@ from cs231n.tools.submission.collecting import required
 from staff import markers
 from staff.handout import archive as packing
 from staff.handout.files import collect
-from staff.questions import ROOT, questions
+from staff.questions import ROOT, package_files, questions
 
 
 @functools.cache
 def handout_files():
     """Return the hand-out of this tree, path by path."""
     return collect(ROOT, questions())
+
+
+def copy_package(folder: Path, *more: str) -> Path:
+    """Copy the solved package without data, and further files or folders of code."""
+    names = [*package_files(), *more]
+    for name in names:
+        for path in sorted((ROOT / name).rglob("*.py")) or [ROOT / name]:
+            target = folder / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    return folder
 
 
 def unpack(folder: Path) -> Path:

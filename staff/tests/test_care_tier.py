@@ -5,13 +5,13 @@ Each runs as a student's own files do: in a copy of the package, by pytest and a
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 
 import pytest
 
 from staff.questions import ROOT
+from staff.tests.student_folder import copy_package
 from staff.tests.test_old_student_files import OLD_LAYERS, PIXELS_2020
 
 
@@ -106,16 +106,7 @@ TESTS = {
 
 def run_marked(folder, file, source, marks, *options):
     """Run public tests on a copy of the package; return what pytest says."""
-
-    def not_needed(parent, names):
-        if parent.endswith("datasets"):
-            return [n for n in names if "." not in n and not n.startswith("__")]
-        return [n for n in names if n == "__pycache__"]
-
-    shutil.copytree(ROOT / "cs231n", folder / "cs231n", ignore=not_needed)
-    shutil.copytree(ROOT / "tests", folder / "tests", ignore=not_needed)
-    for name in ("conftest.py", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder)
+    copy_package(folder, "tests", "conftest.py", "pyproject.toml")
     (folder / "cs231n" / file).write_text(source, "utf-8")
     files = [f"tests/test_{name}.py" for name in TESTS[file]]
     done = subprocess.run(

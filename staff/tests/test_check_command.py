@@ -2,11 +2,9 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +16,7 @@ from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.tries.layers import PAIRS
 from cs231n.tools.check.verdict import judge
 from staff.mistakes.writings import answer, rewritten, solved, with_answer
-from staff.questions import ROOT
+from staff.tests.student_folder import copy_package
 
 FUNCTIONS = {f.key: f for q in questions() for f in q.functions}
 NAMES = sorted({f.name for f in FUNCTIONS.values()})
@@ -206,15 +204,7 @@ def test_what_waits_for_another_function_says_so(step):
 @pytest.fixture
 def tree(tmp_path):
     """Return a copy of the package, without data."""
-
-    def data(folder, names):
-        if not folder.endswith("datasets"):
-            return ["__pycache__"]
-        code = [n for n in names if (Path(folder) / n / "__init__.py").is_file()]
-        return [n for n in names if not n.endswith(".py") and n not in code]
-
-    shutil.copytree(ROOT / "cs231n", tmp_path / "a tree" / "cs231n", ignore=data)
-    return tmp_path / "a tree"
+    return copy_package(tmp_path / "a tree")
 
 
 def fill(tree, answers):

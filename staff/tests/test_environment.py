@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 PROJECT = """\
 [dependency-groups]
+staff = []
 test = ["pytest>=9"]
 lint = ["ruff"]
 """
