@@ -22,7 +22,7 @@ def fixed_output(model: nn.Module, *shape: int) -> torch.Tensor:
         The output.
 
     Example:
-        >>> same = [fixed_output(nn.Linear(3, 2), 4, 3) for _ in range(2)]
+        >>> same = [fixed_output(torch.nn.Linear(3, 2), 4, 3) for _ in range(2)]
         >>> same[0].shape, torch.equal(*same)
         (torch.Size([4, 2]), True)
     """

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from cs231n import datasets
+from cs231n import data_utils, datasets
 from cs231n.datasets.readers import imagenet_val
 from staff.questions import ROOT, notebook_names
 from tests.tiny_files import write_folder
@@ -140,6 +140,7 @@ def problem(thing):
 @pytest.fixture(scope="module", autouse=True)
 def _workplace(tmp_path_factory):
     """Let examples write files, and print what they do where nothing was fetched."""
+    data_utils.find_tiny_imagenet(quick=True)  # says so where it has to draw
     folder, find = tmp_path_factory.mktemp("examples"), datasets.find
     write_folder(folder / "tiny-imagenet-100-A")
     with pytest.MonkeyPatch.context() as patch:

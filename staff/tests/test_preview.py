@@ -395,7 +395,7 @@ def test_a_damaged_or_lost_box_is_named_with_what_to_do(module):
 
 
 def test_files_of_extra_exercises_count_in_no_remark(module):
-    for path in ("cs231n/gan_extras.py", "cs231n/adversarial.py"):
+    for path in ("cs231n/extras/gan_extras.py", "cs231n/extras/adversarial.py"):
         assert module(path, "import torch", "def (\ninput()\nimport torch") == []
     (told,) = module("cs231n/gan_pytorch.py", "import torch\n", "import torch, math\n")
     assert "stands outside the boxes" in told
