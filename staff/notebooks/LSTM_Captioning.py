@@ -392,8 +392,8 @@ plot_losses(
     alt="Training loss of the LSTM over 100 iterations, falling towards zero.",
 )
 final_loss = small_lstm_solver.loss_history[-1]
-# Fifty other seeds do not come near: 0.029 on average, with a standard deviation of
-# 0.005.
+# Fifty other seeds do not come near: 0.031 on average, with a standard deviation of
+# 0.005; the worst ends at 0.041.
 check_below(
     "LSTM overfits 50 captions",
     {"final loss": (final_loss, 0.5)},

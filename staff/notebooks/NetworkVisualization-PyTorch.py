@@ -610,6 +610,7 @@ with attempt():
     ahead = {name: both["insertion"] - both["deletion"] for name, both in areas.items()}
     for name in sorted(ahead, key=ahead.get, reverse=True):
         print(f"{name:22} insertion minus deletion {ahead[name]:+.3f}")
+    # Three other seeds: 0.27 to 0.31.
     check_at_least(
         "the best map beats a random order",
         {"lead": (max(ahead.values()) - ahead["random"], 0.05)},
@@ -720,12 +721,14 @@ with attempt():
         width=2.8,
     )
     if PROFILE == "full":
+        # With five other seeds 49 of 50 classes did: fewer than seven of ten are a
+        # matter of less than one run in ten thousand.
         check_at_least(
             "class visualizations",
             {
                 "classes with p of 0.99 or more": (
                     sum(p >= 0.99 for p in sure.values()),
-                    9,
+                    7,
                 ),
                 "recognised after small shifts": (np.mean(list(steady.values())), 0.9),
             },
