@@ -739,9 +739,10 @@ with attempt():
 
 # %% tags=["extra"]
 with attempt():
-    show_animation(
-        frames,
-        "build/class_visualization.gif",
-        alt="An animation: out of noise grows the network's idea of: "
-        f"{words(chosen[0])}.",
-    )
+    if frames:
+        show_animation(
+            frames,
+            "build/class_visualization.gif",
+            alt="An animation: out of noise grows the network's idea of: "
+            f"{words(chosen[0])}.",
+        )
