@@ -721,8 +721,9 @@ with attempt():
         width=2.8,
     )
     if PROFILE == "full":
-        # With ten other seeds 95 of 100 classes did: fewer than seven of ten are a
-        # matter of less than one run in a thousand.
+        # With fifty seeds 9.6 of ten classes did, never fewer than 8, and 0.985 of the
+        # shifted pictures were recognised, in the worst run 0.84: both limits are more
+        # than four standard deviations away.
         check_at_least(
             "class visualizations",
             {
@@ -730,7 +731,7 @@ with attempt():
                     sum(p >= 0.99 for p in sure.values()),
                     7,
                 ),
-                "recognised after small shifts": (np.mean(list(steady.values())), 0.9),
+                "recognised after small shifts": (np.mean(list(steady.values())), 0.8),
             },
         )
 
