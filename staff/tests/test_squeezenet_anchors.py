@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from cs231n.classifiers import squeezenet
+from cs231n.datasets.readers import squeezenet
 from cs231n.image_utils import SQUEEZENET_MEAN, SQUEEZENET_STD
 from cs231n.support import safe_pickle
 
