@@ -1,0 +1,1 @@
+"""Grading: from what students hand in to verdicts, records and pages."""
