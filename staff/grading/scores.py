@@ -1,0 +1,264 @@
+"""What a record is worth in the end: the verdict, then what people decided."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cs231n.assignment import table
+from staff.grading.records import Record
+from staff.grading.results import FAILED, PASSED, UNBEGUN, Check
+
+DONE, REMARKED, PARTLY, WRONG = "done", "done, with a remark", "partly done", "wrong"
+
+
+@dataclass(frozen=True)
+class Override:
+    """What a person decided about a check, against the verdict.
+
+    Attributes:
+        check: The check's id.
+        points: What it earns now.
+        reason: Why.
+        who: Who decided.
+        before: What the verdict gave; None if it has no such check.
+    """
+
+    check: str
+    points: float
+    reason: str
+    who: str
+    before: float | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """One function of a submission.
+
+    Attributes:
+        key: Its key in the table.
+        checks: Its checks, with what the verdict says.
+        points: What it earns after overrides.
+        of: What it can earn.
+        overrides: What people decided about its checks.
+        seconds: How long its checks took; None if nobody measured.
+        speed: Its speed class.
+    """
+
+    key: str
+    checks: tuple[Check, ...]
+    points: float
+    of: float
+    overrides: tuple[Override, ...] = ()
+    seconds: float | None = None
+    speed: str = ""
+
+    @property
+    def short(self) -> str:
+        """What people call it."""
+        try:
+            return table.function(self.key).short
+        except KeyError:
+            return self.key
+
+    @property
+    def state(self) -> str:
+        """One of ``not started``, ``done``, ``done, with a remark`` and so on."""
+        counted = [check for check in self.checks if check.of]
+        if self.points >= self.of - 1e-9:
+            return REMARKED if self.remarks else DONE
+        if counted and all(check.state == UNBEGUN for check in counted):
+            return UNBEGUN
+        return PARTLY if self.points > 0 else WRONG
+
+    @property
+    def failed(self) -> list[Check]:
+        """Checks that cost points."""
+        return [check for check in self.checks if check.state == FAILED and check.of]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What costs nothing and should be known."""
+        found = []
+        for check in self.checks:
+            if check.state == FAILED and not check.of:
+                found.append(check.reason or check.name)
+            if check.remark:
+                found.append(check.remark)
+        return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One question of a submission."""
+
+    id: str
+    title: str
+    points: float
+    of: float
+    works: tuple[Work, ...]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All that there is to say of one submission.
+
+    Attributes:
+        record: The record itself.
+        file: What its files are called.
+        parts: Its questions.
+        points: What the code earns after overrides.
+        verdict: What it earned before.
+        of: What it can earn.
+        words: The points given for answers in words.
+        words_of: What they can earn, where a course says so.
+        overrides: What people decided.
+    """
+
+    record: Record
+    file: str
+    parts: tuple[Part, ...] = ()
+    points: float = 0.0
+    verdict: float = 0.0
+    of: float = 0.0
+    words: float = 0.0
+    words_of: float = 0.0
+    overrides: tuple[Override, ...] = ()
+    said: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def submission(self) -> Mapping[str, Any]:
+        """What the record says of the submission."""
+        found: Mapping[str, Any] = self.record["verdict"]["submission"]
+        return found
+
+    @property
+    def refused(self) -> str:
+        """Why it was not read, if it was not."""
+        return str(self.record["verdict"].get("refused", ""))
+
+    @property
+    def failed(self) -> str:
+        """Where the grader failed, if it did."""
+        return str(self.record["verdict"].get("failed", ""))
+
+    @property
+    def total(self) -> float:
+        """Points for code and words."""
+        return self.points + self.words
+
+    @property
+    def student(self) -> Mapping[str, str]:
+        """Whose it is: the roster's columns, or else what the platform said."""
+        found: Mapping[str, str] = self.record["people"].get("student") or (
+            self.submission["student"]
+        )
+        return found
+
+    @property
+    def name(self) -> str:
+        """What to call whose it is."""
+        return _first(self.student, ("name", "student", "sortable name", "email")) or str(
+            self.submission["name"]
+        )
+
+    @property
+    def id(self) -> str:
+        """The platform's number of the student; empty if there is none."""
+        return _first(self.student, ("id", "student id", "sis user id", "sid"))
+
+    @property
+    def late(self) -> bool:
+        """Whether it came late."""
+        return bool(self.submission.get("late"))
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is the attempt that counts."""
+        return bool(self.record["people"].get("counts", True))
+
+
+def standing(record: Record, file: str) -> Standing:
+    """Apply what people decided to a verdict.
+
+    Args:
+        record: The record.
+        file: What its files are called.
+    """
+    verdict, people = record["verdict"], record["people"]
+    if "checks" not in verdict:
+        return Standing(record, file)
+    checks = [_check(row) for row in verdict["checks"]]
+    before = {check.id: check.points for check in checks}
+    overrides = tuple(
+        Override(**row, before=before.get(row["check"]))
+        for row in people.get("overrides", ())
+    )
+    now = {o.check: o.points for o in overrides}
+    parts = tuple(
+        _part(row, checks, now, overrides, record["host"])
+        for row in verdict["questions"]
+    )
+    words = people.get("written", ())
+    return Standing(
+        record,
+        file,
+        parts,
+        points=round(sum(part.points for part in parts), 6),
+        verdict=verdict["score"],
+        of=verdict["of"],
+        words=sum(row["points"] or 0.0 for row in words),
+        words_of=sum(row["of"] or 0.0 for row in words),
+        overrides=overrides,
+        said=people.get("remarks", {}),
+    )
+
+
+def _check(row: Mapping[str, Any]) -> Check:
+    return Check(**{**row, "mistakes": tuple(row["mistakes"])})
+
+
+def _part(
+    row: Mapping[str, Any],
+    checks: Iterable[Check],
+    now: Mapping[str, float],
+    overrides: Iterable[Override],
+    host: Mapping[str, Any],
+) -> Part:
+    by_key: dict[str, list[Check]] = {key: [] for key in row["functions"]}
+    for check in checks:
+        if check.function in by_key:
+            by_key[check.function].append(check)
+    works = []
+    for key, own in by_key.items():
+        ids = {check.id for check in own}
+        works.append(
+            Work(
+                key,
+                tuple(own),
+                points=round(sum(now.get(c.id, c.points) for c in own), 6),
+                of=round(sum(c.of for c in own), 6),
+                overrides=tuple(o for o in overrides if o.check in ids),
+                seconds=host.get("seconds", {}).get(key),
+                speed=host.get("speed", {}).get(key, ""),
+            )
+        )
+    points = round(sum(work.points for work in works), 6)
+    return Part(row["id"], row["title"], points, row["of"], tuple(works))
+
+
+def _first(columns: Mapping[str, str], names: Iterable[str]) -> str:
+    plain = {key.lower().replace("_", " ").strip(): key for key in columns}
+    for name in names:
+        if name in plain and columns[plain[name]].strip():
+            return columns[plain[name]].strip()
+    return ""
+
+
+def shown(points: float) -> str:
+    """Write points as people do: at most two digits, none that say nothing."""
+    return f"{points + 0.0:.2f}".rstrip("0").rstrip(".")
+
+
+def passed(check: Check) -> bool:
+    """Tell whether a check is as it should be."""
+    return check.state == PASSED
