@@ -137,7 +137,7 @@ STEPS: dict[str, tuple[str, Callable[[Host], str]]] = {
     "cs231n.image_generation.invert_features": ("invert_features", inversion),
     "cs231n.image_generation.deepdream": ("deepdream", dream),
 }
-"""Function's dotted name -> the notebook's function around it, and what takes it out."""
+"""Function's dotted name -> the one around it in a notebook, what takes it out."""
 
 
 def _whole(host: Host, before: list[ast.stmt], loop: ast.For, picture: str) -> str:
@@ -254,7 +254,8 @@ def _defaults(host: Host) -> Iterable[tuple[str, ast.expr]]:
 def _students(loop: ast.For) -> list[ast.stmt]:
     """Return the student's lines of a loop's body."""
     drawn: set[str] = set()
-    shifts, back = [], []
+    shifts: list[int] = []
+    back: list[int] = []
     for at, statement in enumerate(loop.body):
         if any(_called(call) == "randint" for call in _calls(statement)):
             drawn |= _stored(statement)
