@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from staff.grading.results import FAILED
 from staff.grading.scores import Standing
 
-_NUMBER = re.compile(r"[-+−]?\d+(?:[.,]\d+)?(?:\s?[×e]\s?(?:10)?[-+−]?[\d⁰¹²³⁴-⁹⁻]+)?%?")
+_NUMBER = re.compile(
+    r"[-+−]?\d+(?:[.,]\d+)?(?:\s?[×e]\s?(?:10)?[-+−]?[\d⁰¹²³⁴-⁹⁻]+)?%?"
+)
 BINS = 10
 
 
@@ -57,7 +59,7 @@ def counted(class_: Sequence[Standing]) -> list[Standing]:
 
 
 def distribution(class_: Sequence[Standing]) -> list[int]:
-    """Return how many submissions earn 0–10 %, 10–20 % and so on of the code's points."""
+    """Count submissions that earn 0–10 % of the code's points, 10–20 % and so on."""
     found = [0] * BINS
     for standing in counted(class_):
         share = standing.points / standing.of if standing.of else 0.0
@@ -69,14 +71,14 @@ def checks(class_: Sequence[Standing]) -> list[CheckStatistics]:
     """Return how the class did in each check that is worth points."""
     rows: dict[str, list[tuple[float, float, float]]] = {}
     for standing in counted(class_):
-        now = {o.check: o.points for o in standing.overrides}
         for part in standing.parts:
             for work in part.works:
                 for check in work.checks:
                     if check.of:
-                        own = now.get(check.id, check.points)
-                        rest = standing.points - own
-                        rows.setdefault(check.id, []).append((own, check.of, rest))
+                        rest = standing.points - check.points
+                        rows.setdefault(check.id, []).append(
+                            (check.points, check.of, rest)
+                        )
     return [
         CheckStatistics(
             name,
@@ -100,7 +102,7 @@ def _correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
 
 def groups_of(standing: Standing) -> dict[str, tuple[str, str]]:
     """Return the groups that a submission belongs to: key -> function and failure."""
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for part in standing.parts:
         for work in part.works:
             for check in work.checks:

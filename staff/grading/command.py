@@ -1,7 +1,9 @@
 """Grade submissions: records, pages and tables, for one or for a whole class."""
 
 import argparse
+import datetime
 import os
+import shutil
 import signal
 import sys
 import time
@@ -13,9 +15,21 @@ from typing import Any, NoReturn
 
 from cs231n.support.files import replacing
 from cs231n.support.progress import progress_bar
-from staff.grading import cohort, compare, jobs, people, records, secret, tables
+from staff.grading import (
+    cohort,
+    compare,
+    jobs,
+    overrides,
+    people,
+    records,
+    roster,
+    secret,
+    tables,
+)
 from staff.grading.jobs import JobError
+from staff.grading.overrides import OverridesError
 from staff.grading.records import Grounds, Record, RecordError
+from staff.grading.roster import Roster, RosterError, Student
 from staff.grading.scores import Standing, shown, standing
 from staff.grading.secret import SecretError
 from staff.grading.submission import Refused, Submission
@@ -26,6 +40,8 @@ from staff.questions import ROOT
 JUDGING = "staff.grading.judging:judging"
 GRADES = ROOT / "build" / "grades"
 STUDENTS, GRADERS = "students", "graders"
+_BAR = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}{postfix}"
+ROSTER = "roster.csv"  # kept, so that later runs know the class
 
 
 class GradeError(ValueError):
@@ -66,19 +82,21 @@ def level_for(required: str) -> str:
 
     found = available()
     if required and required not in LEVELS:
-        raise GradeError(f"no level is called {required}; there are {', '.join(LEVELS)}.")
+        raise GradeError(
+            f"no level is called {required}; there are {', '.join(LEVELS)}."
+        )
     if not found or (required and LEVELS.index(found[0]) > LEVELS.index(required)):
         raise GradeError(
-            f"this machine isolates students' code by {found[0] if found else 'nothing'} "
-            f"at best, and {required or 'some level'} was required; docs/grading.md says "
-            "what each level needs."
+            f"here {found[0] if found else 'nothing'} isolates students' code at best, "
+            f"and {required or 'some level'} was required; docs/grading.md says what "
+            "each level needs."
         )
     return found[0]
 
 
 def submissions(paths: Sequence[Path]) -> Iterator[Submission | Refused]:
     """Yield what intake finds."""
-    from staff.grading import intake
+    from staff.grading import intake  # what it needs of 2016's files takes a moment
 
     yield from intake.submissions(paths)
 
@@ -89,13 +107,13 @@ def grounds_for(key: bytes) -> Grounds:
     Args:
         key: The course secret.
     """
-    from staff.grading.rubric import withdrawn
+    from staff.grading.rubric import rubric  # brings NumPy along
 
     return Grounds(
         rubric=records.rubric_digest(),
         secret=secret.digest(key),
         environment=records.environment(),
-        withdrawn=withdrawn(),
+        withdrawn=rubric().withdrawn,
     )
 
 
@@ -139,7 +157,9 @@ def _keep(one: Submission | Refused, folder: Path) -> Submission | Refused:
         records.keep(one, folder / f"{records.stem(one)}.zip")
     except ValueError as error:  # such as text that is no Unicode
         return Refused(
-            one.name, f"It cannot be kept ({error}); save its files as UTF-8.", one.student
+            one.name,
+            f"It cannot be kept ({error}); save its files as UTF-8.",
+            one.student,
         )
     return one
 
@@ -175,7 +195,7 @@ def judge(todo: Todo, count: int, work: jobs.Work) -> None:
             todo.done + len(todo.names),
             "grading",
             initial=todo.done,
-            bar_format="{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}{postfix}",
+            bar_format=_BAR,
         ) as bar,
     ):
 
@@ -215,12 +235,19 @@ def _until_asked_to_end() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def publish(all_: Mapping[str, Record], out: Path) -> list[Standing]:
+def publish(
+    all_: Mapping[str, Record],
+    out: Path,
+    class_list: Roster | None = None,
+    missing: Sequence[Student] = (),
+) -> list[Standing]:
     """Write pages and tables of a class.
 
     Args:
         all_: File -> record.
         out: Where ``records/`` lies.
+        class_list: Who is in the class.
+        missing: Students without a submission.
     """
     # Not needed before: what renders pages takes a while to import.
     from staff.grading.pages.class_page import class_page
@@ -243,12 +270,12 @@ def publish(all_: Mapping[str, Record], out: Path) -> list[Standing]:
             bar.update()
     pages = {s.file: f"{GRADERS}/{s.file}.html" for s in class_}
     levels = sorted({s.record["host"].get("isolation", "") for s in class_} - {""})
-    _write(out / "class.html", class_page(class_, pages, ", ".join(levels)))
-    tables.save(tables.class_rows(class_), out / "class.csv")
+    _write(out / "class.html", class_page(class_, pages, ", ".join(levels), missing))
+    tables.save(tables.class_rows(class_, missing), out / "class.csv")
     tables.save(tables.written_rows(class_, words), out / "written.csv")
     tables.save(tables.remark_rows(class_), out / "remarks.csv")
     of = max((s.of + s.words_of for s in class_), default=0.0)
-    tables.save(tables.canvas_rows(class_, of), out / "canvas.csv")
+    tables.save(tables.canvas_rows(class_, class_list, of), out / "canvas.csv")
     return class_
 
 
@@ -257,20 +284,33 @@ def _write(path: Path, page: str) -> None:
         draft.write_bytes(page.encode("utf-8", "replace"))
 
 
-def apply(all_: Mapping[str, Record], args: argparse.Namespace) -> None:
+def apply(
+    all_: Mapping[str, Record], class_list: Roster | None, args: argparse.Namespace
+) -> tuple[Student, ...]:
     """Add to records what people say on the command line.
+
+    Args:
+        all_: File -> record.
+        class_list: Who is in the class.
+        args: The command's.
+
+    Returns:
+        Students without a submission.
 
     Raises:
         TableError: If a table of theirs does not fit.
+        OverridesError: If decisions do not.
     """
+    missing = people.assign(all_, class_list, args.attempts, args.due)
     if args.overrides:
-        rows = people.read_overrides(args.overrides)
-        people.override(all_, rows, str(args.overrides))
+        people.override(all_, overrides.read(args.overrides))
     if args.written:
         people.give_written(all_, tables.read_written(args.written))
     if args.remarks:
         people.remark(all_, tables.read_remarks(args.remarks))
-    people.choose_attempts(all_, args.attempts)
+    if args.overrides:  # the best attempt may be another one now
+        people.assign(all_, class_list, args.attempts, args.due)
+    return missing
 
 
 def save_changed(all_: Mapping[str, Record], folder: Path, before: Any) -> None:
@@ -292,9 +332,13 @@ def finish(out: Path, args: argparse.Namespace) -> list[Standing]:
     for path, record in records.every(out):
         all_[path.stem] = record
         before[path.stem] = records.written(record)
-    apply(all_, args)
+    if args.roster:
+        with replacing(out / ROSTER) as draft:
+            shutil.copyfile(args.roster, draft)
+    class_list = roster.read(out / ROSTER) if (out / ROSTER).is_file() else None
+    missing = apply(all_, class_list, args)
     save_changed(all_, out / records.FOLDER, before)
-    return publish(all_, out)
+    return publish(all_, out, class_list, missing)
 
 
 def cores() -> int:
@@ -319,7 +363,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="refuse to run students' code with less",
     )
     parser.add_argument(
-        "--overrides", type=Path, metavar="FILE", help="overrides.csv: see docs/grading.md"
+        "--overrides",
+        type=Path,
+        metavar="FILE",
+        help="overrides.csv: see docs/grading.md",
     )
     parser.add_argument(
         "--written", type=Path, metavar="FILE", help="written.csv, filled in"
@@ -332,6 +379,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=people.ATTEMPTS,
         default="last",
         help="which of a student's submissions counts (%(default)s)",
+    )
+    parser.add_argument(
+        "--roster",
+        type=Path,
+        metavar="FILE",
+        help="who is in the class: a csv, or Canvas's",
+    )
+    parser.add_argument(
+        "--due",
+        type=datetime.datetime.fromisoformat,
+        metavar="TIME",
+        help="what came later is late, such as 2026-05-03T23:59-08:00",
     )
     parser.add_argument("--judging", default=JUDGING, help=argparse.SUPPRESS)
 
@@ -391,7 +450,9 @@ def difference(old: Path, new: Path) -> int:
     found = compare.compare(old, new)
     print("\n".join(compare.lines(found)))
     if new.is_dir():
-        rows = [[tables.text(cell) for cell in row] for row in compare.whom_to_tell(found)]
+        rows = [
+            [tables.text(cell) for cell in row] for row in compare.whom_to_tell(found)
+        ]
         tables.save(rows, new / "whom-to-tell.csv")
         print(f"Whom to tell: {new / 'whom-to-tell.csv'}")
     return 0
@@ -401,7 +462,10 @@ def run(act: Any) -> int:
     """Do something, and say in one sentence why it cannot be done, if so."""
     try:
         status: int = act()
-    except (GradeError, RecordError, SecretError, TableError, JobError) as error:
+    except (
+        *(GradeError, RecordError, SecretError, JobError),
+        *(TableError, RosterError, OverridesError),
+    ) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except InterruptedGradingError as error:
@@ -428,9 +492,6 @@ def main(argv: list[str] | None = None) -> int:
         "--resume",
         action="store_true",
         help="leave what was judged by the same rules, and go on",
-    )
-    parser.add_argument(
-        "--roster", type=Path, metavar="FILE", help="who is in the class: a csv, or Canvas's"
     )
     parser.add_argument(
         "--diff",

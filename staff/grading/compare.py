@@ -6,7 +6,7 @@ from pathlib import Path
 
 from staff.grading import records
 from staff.grading.records import Record
-from staff.grading.results import Check
+from staff.grading.results import PASSED, Check
 from staff.grading.scores import Standing, shown, standing
 
 
@@ -17,20 +17,18 @@ class Move:
     Attributes:
         file: What its files are called.
         name: Whose it is.
-        id: The platform's number of the student.
+        ids: What tells its people, for whom it counts, from others.
         old: Points before; None if it was not judged.
         new: Points now; None if it is not judged.
         reasons: What moved them, a sentence each.
-        counts: Whether it is the attempt that counts.
     """
 
     file: str
     name: str
-    id: str
+    ids: tuple[str, ...]
     old: float | None
     new: float | None
     reasons: tuple[str, ...]
-    counts: bool = True
 
     @property
     def by(self) -> float:
@@ -86,7 +84,10 @@ def _notes(before: list[Record], after: list[Record]) -> list[str]:
     pairs = list(zip(before, after, strict=True))
     for key, said in (
         ("rubric", "The rubric, a check or the reference has changed."),
-        ("secret", "The course secret is another one, so hidden inputs are others, too."),
+        (
+            "secret",
+            "The course secret is another one, so hidden inputs are others, too.",
+        ),
         ("environment", "The environment is another one."),
     ):
         if any(a["verdict"][key] != b["verdict"][key] for a, b in pairs):
@@ -106,29 +107,28 @@ def _move(file: str, before: Record, after: Record) -> Move:
     return Move(
         file,
         new.name,
-        new.id,
+        tuple(person.id for person in new.students if person.counts),
         old.total if old.parts else None,
         new.total if new.parts else None,
         tuple(_reasons(old, new)),
-        new.counts,
     )
 
 
 def _reasons(old: Standing, new: Standing) -> list[str]:
     if not (old.parts and new.parts):
         said = new.failed or new.refused or "It is judged now."
-        was = old.failed or old.refused
-        return [said] if (was, bool(old.parts)) != (said, bool(new.parts)) else []
+        before = old.failed or old.refused
+        return [said] if (before, bool(old.parts)) != (said, bool(new.parts)) else []
     found = []
     was, now = _checks(old), _checks(new)
     for name in dict.fromkeys([*was, *now]):
         if name not in now:
-            found.append(f"{name} is no more ({_signed(-was[name][1])}).")
+            found.append(f"{name} is no more ({_signed(-was[name].points)}).")
         elif name not in was:
-            check, points = now[name]
-            found.append(f"{name} is new: {check.state} ({_signed(points)}).")
+            check = now[name]
+            found.append(f"{name} is new: {check.state} ({_signed(check.points)}).")
         else:
-            found += _change(name, *was[name], *now[name], new)
+            found += _change(was[name], now[name], new)
     if old.words != new.words:
         found.append(
             f"Answers in words: {shown(old.words)} → {shown(new.words)} points."
@@ -136,29 +136,26 @@ def _reasons(old: Standing, new: Standing) -> list[str]:
     return found
 
 
-def _change(
-    name: str, was: Check, old: float, now: Check, new: float, standing_: Standing
-) -> list[str]:
-    by = _signed(new - old)
-    withdrawn = standing_.record["verdict"]["withdrawn"]
-    if name in withdrawn and abs(new - old) > 1e-9:
-        return [f"{name} is withdrawn ({by})."]
+def _change(was: Check, now: Check, new: Standing) -> list[str]:
+    name, moved = now.id, abs(now.points - was.points) > 1e-9
+    by = _signed(now.points - was.points)
+    withdrawn = new.record["verdict"]["withdrawn"]
+    decided = {d.override.check: d.override for d in new.decisions}
+    if name in withdrawn and moved:
+        return [f"{name} is withdrawn ({by}): {withdrawn[name]}"]
+    if name in decided and moved:
+        return [f"{name} ({by}): {decided[name].says}"]
     if was.state != now.state:
-        why = f" {now.reason}" if now.reason and now.state != "passed" else ""
+        why = f" {now.reason}" if now.reason and now.state != PASSED else ""
         return [f"{name}: {was.state} → {now.state} ({by}).{why}"]
-    if abs(new - old) > 1e-9:
-        decided = {o.check: o for o in standing_.overrides}
-        if name in decided:
-            one = decided[name]
-            return [f"{name}: {one.who} decided ({by}): {one.reason}"]
+    if moved:
         return [f"{name} is worth other points now ({by})."]
     return []
 
 
-def _checks(s: Standing) -> Mapping[str, tuple[Check, float]]:
-    decided = {o.check: o.points for o in s.overrides}
+def _checks(s: Standing) -> Mapping[str, Check]:
     return {
-        check.id: (check, decided.get(check.id, check.points))
+        check.id: check
         for part in s.parts
         for work in part.works
         for check in work.checks
@@ -175,7 +172,7 @@ def lines(difference: Difference) -> list[str]:
     for move in difference.moves:
         old = "not judged" if move.old is None else shown(move.old)
         new = "not judged" if move.new is None else shown(move.new)
-        count = "" if move.counts else ", not the attempt that counts"
+        count = "" if move.ids else ", not the attempt that counts"
         found.append(f"{move.name}: {old} → {new} ({_signed(move.by)}{count})")
         found += [f"    {reason}" for reason in move.reasons]
     for file in difference.only_old:
@@ -194,11 +191,11 @@ def whom_to_tell(difference: Difference) -> list[list[str]]:
     """Return rows of those whose score that counts has moved, and what to tell them."""
     found = [["student", "id", "old", "new", "by", "why", "file"]]
     for move in difference.moves:
-        if move.counts and move.old != move.new:
+        if move.ids and move.old != move.new:
             found.append(
                 [
                     move.name,
-                    move.id,
+                    " ".join(move.ids),
                     "" if move.old is None else shown(move.old),
                     "" if move.new is None else shown(move.new),
                     _signed(move.by),

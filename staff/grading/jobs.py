@@ -1,8 +1,8 @@
 """Judge many submissions at once: each job is a process with a judge of its own.
 
-Jobs take submissions from ``NAME.zip`` and leave ``NAME.json`` beside it, whole or not at
-all. Whatever happens to a job, the others go on; a submission on which one died is tried
-once more, and then left for a person to look at.
+Jobs take submissions from ``NAME.zip`` and leave ``NAME.json`` beside it, whole or not
+at all. Whatever happens to a job, the others go on; a submission on which one died is
+tried once more, and then left for a person to look at.
 """
 
 import importlib
@@ -14,8 +14,8 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing import connection
@@ -36,12 +36,12 @@ _ATTEMPTS = 2
 class Judge(Protocol):
     """What judges one submission."""
 
-    def __call__(self, submission: Submission, seed: bytes) -> Judged:
+    def __call__(self, submission: Submission, secret: bytes) -> Judged:
         """Return what is found in a submission.
 
         Args:
             submission: What was handed in.
-            seed: What hidden inputs are drawn from.
+            secret: The course's, from which hidden inputs are drawn.
         """
 
 
@@ -290,7 +290,7 @@ def _judge(
     begun, start = datetime.now(UTC), time.monotonic()
     try:
         submission = records.kept(work.folder / f"{name}.zip")
-        judged = judge(submission, records.seed(work.secret, submission))
+        judged = judge(submission, work.secret)
         host = {
             "begun": begun.isoformat(timespec="seconds"),
             "total_seconds": round(time.monotonic() - start, 3),

@@ -1,119 +1,166 @@
-"""What people add to verdicts: whose they are, overrides, points for words, remarks.
+"""What people add to verdicts: whose they are, decisions, points for words, remarks.
 
-All of it goes into the part ``people`` of the records, so that pages and tables come from
-records alone and ``regrade`` keeps it.
+All of it goes into the part ``people`` of the records, so that pages and tables come
+from records alone and ``regrade`` keeps it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from staff.grading import tables
+from staff.grading import overrides, roster
+from staff.grading.cohort import groups_of
+from staff.grading.overrides import Override
 from staff.grading.records import Record
+from staff.grading.roster import Attempt, Roster, Student
 from staff.grading.scores import Standing, standing
+from staff.grading.submission import Refused, Submission
 from staff.grading.tables import TableError
 
-OVERRIDES = ("student", "check", "points", "reason", "who")
-ATTEMPTS = ("last", "best")
+ATTEMPTS = (roster.LAST, roster.BEST)
+_TELLING = (roster.ID, roster.SIS, roster.LOGIN, roster.EMAIL)
 
 
-def read_overrides(path: Path) -> list[dict[str, str]]:
-    """Return the rows of ``overrides.csv``.
-
-    Raises:
-        TableError: If it is no such table.
-    """
-    found = tables.rows(path, OVERRIDES)
-    for row in found:
-        for name in ("student", "check", "points", "reason", "who"):
-            if not row[name]:
-                raise TableError(
-                    f"{path}:{row['line']}: {name} is empty; say whose, which check, how "
-                    "many points, why and who decided."
-                )
-    return found
-
-
-def override(
-    all_: Mapping[str, Record], rows: Iterable[Mapping[str, str]], where: str
-) -> None:
-    """Put overrides into the records that they are about, in place of older ones.
+def assign(
+    all_: Mapping[str, Record],
+    class_: Roster | None,
+    rule: str,
+    due: datetime.datetime | None = None,
+) -> tuple[Student, ...]:
+    """Say whose each submission is, which one counts for whom, and which are late.
 
     Args:
         all_: File -> record.
-        rows: As ``read_overrides`` returns them.
-        where: What the table is called.
+        class_: Who is in the class; None if nobody says, and then people are told
+            apart by what their platform said of them.
+        rule: Which of several attempts counts, one of ``ATTEMPTS``.
+        due: When they were due; None if only the platform can tell.
+
+    Returns:
+        Students without a submission.
+    """
+    file_of: dict[int, str] = {}
+    attempts: dict[str, list[Attempt]] = {}
+    for file, record in all_.items():
+        one, people = _as_submission(record), record["people"]
+        file_of[id(one)] = file
+        owners, note = _owners(one, class_, file)
+        late = roster.is_late(one, due)
+        for key, value in (("note", note), ("late", late)):
+            people.pop(key, None)
+            if value:
+                people[key] = value
+        people["students"] = [_row(owner) for owner in owners]
+        for owner in owners:
+            attempts.setdefault(owner.id, []).append(Attempt(one, owners, late))
+
+    def score(one: Submission) -> float:
+        file = file_of[id(one)]
+        return standing(all_[file], file).points
+
+    for owner_id, found in attempts.items():
+        found.sort(key=lambda attempt: roster.order(attempt.submission))
+        best = roster.chosen(found, rule, score)
+        for attempt in found:
+            for row in all_[file_of[id(attempt.submission)]]["people"]["students"]:
+                if row["id"] == owner_id:
+                    row["counts"] = attempt is best
+    here = class_.students if class_ else ()
+    return tuple(student for student in here if student.id not in attempts)
+
+
+def _as_submission(record: Record) -> Submission | Refused:
+    """Return what the rules about attempts need to know of a submission."""
+    about = record["verdict"]["submission"]
+    if "refused" in record["verdict"]:
+        return Refused(about["name"], "", about["student"])
+    return Submission(
+        about["name"],
+        about.get("layout", ""),
+        about.get("edition", ""),
+        {},
+        student=about["student"],
+        received=about.get("received", ""),
+        late=about.get("late", False),
+    )
+
+
+def _owners(
+    one: Submission | Refused, class_: Roster | None, file: str
+) -> tuple[tuple[Student, ...], str]:
+    """Return whose a submission is, and a note where the roster does not tell."""
+    if class_ is not None:
+        try:
+            return class_.find(one.student), ""
+        except LookupError as error:
+            return _told(one, file), str(error.args[0])
+    return _told(one, file), ""
+
+
+def _told(one: Submission | Refused, file: str) -> tuple[Student, ...]:
+    """Return whose a submission is by what came with it alone."""
+    count = max((value.count("\n") + 1 for value in one.student.values()), default=0)
+    found = []
+    for k in range(count):
+        parts = {c: v.split("\n") for c, v in one.student.items()}
+        own = {c: v[k].strip() for c, v in parts.items() if k < len(v) and v[k].strip()}
+        known = (roster.ID, roster.SIS, roster.LOGIN, roster.EMAIL, roster.STUDENT)
+        told = next((own[c] for c in known if c in own), "")
+        name = own.get(roster.STUDENT) or told or own.get(roster.FILE) or one.name
+        found.append(Student(name, told or file, own))
+    return tuple(found) or (Student(one.name, file, {}),)
+
+
+def _row(student: Student) -> dict[str, Any]:
+    columns = {k: v for k, v in student.columns.items() if v}
+    return {"name": student.name, "id": student.id, "counts": True, "columns": columns}
+
+
+def override(all_: Mapping[str, Record], decisions: Sequence[Override]) -> None:
+    """Put decisions into the records that they are about, in place of older ones.
+
+    Args:
+        all_: File -> record, whose students are known.
+        decisions: Of ``overrides.csv``.
 
     Raises:
-        TableError: If a row fits no submission, or no check of it, or gives points that
-            the check does not have.
+        OverridesError: If one is about nobody, or no check, or gives too much.
     """
-    new: dict[str, list[dict[str, Any]]] = {file: [] for file in all_}
-    for row in rows:
-        place = f"{where}:{row['line']}"
-        found = [file for file in all_ if _is(all_[file], file, row["student"])]
-        if not found:
-            raise TableError(
-                f"{place}: nobody here is called {row['student']!r}; write a name or an "
-                "id as class.csv has it."
-            )
-        if len({str(standing(all_[file], file).student) for file in found}) > 1:
-            raise TableError(
-                f"{place}: {row['student']!r} may be several people ({', '.join(found)}); "
-                "write the id, or the file's name."
-            )
-        known = False
-        for file in found:
-            checks = {
-                f"{check['function']}/{check['name']}": check["of"]
-                for check in all_[file]["verdict"].get("checks", ())
-            }
-            of = checks.get(row["check"])
-            if of is None:
-                continue
-            known = True
-            points = _points(row["points"], of, place)
-            new[file] = [o for o in new[file] if o["check"] != row["check"]]
-            new[file].append(
-                {
-                    "check": row["check"],
-                    "points": points,
-                    "reason": row["reason"],
-                    "who": row["who"],
-                }
-            )
-        if not known:
-            raise TableError(
-                f"{place}: {row['student']} has no check {row['check']!r}; the page for "
-                "graders names them."
-            )
-    for file, found_ones in new.items():
-        people = all_[file]["people"]
-        people.pop("overrides", None)
-        if found_ones:
-            people["overrides"] = found_ones
+    class_ = {file: standing(record, file) for file, record in all_.items()}
+    checks = {
+        (check.id, check.of): check
+        for s in class_.values()
+        for part in s.parts
+        for work in part.works
+        for check in work.checks
+    }
+    known = {id_ for s in class_.values() for id_ in _ids(s)}
+    worth_most = sorted(checks.values(), key=lambda check: check.of)  # of editions
+    overrides.require_known(decisions, known, worth_most)
+    for file, record in all_.items():
+        record["people"].pop("overrides", None)
+        own = [
+            d for d in decisions if d.is_withdrawal or d.student in _ids(class_[file])
+        ]
+        has = {
+            c["function"] + "/" + c["name"] for c in record["verdict"].get("checks", ())
+        }
+        if rows := [_decision(d) for d in own if d.check in has]:
+            record["people"]["overrides"] = rows
 
 
-def _points(said: str, of: float, place: str) -> float:
-    try:
-        points = float(said.replace(",", "."))
-    except ValueError:
-        points = -1.0
-    if not 0 <= points <= of + 1e-9:
-        raise TableError(
-            f"{place}: points must be from 0 to {of:g}, what the check is worth, but are "
-            f"{said!r}; mend the row."
-        )
-    return points
+def _ids(s: Standing) -> set[str]:
+    """Return what a table may call the people of a submission."""
+    found = {s.file}
+    for student in s.students:
+        # Names may be two people's; an id never is.
+        found |= {student.id, *(student.columns.get(c, "") for c in _TELLING)}
+    return found - {""}
 
 
-def _is(record: Record, file: str, said: str) -> bool:
-    """Tell whether a record is of whom a table speaks."""
-    verdict, people = record["verdict"], record["people"]
-    names = {file, verdict["submission"]["name"]}
-    names |= set(verdict["submission"]["student"].values())
-    names |= set(people.get("student", {}).values())
-    return said.strip().casefold() in {name.strip().casefold() for name in names if name}
+def _decision(one: Override) -> dict[str, Any]:
+    found = {"check": one.check, "reason": one.reason, "who": one.who}
+    return found | {"points": one.points}
 
 
 def give_written(
@@ -143,55 +190,14 @@ def give_written(
 
 
 def remark(all_: Mapping[str, Record], said: Mapping[str, str]) -> None:
-    """Put what is said to groups into the records.
+    """Put what is said to groups into the records, in place of what was said before.
 
     Args:
         all_: File -> record.
         said: A group's key -> the remark.
     """
-    from staff.grading.cohort import groups_of
-
     for file, record in all_.items():
-        own = {
-            key: said[key] for key in groups_of(standing(record, file)) if key in said
-        }
+        groups = groups_of(standing(record, file))
         record["people"].pop("remarks", None)
-        if own:
+        if own := {key: said[key] for key in groups if key in said}:
             record["people"]["remarks"] = own
-
-
-def choose_attempts(all_: Mapping[str, Record], which: str) -> None:
-    """Mark of several submissions of one student which one counts.
-
-    Submissions that name no student stand for themselves.
-
-    Args:
-        all_: File -> record.
-        which: One of ``ATTEMPTS``. The last one is by the time that the platform tells,
-            a refused one counts only where there is no other.
-    """
-    of: dict[str, list[str]] = {}
-    for file, record in all_.items():
-        of.setdefault(_owner(standing(record, file)), []).append(file)
-    for files in of.values():
-        best = max(files, key=lambda file: _rank(standing(all_[file], file), which))
-        for file in files:
-            people = all_[file]["people"]
-            people.pop("counts", None)
-            if file != best:
-                people["counts"] = False
-
-
-def _owner(s: Standing) -> str:
-    if s.id:
-        return f"id {s.id}"
-    # A platform's other words, such as the attempt's number, differ between attempts.
-    return f"name {s.name}" if s.name != s.submission["name"] else f"file {s.file}"
-
-
-def _rank(s: Standing, which: str) -> tuple[Any, ...]:
-    judged = bool(s.parts) or bool(s.failed)
-    received = str(s.submission.get("received", ""))
-    if which == "best":
-        return judged, s.points, received, s.file
-    return judged, received, s.submission["name"], s.file

@@ -8,12 +8,11 @@ A record is a JSON object with four parts, which ``record.schema.json`` describe
 - ``host``: where and how fast, which the next run may find otherwise.
 - ``people``: whose it is and what people decided on top of the verdict.
 
-Beside ``NAME.json`` lies ``NAME.zip`` with the submission's content, so that a record can
-be judged again when nothing else is left.
+Beside ``NAME.json`` lies ``NAME.zip`` with the submission's content, so that it can be
+judged again when nothing else is left.
 """
 
 import hashlib
-import hmac
 import io
 import json
 import platform
@@ -50,6 +49,8 @@ _RULES = (
     "staff/grading/line.py",
     "staff/grading/inside.py",
     "staff/grading/remote.py",
+    "staff/grading/local*.py",
+    "staff/grading/sandbox/*.py",
     "staff/mistakes/*",
 )
 
@@ -81,7 +82,9 @@ def rubric_digest(root: Path = ROOT) -> str:
     Args:
         root: The project's root.
     """
-    names = {path for path in package_files() if path.endswith((".py", ".json", ".toml"))}
+    names = {
+        path for path in package_files() if path.endswith((".py", ".json", ".toml"))
+    }
     for pattern in _RULES:
         names |= {p.relative_to(root).as_posix() for p in root.glob(pattern)}
     seen = hashlib.sha256()
@@ -108,19 +111,8 @@ def environment() -> dict[str, str]:
     return found
 
 
-def seed(secret: bytes, submission: Submission) -> bytes:
-    """Return what a submission's hidden inputs are drawn from.
-
-    Args:
-        secret: The course's.
-        submission: Only its content counts, so that handing in the same twice, or under
-            another name, gives the same verdict.
-    """
-    return hmac.digest(secret, submission.digest.encode(), "sha256")
-
-
 def stem(submission: Submission | Refused) -> str:
-    """Return what a submission's files are called: its name, and what tells it apart."""
+    """Return what a submission's files are called: its name, and a hash of the rest."""
     facts = _about(submission)
     if isinstance(submission, Submission):
         facts["digest"] = submission.digest
@@ -282,7 +274,9 @@ def read(path: Path) -> Record:
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise RecordError(f"{path} is not there; name a record, or its folder.") from None
+        raise RecordError(
+            f"{path} is not there; name a record, or its folder."
+        ) from None
     except (ValueError, RecursionError) as error:
         raise RecordError(
             f"{path} cannot be read as JSON ({error}); grade the submission again."

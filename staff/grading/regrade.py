@@ -13,7 +13,9 @@ from staff.grading.scores import shown
 
 def regrade(args: argparse.Namespace) -> int:
     """Judge again what the arguments name; say what is not as it was."""
-    old = {path: record for place in args.records for path, record in records.every(place)}
+    old = {
+        path: record for place in args.records for path, record in records.every(place)
+    }
     key = secret.course_secret(args.out or Path(tempfile.gettempdir()) / "no-grades")
     digest = secret.digest(key)
     others = [p for p, r in old.items() if r["verdict"]["secret"] != digest]
@@ -32,12 +34,15 @@ def regrade(args: argparse.Namespace) -> int:
     folder = args.out / records.FOLDER
     if any(path.parent.resolve() == folder.resolve() for path in old):
         raise GradeError(
-            f"{args.out} is where these records lie; name another folder with --out, so "
-            "that the two can be compared."
+            f"{args.out} is where these records lie; name another folder with --out, "
+            "so that the two can be compared."
         )
     if any(folder.glob("*.json")):
         raise GradeError(f"{args.out} holds records; name an empty folder with --out.")
     status = _compare(old, _judge(old, folder, key, grounds, level, args))
+    for place in args.records:
+        if args.roster is None and (place / command.ROSTER).is_file():
+            args.roster = place / command.ROSTER
     print(command.summary(command.finish(args.out, args), args.out))
     return status
 
@@ -91,7 +96,9 @@ def _compare(old: dict[Path, Record], new: dict[str, Record]) -> int:
         if records.written(before) == records.written(after):
             same += 1
             continue
-        rules = [k for k in ("rubric", "secret", "environment") if before[k] != after[k]]
+        rules = [
+            k for k in ("rubric", "secret", "environment") if before[k] != after[k]
+        ]
         was, now = _score(before), _score(after)
         if rules:
             print(f"{path.stem}: {was} → {now}, by another {', '.join(rules)}")
@@ -109,7 +116,9 @@ def _score(verdict: dict[str, object]) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``python -m staff regrade``."""
-    parser = argparse.ArgumentParser(prog="python -m staff regrade", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m staff regrade", description=__doc__
+    )
     parser.add_argument(
         "records",
         nargs="+",
@@ -120,8 +129,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--out",
         type=Path,
-        help="where new records go, with pages and tables; without it they are compared "
-        "with the old ones, and left",
+        help="where new records go, with pages and tables; without it they are "
+        "compared with the old ones, and left",
     )
     parser.add_argument(
         "--another-secret",

@@ -1,33 +1,47 @@
 """What a record is worth in the end: the verdict, then what people decided."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cs231n.assignment import table
+from staff.grading.overrides import ALL, Override, apply
 from staff.grading.records import Record
-from staff.grading.results import FAILED, PASSED, UNBEGUN, Check
+from staff.grading.results import FAILED, UNBEGUN, Check
 
 DONE, REMARKED, PARTLY, WRONG = "done", "done, with a remark", "partly done", "wrong"
 
 
 @dataclass(frozen=True)
-class Override:
+class Person:
+    """Somebody whose submission it is.
+
+    Attributes:
+        name: As the roster or the platform spells it.
+        id: What tells them from all others.
+        counts: Whether this attempt of theirs counts.
+        columns: What else is known of them.
+    """
+
+    name: str
+    id: str
+    counts: bool = True
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decision:
     """What a person decided about a check, against the verdict.
 
     Attributes:
-        check: The check's id.
+        override: The decision.
+        before: What the verdict gave.
         points: What it earns now.
-        reason: Why.
-        who: Who decided.
-        before: What the verdict gave; None if it has no such check.
     """
 
-    check: str
+    override: Override
+    before: float
     points: float
-    reason: str
-    who: str
-    before: float | None = None
 
 
 @dataclass(frozen=True)
@@ -36,10 +50,10 @@ class Work:
 
     Attributes:
         key: Its key in the table.
-        checks: Its checks, with what the verdict says.
+        checks: Its checks, with the points that people gave.
         points: What it earns after overrides.
         of: What it can earn.
-        overrides: What people decided about its checks.
+        decisions: What people decided about its checks.
         seconds: How long its checks took; None if nobody measured.
         speed: Its speed class.
     """
@@ -48,7 +62,7 @@ class Work:
     checks: tuple[Check, ...]
     points: float
     of: float
-    overrides: tuple[Override, ...] = ()
+    decisions: tuple[Decision, ...] = ()
     seconds: float | None = None
     speed: str = ""
 
@@ -111,7 +125,8 @@ class Standing:
         of: What it can earn.
         words: The points given for answers in words.
         words_of: What they can earn, where a course says so.
-        overrides: What people decided.
+        decisions: What people decided.
+        said: A group of identical failures -> what is said to all in it.
     """
 
     record: Record
@@ -122,7 +137,7 @@ class Standing:
     of: float = 0.0
     words: float = 0.0
     words_of: float = 0.0
-    overrides: tuple[Override, ...] = ()
+    decisions: tuple[Decision, ...] = ()
     said: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -147,34 +162,30 @@ class Standing:
         return self.points + self.words
 
     @property
-    def student(self) -> Mapping[str, str]:
-        """Whose it is: the roster's columns, or else what the platform said."""
-        found: Mapping[str, str] = self.record["people"].get("student") or (
-            self.submission["student"]
-        )
-        return found
+    def students(self) -> tuple[Person, ...]:
+        """Whose it is; several if it is a group's."""
+        return tuple(Person(**row) for row in self.record["people"].get("students", ()))
 
     @property
     def name(self) -> str:
         """What to call whose it is."""
-        return _first(self.student, ("name", "student", "sortable name", "email")) or str(
-            self.submission["name"]
-        )
+        names = [person.name for person in self.students]
+        return " & ".join(names) or str(self.submission["name"])
 
     @property
-    def id(self) -> str:
-        """The platform's number of the student; empty if there is none."""
-        return _first(self.student, ("id", "student id", "sis user id", "sid"))
+    def note(self) -> str:
+        """Why the roster does not tell whose it is, if it does not."""
+        return str(self.record["people"].get("note", ""))
 
     @property
     def late(self) -> bool:
         """Whether it came late."""
-        return bool(self.submission.get("late"))
+        return bool(self.record["people"].get("late", self.submission.get("late")))
 
     @property
     def counts(self) -> bool:
-        """Whether it is the attempt that counts."""
-        return bool(self.record["people"].get("counts", True))
+        """Whether it is the attempt that counts, for one of its people at least."""
+        return not self.students or any(person.counts for person in self.students)
 
 
 def standing(record: Record, file: str) -> Standing:
@@ -188,15 +199,20 @@ def standing(record: Record, file: str) -> Standing:
     if "checks" not in verdict:
         return Standing(record, file)
     checks = [_check(row) for row in verdict["checks"]]
-    before = {check.id: check.points for check in checks}
-    overrides = tuple(
-        Override(**row, before=before.get(row["check"]))
+    overrides = [
+        Override(ALL if row["points"] is None else file, **row)
         for row in people.get("overrides", ())
-    )
-    now = {o.check: o.points for o in overrides}
+    ]
+    decided, used = apply(checks, overrides, [file])
+    by_check = {o.check: o for o in used}
+    now, decisions = [], []
+    for before, after in zip(checks, decided, strict=True):
+        # Pages show decisions beside the verdict's own remarks.
+        now.append(replace(after, remark=before.remark))
+        if before.id in by_check:
+            decisions.append(Decision(by_check[before.id], before.points, after.points))
     parts = tuple(
-        _part(row, checks, now, overrides, record["host"])
-        for row in verdict["questions"]
+        _part(row, now, decisions, record["host"]) for row in verdict["questions"]
     )
     words = people.get("written", ())
     return Standing(
@@ -208,7 +224,7 @@ def standing(record: Record, file: str) -> Standing:
         of=verdict["of"],
         words=sum(row["points"] or 0.0 for row in words),
         words_of=sum(row["of"] or 0.0 for row in words),
-        overrides=overrides,
+        decisions=tuple(decisions),
         said=people.get("remarks", {}),
     )
 
@@ -220,8 +236,7 @@ def _check(row: Mapping[str, Any]) -> Check:
 def _part(
     row: Mapping[str, Any],
     checks: Iterable[Check],
-    now: Mapping[str, float],
-    overrides: Iterable[Override],
+    decisions: Iterable[Decision],
     host: Mapping[str, Any],
 ) -> Part:
     by_key: dict[str, list[Check]] = {key: [] for key in row["functions"]}
@@ -235,9 +250,9 @@ def _part(
             Work(
                 key,
                 tuple(own),
-                points=round(sum(now.get(c.id, c.points) for c in own), 6),
+                points=round(sum(c.points for c in own), 6),
                 of=round(sum(c.of for c in own), 6),
-                overrides=tuple(o for o in overrides if o.check in ids),
+                decisions=tuple(d for d in decisions if d.override.check in ids),
                 seconds=host.get("seconds", {}).get(key),
                 speed=host.get("speed", {}).get(key, ""),
             )
@@ -246,19 +261,6 @@ def _part(
     return Part(row["id"], row["title"], points, row["of"], tuple(works))
 
 
-def _first(columns: Mapping[str, str], names: Iterable[str]) -> str:
-    plain = {key.lower().replace("_", " ").strip(): key for key in columns}
-    for name in names:
-        if name in plain and columns[plain[name]].strip():
-            return columns[plain[name]].strip()
-    return ""
-
-
 def shown(points: float) -> str:
     """Write points as people do: at most two digits, none that say nothing."""
     return f"{points + 0.0:.2f}".rstrip("0").rstrip(".")
-
-
-def passed(check: Check) -> bool:
-    """Tell whether a check is as it should be."""
-    return check.state == PASSED

@@ -1,7 +1,7 @@
 """The course secret: what hidden inputs are drawn from, and nobody else knows.
 
-It lies in a private file outside of everything that is handed on. Records hold its hash,
-which tells whether two runs used the same one.
+It lies in a private file outside of everything that is handed on. Records hold its
+hash, which tells whether two runs used the same one.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ class SecretError(ValueError):
 
 
 def place() -> Path:
-    """Return where the secret lies: what ``CS231N_COURSE_SECRET`` names, or one's own."""
+    """Return where it lies: what ``CS231N_COURSE_SECRET`` names, or one's own place."""
     if named := os.environ.get(SETTING):
         return Path(named).expanduser()
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
@@ -63,8 +63,8 @@ def course_secret(out: Path) -> bytes:
         found = b""
     if len(found) < _BYTES // 2:
         raise SecretError(
-            f"{path} holds no course secret (at least {_BYTES} hexadecimal digits); put "
-            "the course's back, or remove it to begin with a new one."
+            f"{path} holds no course secret (at least {_BYTES} hexadecimal digits); "
+            "put the course's back, or remove it to begin with a new one."
         )
     return found
 

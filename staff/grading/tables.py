@@ -1,19 +1,21 @@
 """Tables that leave the grader, and those that come back filled in.
 
-A spreadsheet takes a cell that begins with ``=`` and the like for a formula, so texts of
-students get an apostrophe before it.
+A spreadsheet takes a cell that begins with ``=`` and the like for a formula, so texts
+of students get an apostrophe before it.
 """
 
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cs231n.support.files import replacing
 from staff.grading import cohort
-from staff.grading.scores import Standing, shown
+from staff.grading.roster import ID, LOGIN, SECTION, SIS, STUDENT, Roster, Student
+from staff.grading.scores import Person, Standing, shown
 from staff.grading.written import Answer
 
 WRITTEN = (
@@ -24,6 +26,8 @@ REMARKS = ("group", "students", "function", "failure", "remark")
 # What a program that reads a sheet as formulas would start at.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 ASSIGNMENT = "Assignment 3"
+_CANVAS = (STUDENT, ID, SIS, LOGIN, SECTION)
+_OURS = re.compile(r"assignment\s*3\b", re.IGNORECASE)  # its title, then a number
 
 
 class TableError(ValueError):
@@ -85,41 +89,51 @@ def rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         raise TableError(f"{path}: {error}; save it as CSV once more.") from None
 
 
-def class_rows(class_: Sequence[Standing]) -> list[list[Any]]:
-    """Return the class, one row for each submission."""
+def class_rows(
+    class_: Sequence[Standing], missing: Sequence[Student] = ()
+) -> list[list[Any]]:
+    """Return the class, one row for each submission of each student.
+
+    Args:
+        class_: All submissions.
+        missing: Students without one.
+    """
     ids = list(dict.fromkeys(part.id for s in class_ for part in s.parts))
-    found: list[list[Any]] = [
-        [
-            *("student", "id", "submission", "edition", "received", "late", "counts"),
-            *ids,
-            *("code", "code of", "verdict", "written", "total", "overrides", "problem"),
-            *("isolation", "file"),
-        ]
+    head = [
+        *("student", "id", "submission", "edition", "received", "late", "counts"),
+        *ids,
+        *("code", "code of", "verdict", "written", "total", "decisions", "problem"),
+        *("isolation", "file"),
     ]
+    found: list[list[Any]] = [head]
     for s in class_:
         points = {part.id: part.points for part in s.parts}
-        found.append(
-            [
-                text(s.name),
-                text(s.id),
-                text(s.submission["name"]),
-                s.submission.get("edition", ""),
-                s.submission.get("received", ""),
-                "yes" if s.late else "",
-                "yes" if s.counts else "no",
-                *(shown(points[id_]) if id_ in points else "" for id_ in ids),
-                *(
-                    [shown(s.points), shown(s.of), shown(s.verdict), shown(s.words)]
-                    if s.parts
-                    else ["", "", "", ""]
-                ),
-                "" if s.failed else shown(s.total),
-                len(s.overrides) or "",
-                text(s.refused or s.failed),
-                s.record["host"].get("isolation", ""),
-                s.file,
-            ]
-        )
+        for person in s.students or (Person(s.name, ""),):
+            found.append(
+                [
+                    *(text(person.name), text(person.id), text(s.submission["name"])),
+                    *(
+                        s.submission.get("edition", ""),
+                        s.submission.get("received", ""),
+                    ),
+                    *("yes" if s.late else "", "yes" if person.counts else "no"),
+                    *(shown(points[i]) if i in points else "" for i in ids),
+                    *(
+                        map(shown, (s.points, s.of, s.verdict, s.words))
+                        if s.parts
+                        else [""] * 4
+                    ),
+                    "" if s.failed else shown(s.total),
+                    len(s.decisions) or "",
+                    text(s.refused or s.failed or s.note),
+                    s.record["host"].get("isolation", ""),
+                    s.file,
+                ]
+            )
+    for student in missing:
+        row = dict.fromkeys(head, "")
+        row |= {"student": text(student.name), "id": text(student.id)}
+        found.append(list((row | {"problem": "No submission."}).values()))
     return found
 
 
@@ -202,7 +216,7 @@ def _points(said: str, where: str) -> float | None:
 
 
 def remark_rows(class_: Sequence[Standing]) -> list[list[Any]]:
-    """Return the groups of identical failures, one row each, with a place for a remark."""
+    """Return groups of identical failures, each with a place for a remark."""
     said = {key: remark for s in class_ for key, remark in s.said.items()}
     found: list[list[Any]] = [list(REMARKS)]
     for group in cohort.groups(class_):
@@ -228,28 +242,38 @@ def read_remarks(path: Path) -> dict[str, str]:
     }
 
 
-def canvas_rows(class_: Sequence[Standing], of: float) -> list[list[Any]]:
+def canvas_rows(
+    class_: Sequence[Standing], roster: Roster | None, of: float
+) -> list[list[Any]]:
     """Return a gradebook for Canvas, which knows students by ``ID``, or by their login.
 
     Args:
         class_: All submissions; those that count go in.
+        roster: Who is in the class: Canvas's own export names our column, and who
+            handed in nothing is left without points.
         of: What the assignment is worth.
     """
-    head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", ASSIGNMENT]
+    counts = {
+        person.id: s
+        for s in class_
+        for person in s.students
+        if person.counts and not s.failed
+    }
+    if roster:
+        people = [(student.id, student.columns) for student in roster.students]
+        known = {student.id for student in roster.students}
+    else:
+        people, known = [], set()
+    people += [
+        (person.id, {STUDENT: person.name, **person.columns})
+        for s in class_
+        for person in s.students
+        if person.counts and person.id not in known
+    ]
+    own = [name for name in roster.header if _OURS.search(name)] if roster else []
+    head = [*_CANVAS, own[0] if own else ASSIGNMENT]
     found: list[list[Any]] = [head, ["    Points Possible", *[""] * 4, shown(of)]]
-    for s in class_:
-        if not s.counts or s.failed:
-            continue
-        columns = {key.lower(): value for key, value in s.student.items()}
-        found.append(
-            [
-                text(columns.get("student") or s.name),
-                s.id,
-                *(
-                    text(columns.get(name, ""))
-                    for name in ("sis user id", "sis login id", "section")
-                ),
-                shown(s.total),
-            ]
-        )
+    for id_, columns in people:
+        points = shown(counts[id_].total) if id_ in counts else ""
+        found.append([*(text(columns.get(name, "")) for name in _CANVAS), points])
     return found

@@ -1,4 +1,4 @@
-"""Answers in words: the cells of a notebook that ask, and what a student wrote there."""
+"""Answers in words: cells of a notebook that ask, and what a student wrote there."""
 
 import difflib
 import json
@@ -136,7 +136,7 @@ def _find(cells: list[dict[str, Any]], key: str, asked: str) -> int | None:
 
 
 def _below(text: str, asked: str) -> str:
-    """Return what stands below the mark, or, where that is gone, what is no question."""
+    """Return what stands below the mark, or where that is gone, what is no question."""
     head, mark, below = text.partition(ANSWER)
     if mark:
         return below

@@ -5,6 +5,7 @@ from statistics import mean, median, quantiles
 
 from staff.grading import cohort
 from staff.grading.pages import common
+from staff.grading.roster import Student
 from staff.grading.scores import Standing
 
 _HARD, _TELLS_LITTLE = 0.5, 0.1
@@ -12,7 +13,10 @@ _FEWEST = 10  # submissions from which on a correlation says something
 
 
 def class_page(
-    class_: Sequence[Standing], pages: Mapping[str, str], isolation: str
+    class_: Sequence[Standing],
+    pages: Mapping[str, str],
+    isolation: str,
+    missing: Sequence[Student] = (),
 ) -> str:
     """Return the page of a class.
 
@@ -20,6 +24,7 @@ def class_page(
         class_: All submissions.
         pages: A submission's file -> where its page for graders is, from here.
         isolation: The level at which students' code ran.
+        missing: Students without a submission.
     """
     counted = cohort.counted(class_)
     scores = sorted(s.total for s in counted)
@@ -32,6 +37,7 @@ def class_page(
         names={s.file: s.name for s in class_},
         pages=pages,
         isolation=isolation,
+        missing=[student.name for student in missing],
         parts=list(dict.fromkeys(part.id for s in counted for part in s.parts)),
         points_of={s.file: {part.id: part.points for part in s.parts} for s in class_},
         mean=mean(scores) if scores else 0.0,

@@ -39,7 +39,7 @@ def anchor(text: str) -> str:
 def _policy(script: str) -> str:
     """Return what the browser may do: nothing but this page's own script and pictures.
 
-    Should a text of a student's ever become markup, it still could load and run nothing.
+    Should a text of a student's ever become markup, it could load and run nothing.
     """
     seen = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     scripts = f"'sha256-{seen}'" if script else "'none'"

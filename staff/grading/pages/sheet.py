@@ -94,7 +94,9 @@ def _said(standing: Standing) -> dict[str, list[str]]:
 
 def _shown(answer: Answer, standing: Standing) -> _Words:
     rows = standing.record["people"].get("written", ())
-    given = next((row for row in rows if row["cell"] == answer.cell), {})
+    given: Mapping[str, Any] = next(
+        (row for row in rows if row["cell"] == answer.cell), {}
+    )
     return _Words(
         answer,
         _prose(answer.asked, f"asked-{answer.cell}"),
@@ -164,14 +166,16 @@ def _coloured(source: str) -> Markup:
 
 def _files(submission: Submission) -> list[tuple[str, Markup]]:
     """Return the modules as they were read, coloured."""
-    return [(name, _coloured(text)) for name, text in sorted(submission.modules.items())]
+    return [
+        (name, _coloured(text)) for name, text in sorted(submission.modules.items())
+    ]
 
 
 def _galleries(
     submission: Submission,
 ) -> list[tuple[str, list[tuple[int, Picture]], str]]:
     """Return the pictures in notebooks' outputs: name, cells and pictures, a note."""
-    found = []
+    found: list[tuple[str, list[tuple[int, Picture]], str]] = []
     for name, content in submission.notebooks.items():
         try:
             cells = parse_notebook(content, f"{name}.ipynb")["cells"]
@@ -187,7 +191,9 @@ def _galleries(
                 room -= size
             else:
                 left += 1
-        note = f"Pictures that are too many or too large to show: {left}." if left else ""
+        note = (
+            f"Pictures that are too many or too large to show: {left}." if left else ""
+        )
         found.append((name, shown, note))
     return found
 
