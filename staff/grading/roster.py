@@ -64,8 +64,8 @@ class Student:
 
     name: str
     id: str
-    columns: Mapping[str, str]
-    row: Mapping[str, str] = field(default_factory=dict, compare=False)
+    columns: Mapping[str, str] = field(hash=False)
+    row: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

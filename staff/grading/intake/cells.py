@@ -20,6 +20,7 @@ from staff.grading.intake import loops
 
 _LONGEST = 200_000  # characters of a cell
 _LONGEST_MAGIC = 20_000  # of one that IPython has to translate, which takes its time
+_MOST_MAGIC = 50  # lines in it, each of which makes IPython begin anew
 _FOLLOWED = (
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom),
     *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.Try),
@@ -40,6 +41,8 @@ class _Missing:
         raise self._error
 
     def __getattr__(self, name):
+        if name.startswith("__"):  # asked by Python itself
+            raise AttributeError(name)
         raise self._error
 '''
 
@@ -283,10 +286,10 @@ class _Cells:
             made = make(node)
         except loops.ShapeError as error:
             said = (
-                f"{name} cannot be told from the rest of {node.name} in cell "
-                f"{host.cell} of {self._called}: {error}; a person has to look at it."
+                f"A person has to look at {name}, which cannot be told from the rest "
+                f"of {node.name} in cell {host.cell} of {self._called}: {error}."
             )
-            remarks.append(f"{said[0].upper()}{said[1:]}")
+            remarks.append(said)
             return _made(
                 host.cell,
                 f"def {name}(*args, **kwargs):\n    raise RuntimeError({said!r})",
@@ -315,6 +318,9 @@ def _read(number: int, text: str) -> tuple[list[_Statement] | None, str]:
 
 
 def _without_magic(text: str) -> str:
+    lines = sum(line.lstrip()[:1] in {"%", "!", "?"} for line in text.split("\n"))
+    if lines > _MOST_MAGIC:
+        return text
     from IPython.core.inputtransformer2 import TransformerManager
 
     try:
