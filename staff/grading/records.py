@@ -143,8 +143,8 @@ def record(
         {
             **asdict(check),
             "mistakes": list(check.mistakes),
-            "points": _number(check.points),
-            "of": _number(check.of),
+            "points": round(float(check.points), 9),
+            "of": round(float(check.of), 9),
         }
         for check in judged.checks
     ]
@@ -431,7 +431,7 @@ def _questions(checks: list[dict[str, Any]], edition: str) -> list[dict[str, Any
 
 
 def _number(value: float) -> float:
-    """Return points without the dust that adding shares leaves."""
+    """Return a sum of points without the dust that adding shares leaves."""
     return round(float(value), 6) + 0.0
 
 

@@ -12,6 +12,12 @@ from staff.grading.results import FAILED, UNBEGUN, Check
 DONE, REMARKED, PARTLY, WRONG = "done", "done, with a remark", "partly done", "wrong"
 
 
+_UNREAD: dict[str, Any] = {
+    **dict.fromkeys(("layout", "edition", "digest", "received"), ""),
+    **dict.fromkeys(("left", "remarks", "modules", "notebooks"), ()),
+}
+
+
 @dataclass(frozen=True)
 class Person:
     """Somebody whose submission it is.
@@ -142,9 +148,8 @@ class Standing:
 
     @property
     def submission(self) -> Mapping[str, Any]:
-        """What the record says of the submission."""
-        found: Mapping[str, Any] = self.record["verdict"]["submission"]
-        return found
+        """What the record says of the submission; one that was not read says little."""
+        return {**_UNREAD, **self.record["verdict"]["submission"]}
 
     @property
     def refused(self) -> str:

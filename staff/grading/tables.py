@@ -113,8 +113,8 @@ def class_rows(
                 [
                     *(text(person.name), text(person.id), text(s.submission["name"])),
                     *(
-                        s.submission.get("edition", ""),
-                        s.submission.get("received", ""),
+                        s.submission["edition"],
+                        s.submission["received"],
                     ),
                     *("yes" if s.late else "", "yes" if person.counts else "no"),
                     *(shown(points[i]) if i in points else "" for i in ids),

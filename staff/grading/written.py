@@ -62,7 +62,7 @@ def answers(notebooks: Mapping[str, bytes], edition: str) -> list[Answer]:
 
 
 def _of_notebook(content: bytes, name: str, question: Question) -> Iterator[Answer]:
-    asked = _asking(name)
+    asked = asking(name)
     try:
         cells = parse_notebook(content, f"{name}.ipynb")["cells"]
     except MergeError as error:
@@ -90,7 +90,7 @@ def _of_notebook(content: bytes, name: str, question: Question) -> Iterator[Answ
 
 
 @cache
-def _asking(name: str) -> dict[str, str]:
+def asking(name: str) -> dict[str, str]:
     """Return the cells of today's notebook that ask: id -> what is asked."""
     return {
         cell["id"]: _asked(cell_text(cell))

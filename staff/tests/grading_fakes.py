@@ -13,6 +13,7 @@ from pathlib import Path
 
 from staff.grading.results import CARE, FAILED, PASSED, UNBEGUN, Check, Judged
 from staff.grading.submission import Submission
+from staff.grading.written import asking
 from staff.questions import questions
 from staff.tests.student_folder import code, notebook, prose
 
@@ -45,10 +46,8 @@ def written(answer="Both, as I think."):
         "data": {"image/png": PIXEL},
         "metadata": {"image/png": {"alt": "a loss that falls"}},
     }
-    asks = (
-        "## A question\n\n**TODO(Q1):** This model writes word by word. One could as well "
-        f"write letter by letter.\n\n*Your answer:*\n\n{answer}"
-    )
+    (asked,) = asking("RNN_Captioning").values()
+    asks = f"## A question\n\n**TODO(Q1):** {asked}\n\n*Your answer:*\n\n{answer}"
     cells = [
         prose("# RNN", id="a"),
         code("plot()", 1, [picture], id="b"),
