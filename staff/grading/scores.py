@@ -51,6 +51,23 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What is wrong with a function, in one sentence.
+
+    Attributes:
+        checks: The checks that say so.
+        lost: The points that they cost.
+        reason: The sentence.
+        mistakes: Mistakes that the sentence does not name.
+    """
+
+    checks: tuple[Check, ...]
+    lost: float
+    reason: str
+    mistakes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Work:
     """One function of a submission.
 
@@ -94,6 +111,22 @@ class Work:
     def failed(self) -> list[Check]:
         """Checks that cost points."""
         return [check for check in self.checks if check.state == FAILED and check.of]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What failed, each sentence once, whatever number of checks it is about."""
+        found: dict[tuple[str, tuple[str, ...]], list[Check]] = {}
+        for check in self.failed:
+            found.setdefault((check.reason, check.mistakes), []).append(check)
+        return [
+            Finding(
+                tuple(checks),
+                lost=sum(check.of - check.points for check in checks),
+                reason=reason,
+                mistakes=tuple(m for m in mistakes if m not in reason),
+            )
+            for (reason, mistakes), checks in found.items()
+        ]
 
     @property
     def remarks(self) -> list[str]:
