@@ -10,7 +10,7 @@ RUN := $(BIN)/python
 SCRIPTS = $(shell find . \( -name '.?*' -o -name build -o -path './$(VENV)' \) -prune -o -name '*.sh' -print) .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint handout bench data scenes lab notebooks clean setup
+.PHONY: help run test test-slow lint handout grade bench data scenes lab notebooks clean setup
 
 help: ## print this
 	@echo "CS231n Assignment 3. Say make and one of these:"
@@ -42,6 +42,9 @@ lint: setup ## check style, types, spelling, scripts and notebooks
 
 handout: data ## write the tree that students get, checked, and its zip
 	@$(RUN) -m staff handout $(ARGS)
+
+grade: setup ## grade SUBMISSIONS=folder, write build/grades/class.html
+	@$(RUN) -m staff grade $(if $(SUBMISSIONS),"$(SUBMISSIONS)",$(error Say what to grade: make grade SUBMISSIONS=folder)) --resume $(ARGS)
 
 bench: setup ## measure speed against torch, as ratios
 	@$(RUN) -m benchmarks $(ARGS)

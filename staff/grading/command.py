@@ -450,10 +450,7 @@ def difference(old: Path, new: Path) -> int:
     found = compare.compare(old, new)
     print("\n".join(compare.lines(found)))
     if new.is_dir():
-        rows = [
-            [tables.text(cell) for cell in row] for row in compare.whom_to_tell(found)
-        ]
-        tables.save(rows, new / "whom-to-tell.csv")
+        tables.save(compare.whom_to_tell(found), new / "whom-to-tell.csv")
         print(f"Whom to tell: {new / 'whom-to-tell.csv'}")
     return 0
 
