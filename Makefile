@@ -19,9 +19,9 @@ help: ## print this
 	@echo
 	@echo "The first call makes $(VENV) and installs what is needed: minutes, about 6 GB."
 	@echo "PYTHON=python3.12 picks the Python, VENV=folder the place, PROFILE=quick a short"
-	@echo "run; ARGS goes to the program: make test ARGS='-m q1', make run ARGS=LSTM_Captioning."
+	@echo "run; ARGS goes to the program: make test ARGS='-m q1', make run ARGS='--jobs 1'."
 
-run: data ## execute the notebooks, write build/report/index.html
+run: setup ## prepare data, execute the notebooks, write build/report/index.html
 	@$(RUN) -m staff run --profile $(PROFILE) $(ARGS)
 
 test: scenes ## run all tests, the notebooks' quick profile among them
