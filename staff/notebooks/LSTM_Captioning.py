@@ -494,12 +494,12 @@ with attempt():
 # ## Train a real model
 #
 # Now train on everything, and watch the loss on captions of pictures that are not
-# trained on. This takes a minute or two: a learning rate that begins high and falls
-# fast reaches in four epochs what a gentler one needs eight for. A little noise on the features, new in each
-# minibatch, keeps the model from learning pictures by heart. Whatever keeps a model
-# from fitting its training data too closely is called *regularization*. Try without the
-# noise, and compare the two curves: *overfitting* shows where the validation loss rises
-# while the training loss falls.
+# trained on. This takes a minute or two: with a learning rate that begins high and
+# falls fast, four epochs do what a gentler one needs eight for. A little noise on the
+# features, new in each minibatch, keeps the model from learning pictures by heart.
+# Whatever keeps a model from fitting its training data too closely is called
+# *regularization*. Try without the noise, and compare the two curves: *overfitting*
+# shows where the validation loss rises while the training loss falls.
 #
 # To be able to stop and go on another day, name a file such as `"captioner.npz"` in
 # `CHECKPOINT`: the run then continues where it was. (Delete the file when you have
