@@ -12,8 +12,8 @@ import random
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -136,7 +136,7 @@ class Inside:
             probes = importlib.import_module("cs231n.tools.check.probes")
             result = getattr(probes, request["name"])(*args)
         else:
-            with replaced(layers):
+            with replaced(layers), self._known(layers):
                 name = request["name"]
                 call = find(self._module, name) if name else self._function
                 start = time.perf_counter()
@@ -177,6 +177,18 @@ class Inside:
         except GoneError as error:
             return {"gone": str(error)}
         return {"signature": _signature(self._function)}
+
+    @contextmanager
+    def _known(self, layers: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+        """Let the module know functions that it should have found elsewhere."""
+        names = [name for name in layers if name not in vars(self._module)]
+        for name in names:
+            setattr(self._module, name, layers[name])
+        try:
+            yield
+        finally:
+            for name in names:
+                vars(self._module).pop(name, None)
 
     def _notice(self) -> None:
         self._names_gpu = True

@@ -94,7 +94,7 @@ def unpack(frame: bytes) -> tuple[Any, list[Array]]:
             raise LineError("an array is longer than what came")
         array = np.frombuffer(frame, dtype, count, place).reshape(shape).copy()
         if dtype == np.bool_:  # bytes that are neither 0 nor 1 may come
-            array = array.view(np.uint8) != 0
+            array = np.array(array.view(np.uint8) != 0)
         arrays.append(array)
         place = end
     if place != len(frame):
