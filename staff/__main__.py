@@ -8,6 +8,7 @@ import sys
 # imported: the first one installs what the others need.
 VERBS = {
     "setup": ("environment", "make the environment and install what is missing"),
+    "lock": ("lock", "write the one version of each package that set-up installs"),
     "notebooks": ("convert", "write the notebooks from their text sources"),
     "run": ("report.run", "execute the notebooks and write the report"),
     "table": ("pages", "write what is made from the tables"),

@@ -10,6 +10,7 @@ import base64
 import math
 import mimetypes
 import re
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from cs231n.assignment.answers import CHECKS_MIME
-from staff.report.results import Cell, Check, Result, Run
+from staff.report.results import Cell, Check, Outcome, Result, Run
 
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml", "image/webp")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\].*?(?:\x07|\x1b\\)|\x1b.")
@@ -39,6 +40,7 @@ _ENVIRONMENT = (
 )
 _COMMENT = re.compile(r"<!--(?:(?!-->)[\s\S])*-->")
 _LONGEST_OUTPUT = 20_000
+_RELOAD = 30  # seconds
 # The elements of MathML that equations are made of.
 _MATHML = re.compile(
     r"\{http://www\.w3\.org/1998/Math/MathML\}"
@@ -63,13 +65,18 @@ class Heading:
     text: str
 
 
-def render(run: Run, notebooks: dict[str, nbformat.NotebookNode], root: Path) -> str:
+def render(
+    run: Run, notebooks: dict[str, nbformat.NotebookNode], root: Path, left: str = ""
+) -> str:
     """Return the whole report as one HTML document.
+
+    As long as the run goes on the document reloads itself and says what runs.
 
     Args:
         run: The facts.
         notebooks: Executed notebooks by name; those not yet run have no outputs.
         root: Folder in which the notebooks' own pictures are looked up.
+        left: How long a run that goes on will take, in words.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -82,6 +89,7 @@ def render(run: Run, notebooks: dict[str, nbformat.NotebookNode], root: Path) ->
         "duration": _duration,
         "number": _number,
         "margin": _margin,
+        "memory": _memory,
         "bar": _bar,
     }
     sections = []
@@ -92,7 +100,13 @@ def render(run: Run, notebooks: dict[str, nbformat.NotebookNode], root: Path) ->
         run=run,
         sections=sections,
         totals=_totals(run),
-        broken=[item for result in run.results for item in _broken(result)],
+        left=left,
+        reload=_RELOAD,
+        written=time.strftime("%H:%M"),
+        broken=[
+            *((o, f"data-{o.name}", _ending(o)) for o in run.data if o.reason),
+            *(item for result in run.results for item in _broken(result)),
+        ],
         warned=[item for result in run.results for item in _warned(result)],
         light=Markup(HtmlFormatter(style="friendly").get_style_defs("pre.code")),
         dark=Markup(HtmlFormatter(style="github-dark").get_style_defs("pre.code")),
@@ -138,6 +152,7 @@ def plain(text: str) -> str:
 
 def _totals(run: Run) -> dict[str, float]:
     results = run.results
+    names = {result.name for result in results}
     cells = [cell for result in results for cell in result.cells]
     return {
         "checks": sum(len(result.checks) for result in results),
@@ -145,7 +160,7 @@ def _totals(run: Run) -> dict[str, float]:
         "cells": len(cells),
         "cells_done": sum(cell.status != "not run" for cell in cells),
         "figures": sum(result.figures for result in results),
-        "seconds": sum(result.seconds for result in results),
+        "done": len(results) - len({*run.named("waiting", "running")} & names),
     }
 
 
@@ -153,11 +168,16 @@ def _anchor(result: Result, index: int) -> str:
     return f"{result.name}-cell-{index}"
 
 
+def _ending(outcome: Outcome) -> str:
+    """Return how a job ended before its time, and why."""
+    return f"{outcome.status}, as {outcome.reason}"
+
+
 def _broken(result: Result) -> list[tuple[Result, str, str]]:
     """List what made a notebook fail: where it is, and in words."""
     found = []
     if result.reason:
-        found.append((result, result.name, f"stopped, as {result.reason}"))
+        found.append((result, result.name, _ending(result)))
     for check in result.failures:
         found.append((result, _anchor(result, check.cell), f"{check.name} failed"))
     blamed = {check.cell for check in result.failures}
@@ -360,6 +380,10 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s"
+
+
+def _memory(outcome: Outcome) -> str:
+    return f"{outcome.megabytes:,} MB" if outcome.megabytes else ""
 
 
 def _number(value: float | None) -> Markup:

@@ -16,17 +16,8 @@ import torch
 from torch import nn
 
 from cs231n.support.accuracy import LIMITS
-from cs231n.tools.check.bench import (
-    ASIDE,
-    ONE,
-    Bench,
-    Care,
-    Exercise,
-    NothingError,
-    UnfitError,
-    as_array,
-    kind,
-)
+from cs231n.tools.check.bench import ASIDE, ONE, Bench, Care, Exercise, as_array, kind
+from cs231n.tools.check.faults import NothingError, UnfitError
 from cs231n.tools.check.marks import Array, Results
 
 FIVE, SINGLE = "five pictures", "one picture"  # sizes that notebooks have
