@@ -195,7 +195,7 @@ class Roster:
                 attempts[student.id].append(attempt)
         return Matched(
             {
-                id: tuple(sorted(found, key=lambda a: _order(a.submission)))
+                id: tuple(sorted(found, key=lambda a: order(a.submission)))
                 for id, found in attempts.items()
                 if found
             },
@@ -395,7 +395,7 @@ _SPELLED = {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "\
 _SPELLED |= {"æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ð": "d", "þ": "th"}
 
 
-def _order(submission: Submission | Refused) -> tuple[float, tuple[object, ...]]:
+def order(submission: Submission | Refused) -> tuple[float, tuple[object, ...]]:
     """Return what sorts attempts by time, and where there is none by number."""
     received = submission.received if isinstance(submission, Submission) else ""
     came = _time(received)
