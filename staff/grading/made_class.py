@@ -45,7 +45,7 @@ _NOT_HANDED_IN = (
 )
 _GIVEN_NAMES = (
     *("Ada", "Björn", "Chloé", "Dmitri", "Eun-ji", "Fátima", "Grace", "Hüseyin"),
-    *("Ines", "José", "Keiko", "Łukasz", "María", "Ngozi", "Olga", "Priya", "Quân"),
+    *("Inés", "José", "Keiko", "Łukasz", "María", "Ngozi", "Olga", "Priya", "Quân"),
     *("Rosa", "Søren", "Tomás", "Uma", "Vikram", "Wei", "Xiu", "Yara", "Zoë"),
 )
 _FAMILY_NAMES = (

@@ -387,6 +387,34 @@ def test_a_path_that_is_not_there_is_refused(tmp_path, name):
     assert "is not there" in refused(tmp_path / name)
 
 
+def test_names_differ(tmp_path):
+    paths = [written(tmp_path / f / "jane.zip", zipped(WORK)) for f in "abc"]
+    found = [f.name for f in submissions(paths)]
+    assert found == ["jane", "jane (2)", "jane (3)"]
+
+
+def test_a_file_alone_is_read(tmp_path):
+    assert read(written(tmp_path / "rnn_layers.py", b"a = 1\n")).modules == {
+        LAYERS: "a = 1\n"
+    }
+    assert "none of the assignment's" in refused(written(tmp_path / "x.py", b""))
+
+
+def test_names_of_other_systems(tmp_path):
+    icon = entry("assignment3/Icon\r")
+    picture = "assignment3/Bild 2026-05-20 um 5.10.10\u202fPM.png"
+    files = {f"assignment3/{path}": content for path, content in WORK.items()}
+    path = written(tmp_path / "x.zip", zipped(files | {icon: b"", picture: b""}))
+    assert read(path).modules[LAYERS] == "layers = 1\n"
+    folder = unpacked(tmp_path / "jane", WORK | {"Icon\r": b""})
+    assert read(folder).modules[LAYERS] == "layers = 1\n"
+    written(folder / "cs231n" / os.fsdecode(b"menu_\xe9.py"), b"")
+    assert "is not UTF-8" in refused(folder)
+    windows = {path.replace("/", "\\"): content for path, content in WORK.items()}
+    path = written(tmp_path / "y.zip", zipped(windows))
+    assert read(path).modules[LAYERS] == "layers = 1\n"
+
+
 def test_an_empty_folder_is_refused(tmp_path):
     assert "holds no hand-in" in refused(tmp_path)
 
@@ -430,6 +458,18 @@ class TestPlatforms:
         assert found["4713"].modules == {LAYERS: "loose = 1\n"}
         assert list(found["4713"].notebooks) == ["RNN_Captioning"]
         assert "none of the assignment's" in found["4714"].why
+
+    def test_what_was_put_beside_an_export_is_read(self, tmp_path):
+        unpacked(
+            tmp_path,
+            {
+                "doejane_4711_998_a3.zip": zipped(WORK),
+                "by mail/cs231n/rnn_layers.py": b"a = 1\n",
+                "later.zip": zipped(WORK),
+            },
+        )
+        names = [f.name for f in submissions([tmp_path])]
+        assert names == ["doejane_4711_998_a3", "by mail", "later"]
 
     def test_two_attempts_of_one_student_are_two(self, tmp_path):
         for number in (9, 10):
@@ -715,6 +755,24 @@ class TestNotebooks:
         assert step.state == "wrong"
         assert "the second step" in step.message
 
+    @pytest.mark.parametrize(
+        ("line", "state"),
+        [
+            ("img = img + 0.1 * g", "wrong"),  # the loop goes on with img_var
+            ("img = img_var = (img + 2.5 * g / g.norm()).requires_grad_()", "done"),
+        ],
+    )
+    def test_a_copy_counts_if_the_loop_goes_on_with_it(self, hand_in, line, state):
+        step = "img += learning_rate * g / g.norm()"
+        cells = [
+            c.replace(step, line).replace("FORGET", "img_var.grad = None")
+            for c in OF_2017
+        ]
+        name = "NetworkVisualization-PyTorch.ipynb"
+        found = read(hand_in({name: notebook(cells)}))
+        said = verdicts(found, (PIXELS,))["class_visualization_update_step"]
+        assert said.state == state, said
+
     def test_python_2_costs_its_own_cell(self, hand_in):
         gradients = NOTEBOOKS["2016"]["ImageGradients"]
         names = {f.name: f for q in questions() for f in q.functions}
@@ -761,6 +819,8 @@ class TestNotebooks:
             "!ls\n" * 700,
             "tv_loss = lambda *a: 7\n",
             "\0",
+            "\ud800",
+            "x = '\ud800'\n",
             "# coding: rot13\n",
             "é = 1\n",
             "x" * 300_000,

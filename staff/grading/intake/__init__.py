@@ -1,11 +1,12 @@
 """From zips and folders, as students and platforms leave them, to submissions."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from staff.grading.intake.parcels import parcels
 from staff.grading.intake.reading import Parcel, read
-from staff.grading.intake.sources import RefusalError, shown
+from staff.grading.intake.sources import RefusalError, printable, shown
 from staff.grading.submission import Refused, Submission
 
 
@@ -22,6 +23,20 @@ def submissions(
     Yields:
         One result for each hand-in, at least one for each path.
     """
+    taken: dict[str, int] = {}
+    for found in _all(paths, edition):
+        name = printable(found.name)
+        taken[name] = taken.get(name, 0) + 1
+        if taken[name] > 1:  # such as a zip beside the folder that it was unpacked to
+            name = f"{name} ({taken[name]})"
+        who = {
+            column: "\n".join(map(printable, value.split("\n")))
+            for column, value in found.student.items()
+        }
+        yield replace(found, name=name, student=who)
+
+
+def _all(paths: Sequence[Path], edition: str) -> Iterator[Submission | Refused]:
     for path in paths:
         name = path.name or path.resolve().name
         try:

@@ -19,6 +19,7 @@ from cs231n.assignment.table import Function
 from staff.grading.intake import loops
 
 _LONGEST = 200_000  # characters of a cell
+_MOST_CODE = 2_000_000  # of a notebook
 _LONGEST_MAGIC = 20_000  # of one that IPython has to translate, which takes its time
 _MOST_MAGIC = 50  # lines in it, each of which makes IPython begin anew
 _FOLLOWED = (
@@ -219,10 +220,14 @@ class _Cells:
         self._called = called
         self.statements: list[_Statement] = []
         self._unreadable: list[tuple[int, str]] = []
+        room = _MOST_CODE
         for number, cell in enumerate(notebook["cells"], start=1):
             if cell["cell_type"] != "code":
                 continue
             text = cell_text(cell)
+            room -= len(text)
+            if room < 0:
+                break
             found, text = _read(number, text)
             if found is None:
                 self._unreadable.append((number, text))

@@ -29,7 +29,8 @@ def _hand_back(picture, names, given):
     """Put the numbers and the gradient where the caller looks for them."""
     for value in _sharing(names, given):
         given.grad = value.grad
-    if picture.data_ptr() != given.data_ptr():
+    # In its loop a copy goes on only if the next round can differentiate at it.
+    if picture.data_ptr() != given.data_ptr() and picture.requires_grad:
         given.data.copy_(picture.data)
 
 

@@ -71,6 +71,12 @@ def parcels(path: Path) -> Iterator[Parcel | Refused]:
         )
     if not path.is_file():
         raise RefusalError(f"{shown(path.name)} is neither file nor folder; {_WANTED}.")
+    if path.suffix in {".py", ".ipynb"}:
+        alone = RenamedSource(
+            FolderSource(path.parent), {path.name: path.name}, path.name
+        )
+        yield Parcel(path.stem, alone, student={"File": path.stem})
+        return
     yield from _in_zip(path)
 
 
@@ -86,7 +92,8 @@ def _in_zip(path: Path) -> Iterator[Parcel | Refused]:
         head = file.read(16)
         if not is_zip(head):
             file.seek(0)
-            kind = because(file, "zip", "it is none", "hand in a zip")
+            what = "it is none" if head else "it is empty"
+            kind = because(file, "zip", what, "hand in a zip")
             raise RefusalError(f"{shown(path.name)} is no zip file {kind}")
         source = ZipSource(file, path.name)
         if _platform(source.tops()):
@@ -207,6 +214,14 @@ def _of_platform(source: Source) -> Iterator[Parcel | Refused]:
     )
     for _, members in itertools.groupby(found, key=lambda pair: _owner(pair[0])):
         yield from group(source, list(members))
+    for name, is_folder in tops.items():  # what somebody put there by hand
+        student = {"File": PurePosixPath(name).stem}
+        if pattern.fullmatch(name):
+            continue
+        if is_folder:
+            yield Parcel(name, source.below(name), student={"File": name})
+        elif name.lower().endswith(".zip"):
+            yield from _zip_within(source, name, name, student, late=False)
 
 
 def _owner(match: re.Match[str]) -> tuple[str, str]:

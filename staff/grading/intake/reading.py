@@ -27,6 +27,7 @@ from staff.grading.intake.sources import (
     Source,
     TooLargeError,
     ZipSource,
+    printable,
     shown,
 )
 from staff.grading.intake.texts import decode
@@ -473,7 +474,8 @@ class _Reading:
     def layout(self, manifest: Mapping[str, Any], edition: str) -> str:
         """Return which of the official layouts it has."""
         if manifest:
-            return f"assignment3.zip of hand-out {str(manifest.get('handout'))[:20]}"
+            version = printable(str(manifest.get("handout")))[:20]
+            return f"assignment3.zip of hand-out {version}"
         names = {PurePosixPath(path).name for path in self._paths}
         generative = any(name.startswith("Generative_Adversarial") for name in names)
         if edition == "2016":

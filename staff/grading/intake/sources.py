@@ -27,6 +27,7 @@ LARGEST_RATIO = 200  # of a file's size to what it takes in the zip
 _SMALL = 10_000_000  # bytes of a file whose ratio does not matter
 _PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _SCRIPT = "make the zip with collectSubmission.sh"
+_ICON = "Icon\r"  # in which macOS keeps a folder's picture
 _JUNK_FOLDERS = {"__MACOSX", "__pycache__", "node_modules"}
 _JUNK_BELOW = {"datasets", "build", "drawing", "embedded"}  # in cs231n
 _ARCHIVES = {"gzip", "bzip2", "xz", "7z", "rar"}
@@ -112,6 +113,8 @@ class FolderSource:
             here = sorted(entries, key=lambda entry: entry.name)
         for entry in here:
             parts = [*above, entry.name]
+            if entry.name == _ICON:
+                continue
             if _is_junk(parts):
                 self._skipped.append("/".join(parts))
                 continue
@@ -210,6 +213,8 @@ class ZipSource:
     def _take(self, info: zipfile.ZipInfo) -> None:
         # What stands behind a NUL is not part of the name that zipfile shows.
         path = _require_name(self.called, info.orig_filename)
+        if info.orig_filename.endswith(_ICON):
+            return
         parts = path.split("/")
         if not path:
             return
@@ -346,10 +351,15 @@ class RenamedSource:
         raise RefusalError(f"{shown(top)} is no folder.")
 
 
-def shown(name: str) -> str:
-    """Return a name as it can be printed, on one line and not too long."""
+def printable(name: str) -> str:
+    """Return a name as it can be written to any file, on one line."""
     text = name.encode("utf-8", "backslashreplace").decode()
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def shown(name: str) -> str:
+    """Return a name as it is told to people, not too long."""
+    text = printable(name)
     return text if len(text) <= 80 else f"{text[:40]}…{text[-30:]}"
 
 
@@ -380,10 +390,15 @@ def _is_junk(parts: list[str]) -> bool:
 def _require_name(called: str, raw: str) -> str:
     """Return a path with slashes, insisting that it stays inside its folder."""
     where, name = shown(called), shown(raw)
+    raw = raw.removesuffix("\r") if raw.endswith(_ICON) else raw
     if re.search(r"[\x00-\x1f\x7f]", raw):
         raise RefusalError(
             f"{where} has a file with a NUL, a line break or the like in its name "
             f"({name}); rename it."
+        )
+    if re.search(r"[\ud800-\udfff]", raw):
+        raise RefusalError(
+            f"{where} has a file whose name is not UTF-8 ({name}); rename it."
         )
     path = raw.replace("\\", "/")
     if path.startswith("/") or re.match(r"[A-Za-z]:", path):
