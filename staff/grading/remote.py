@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -406,15 +407,18 @@ class FreshBench(Bench):
 
 
 def fresh_sizes(usual: Mapping[str, int], rng: np.random.RandomState) -> dict[str, int]:
-    """Draw sizes: none is smaller than the usual one, and no two are alike.
+    """Draw sizes: none is smaller than the usual one, and no two are close.
+
+    (``reshape(H - W)`` is right by luck where W is H + 1.)
 
     Args:
         usual: Letter -> the size that public inputs have.
         rng: Draws them.
     """
     while True:
-        sizes = {letter: n + int(rng.randint(5)) for letter, n in usual.items()}
-        if len(set(sizes.values())) == len(sizes):
+        sizes = {letter: n + int(rng.randint(8)) for letter, n in usual.items()}
+        ordered = sorted(sizes.values())
+        if all(b - a > 1 for a, b in pairwise(ordered)):
             return sizes
 
 

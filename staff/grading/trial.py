@@ -128,7 +128,7 @@ class Standing:
 class Trial:
     """The judging of one function."""
 
-    def __init__(self, judging: Judging, function: Function, worth: float) -> None:
+    def __init__(self, judging: "Judging", function: Function, worth: float) -> None:
         """Start nothing yet.
 
         Args:

@@ -1,8 +1,10 @@
 """Mutants that Cosmic Ray makes of the solutions, and those that are no mistakes."""
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator
@@ -74,5 +76,11 @@ def _change(before: str, after: str) -> str:
     return f"{one} -> {other}"
 
 
-EQUIVALENT: dict[str, str] = {}
+def _equivalent() -> dict[str, str]:
+    file = Path(__file__).with_name("equivalent_mutants.toml")
+    groups = tomllib.loads(file.read_text("utf-8"))["groups"]
+    return {name: group["why"] for group in groups for name in group["mutants"]}
+
+
+EQUIVALENT = _equivalent()
 """Mutants that are no mistakes, by their ``id``, and why they are none."""
