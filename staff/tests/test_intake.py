@@ -408,7 +408,7 @@ def test_names_of_other_systems(tmp_path):
     assert read(path).modules[LAYERS] == "layers = 1\n"
     folder = unpacked(tmp_path / "jane", WORK | {"Icon\r": b""})
     assert read(folder).modules[LAYERS] == "layers = 1\n"
-    written(folder / "cs231n" / os.fsdecode(b"caf\xe9.py"), b"")
+    written(folder / "cs231n" / os.fsdecode(b"menu_\xe9.py"), b"")
     assert "is not UTF-8" in refused(folder)
     windows = {path.replace("/", "\\"): content for path, content in WORK.items()}
     path = written(tmp_path / "y.zip", zipped(windows))

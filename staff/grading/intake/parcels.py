@@ -92,7 +92,8 @@ def _in_zip(path: Path) -> Iterator[Parcel | Refused]:
         head = file.read(16)
         if not is_zip(head):
             file.seek(0)
-            kind = because(file, "zip", "it is none", "hand in a zip")
+            what = "it is none" if head else "it is empty"
+            kind = because(file, "zip", what, "hand in a zip")
             raise RefusalError(f"{shown(path.name)} is no zip file {kind}")
         source = ZipSource(file, path.name)
         if _platform(source.tops()):
