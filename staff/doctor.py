@@ -16,7 +16,7 @@ from typing import Any
 from cs231n.assignment import table
 from cs231n.assignment.table import Function, Question
 from cs231n.datasets.fetching import registry
-from staff import convert, markers, pages
+from staff import convert, lock, markers, pages
 from staff.new import BLANK, HINTS
 from staff.questions import ROOT, TABLE
 from staff.report.jobs import parse_jobs
@@ -338,6 +338,8 @@ def out_of_date() -> Iterator[str]:
     for file, text in pages.made().items():
         if not file.is_file() or file.read_text("utf-8") != text:
             yield f"{_short(file)}: is out of date; run: python -m staff table"
+    if wrong := lock.problem(ROOT):
+        yield wrong
     for name in convert.out_of_step(ROOT):
         yield f"{name}: is not what its source says; run: python -m staff notebooks"
 
