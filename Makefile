@@ -4,13 +4,16 @@ PYTHON ?= python3
 VENV ?= .venv
 PROFILE ?= full
 ARGS ?=
+CPU ?=
+NEWEST ?=
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN := $(BIN)/python
 SCRIPTS = $(shell find . \( -name '.?*' -o -name build -o -path './$(VENV)' \) -prune -o -name '*.sh' -print) .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint handout bench data scenes lab notebooks clean setup
+.PHONY: help run test test-slow test-oldest lint handout bench data scenes lab notebooks \
+  clean setup lock
 
 help: ## print this
 	@echo "CS231n Assignment 3. Say make and one of these:"
@@ -18,10 +21,11 @@ help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "The first call makes $(VENV) and installs what is needed: minutes, about 6 GB."
+	@echo "CPU=1 makes that 2 GB, for machines without a graphics card of NVIDIA's."
 	@echo "PYTHON=python3.12 picks the Python, VENV=folder the place, PROFILE=quick a short"
-	@echo "run; ARGS goes to the program: make test ARGS='-m q1', make run ARGS=LSTM_Captioning."
+	@echo "run; ARGS goes to the program: make test ARGS='-m q1', make run ARGS='--jobs 1'."
 
-run: data ## execute the notebooks, write build/report/index.html
+run: setup ## prepare data, execute the notebooks, write build/report/index.html
 	@$(RUN) -m staff run --profile $(PROFILE) $(ARGS)
 
 test: scenes ## run all tests, the notebooks' quick profile among them
@@ -65,9 +69,13 @@ clean: ## remove build/ and caches; environment and data stay
 	  -exec rm -rf {} + -o \( -name '.?*' -o -path './$(VENV)' \) -prune
 
 # Asks a few words of Python that every version understands, before anything else.
-setup: ## make the environment, install what is missing
+setup: ## make the environment, install what is missing (NEWEST=1: the newest)
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
 	  echo "$(PYTHON) was not found; install Python 3.11 or newer, or name yours (make PYTHON=python3.12)." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$$($(PYTHON) --version 2>&1) is too old, 3.11 or newer is needed; install one and name it (make PYTHON=python3.12)." >&2; exit 1; }
-	@$(PYTHON) -m staff setup --venv "$(VENV)"
+	@$(PYTHON) -m staff setup --venv "$(VENV)" $(if $(NEWEST),--newest) \
+	  $(if $(CPU),--cpu $(filter-out 1,$(CPU)))
+
+lock: setup ## lock what set-up installs; ARGS=--upgrade takes the newest
+	@$(RUN) -m staff lock $(ARGS)

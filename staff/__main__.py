@@ -8,6 +8,7 @@ import sys
 # imported: the first one installs what the others need.
 VERBS = {
     "setup": ("environment", "make the environment and install what is missing"),
+    "lock": ("lock", "write the one version of each package that set-up installs"),
     "notebooks": ("convert", "write the notebooks from their text sources"),
     "run": ("report.run", "execute the notebooks and write the report"),
     "table": ("pages", "write what is made from the tables"),
@@ -18,6 +19,9 @@ VERBS = {
     ),
     "new": ("new", "write the skeleton of a new question"),
     "doctor": ("doctor", "list all that questions and data sets still lack"),
+    "grade": ("grading.command", "grade submissions: records, pages and tables"),
+    "regrade": ("grading.regrade", "judge submissions again, from their records alone"),
+    "class": ("grading.made_class", "make a class of submissions to try the grader on"),
     "calibrate": ("calibrate", "measure how often checks of training fail by chance"),
 }
 

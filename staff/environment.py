@@ -1,25 +1,41 @@
 """Make the environment: a folder with Python and everything the project needs.
 
-Runs on the standard library alone, as nothing else is there yet. What was installed is
+Runs on the standard library alone, as nothing else is there yet. What is installed is
+what ``requirements.lock`` names, by uv where it can be had and by pip otherwise. It is
 noted in the folder, so a second run has nothing to do until the needs change.
 """
 
 import argparse
+import ast
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-import tomllib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-ROOT = Path(__file__).resolve().parents[1]
+from staff import lock as locking
+from staff.lock import ROOT, requirements
+
 OLDEST = (3, 11)
-GROUPS = ("test", "staff", "lint")
+CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 _STAMP = "cs231n-installed.txt"
 _NO_KERNELS = "no kernels"
-_CPU_ONLY = "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu"
+_FULL = "No space left"
+_CPU = "cpu "  # and the index, in the note of what was chosen
+# What pip may be set to -> what uv calls it.
+_SETTINGS = {
+    "index-url": "--default-index",
+    "extra-index-url": "--index",
+    "find-links": "--find-links",
+    "constraint": "--constraints",
+    "trusted-host": "--allow-insecure-host",
+}
 _NETWORK = (
     "NewConnectionError",
     "ConnectTimeout",
@@ -38,56 +54,76 @@ class StepError(Exception):
     """A step of the set-up failed; the message says what to do about it."""
 
 
-def requirements(root: Path, groups: tuple[str, ...] = GROUPS) -> list[str]:
-    """Return what pip is asked for: students' needs, then those of ``groups``."""
-    lines = (root / "requirements.txt").read_text("utf-8").splitlines()
-    wanted = [line for raw in lines if (line := raw.split("#")[0].strip())]
-    with (root / "pyproject.toml").open("rb") as file:
-        declared = tomllib.load(file)["dependency-groups"]
-    for group in groups:
-        wanted += declared[group]
-    return wanted
+@dataclass(frozen=True)
+class Choice:
+    """What a set-up is asked for.
+
+    Attributes:
+        cpu: Index of builds that know no graphics card; empty for the ordinary ones.
+        newest: Whether to install the newest of what the ranges allow, not the lock.
+    """
+
+    cpu: str = ""
+    newest: bool = False
 
 
-def fingerprint(root: Path, python: str) -> str:
+def fingerprint(root: Path, python: str, choice: Choice | None = None) -> str:
     """Return a text that changes when, and only when, something must be installed."""
     kernels = sorted((root / "cs231n").glob("*.pyx"))
     kernels += sorted((root / "cs231n").glob("*.h"))
-    parts = [python, *sorted(requirements(root))]
+    parts = [python, repr(choice or Choice()), *sorted(requirements(root))]
+    parts += sorted(pin.text for pin in locking.pins(root))
     parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in kernels]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def interpreter(venv: Path) -> Path:
+def interpreter(venv: Path, windows: bool = os.name == "nt") -> Path:
     """Return the path of the environment's Python."""
-    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    return venv / ("Scripts/python.exe" if windows else "bin/python")
 
 
-def prepare(root: Path, venv: Path) -> None:
+def packages_of(venv: Path, windows: bool = os.name == "nt") -> set[tuple[str, str]]:
+    """Return names and versions of what is installed in an environment."""
+    folders = "Lib/site-packages" if windows else "lib/python3.*/site-packages"
+    found = set()
+    for path in venv.glob(f"{folders}/*.dist-info"):
+        name, _, version = path.name.removesuffix(".dist-info").partition("-")
+        found.add((name.lower().replace("_", "-").replace(".", "-"), version))
+    return found
+
+
+def prepare(root: Path, venv: Path, choice: Choice | None = None) -> None:
     """Bring the environment ``venv`` up to date with the project at ``root``.
+
+    Args:
+        root: The project.
+        venv: The environment's folder.
+        choice: What is asked for; an environment of CPU builds stays one.
 
     Raises:
         StepError: If a step fails.
     """
+    choice = choice or Choice()
     stamp = venv / _STAMP
+    noted = stamp.read_text("utf-8").splitlines() if stamp.exists() else []
+    before = [line.removeprefix(_CPU) for line in noted if line.startswith(_CPU)]
+    choice = Choice(choice.cpu or "".join(before), choice.newest)
     version = _version(interpreter(venv))
-    if version and stamp.exists():
-        noted, _, missing = stamp.read_text().partition("\n")
+    if version and not choice.newest:
         # An environment may serve several trees, and each has kernels of its own.
-        built = missing == _NO_KERNELS or _kernels_are_built(root)
-        if noted == fingerprint(root, version) and built:
+        built = _NO_KERNELS in noted or _kernels_are_built(root)
+        if fingerprint(root, version, choice) in noted and built:
             return
-    stamp.unlink(missing_ok=True)
+    # Of an installation that is torn, the choice is all that is known.
+    if stamp.exists():
+        _note(stamp, "", choice, built=True)
 
     log = root / "build" / "setup.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("")
     steps: list[tuple[str, Callable[[], None]]] = [
-        (f"making the environment {_shown(venv)}", lambda: _make(venv, log)),
-        (
-            "installing the requirements (minutes and gigabytes, the first time)",
-            lambda: _install(root, venv, log),
-        ),
+        (f"making the environment {_shown(venv)}", lambda: _make(venv, choice, log)),
+        ("installing the requirements", lambda: _install(root, venv, choice, log)),
     ]
     if any((root / "cs231n").glob("*.pyx")):
         steps.append(
@@ -102,11 +138,18 @@ def prepare(root: Path, venv: Path) -> None:
         except StepError as error:
             raise StepError(f"Set-up {title}, failed: {error}") from None
         print(f"  done in {time.monotonic() - start:.0f} s", flush=True)
-    noted = fingerprint(root, _version(interpreter(venv)) or "")
-    stamp.write_text(noted if _kernels_are_built(root) else f"{noted}\n{_NO_KERNELS}")
+    done = fingerprint(root, _version(interpreter(venv)) or "", choice)
+    _note(stamp, done, choice, _kernels_are_built(root))
 
 
-def _make(venv: Path, log: Path) -> None:
+def _note(stamp: Path, done: str, choice: Choice, built: bool) -> None:
+    """Note in the environment what was installed, and how."""
+    lines = [done, *([f"{_CPU}{choice.cpu}"] if choice.cpu else [])]
+    lines += [] if built else [_NO_KERNELS]
+    stamp.write_text("\n".join(lines), "utf-8")
+
+
+def _make(venv: Path, choice: Choice, log: Path) -> None:
     if venv.exists() and not venv.is_dir():
         raise StepError(f"{_shown(venv)} is a file; move it, or name another folder.")
     is_environment = (venv / "pyvenv.cfg").exists()
@@ -120,6 +163,11 @@ def _make(venv: Path, log: Path) -> None:
         raise StepError(
             f"{_shown(venv)} holds Python {version}, and 3.11 or newer is needed; "
             "delete that folder and run this again."
+        )
+    if choice.cpu and any(name.startswith("nvidia-") for name, _ in packages_of(venv)):
+        raise StepError(
+            f"{_shown(venv)} holds builds for graphics cards already, and they would "
+            "stay; delete that folder and run this again."
         )
     if version and _runs([str(interpreter(venv)), "-m", "pip", "--version"]):
         return
@@ -138,22 +186,67 @@ def _make(venv: Path, log: Path) -> None:
         raise StepError(_see(log))
 
 
-def _install(root: Path, venv: Path, log: Path) -> None:
+def _install(root: Path, venv: Path, choice: Choice, log: Path) -> None:
+    asked = _asked(root, choice, log)
+    _announce(root, venv, choice)
+    said = _by_uv(root, venv, choice, asked, log)
+    if said and _FULL not in said:
+        said = _by_pip(venv, choice, asked, log)
+    if said:
+        _explain(said, log)
+
+
+def _by_uv(
+    root: Path, venv: Path, choice: Choice, asked: list[str], log: Path
+) -> str | None:
+    """Install with uv; return what was said if that failed, else None."""
+    uv = _uv(root, venv, log)
+    if uv is None:
+        return "no uv"
+    command = [*uv, "pip", "install", "--python", str(interpreter(venv))]
+    command += [*_settings(venv), *(["--index", choice.cpu] if choice.cpu else [])]
+    # As pip does: the best of all indexes, not whatever the first one has.
+    command += ["--index-strategy=unsafe-best-match", "--no-progress", *asked]
+    said = _said(command, log)
+    if said and _FULL not in said:
+        print("  uv could not; pip tries the same.", flush=True)
+    return said
+
+
+def _by_pip(venv: Path, choice: Choice, asked: list[str], log: Path) -> str | None:
+    """Install with pip; return what was said if that failed, else None."""
     command = [str(interpreter(venv)), "-m", "pip", "install", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar=off"]
-    if not _logged([*command, *requirements(root)], log):
-        return
-    said = log.read_text("utf-8", "replace")
+    command += ["--extra-index-url", choice.cpu] if choice.cpu else []
+    return _said([*command, *asked], log)
+
+
+def _said(command: list[str], log: Path) -> str | None:
+    """Run a command; return what it said if it failed, else None."""
+    before = log.stat().st_size
+    if not _logged(command, log):
+        return None
+    return log.read_bytes()[before:].decode("utf-8", "replace") or "nothing was said"
+
+
+def _explain(said: str, log: Path) -> NoReturn:
+    """Say what to do about an installation that failed."""
     if any(sign in said for sign in _NETWORK):
         raise StepError(
             "the package index cannot be reached; check the network (or the proxy, or "
             f"pip's own settings), then run this again. {_see(log)}"
         )
-    if "No space left" in said:
+    if _FULL in said:
         raise StepError(
             "the disk is full; the environment takes about 6 GB, so make room or put "
             "it elsewhere (make VENV=folder), then run this again. On Linux without "
-            f"an NVIDIA card, {_CPU_ONLY} in front of that makes it 2 GB."
+            "an NVIDIA card, make CPU=1 makes it 2 GB."
+        )
+    if "DO NOT MATCH THE HASHES" in said:
+        raise StepError(
+            f"the package index holds other files than {locking.LOCK} names; ask "
+            "another index, or take what there is (make setup NEWEST=1). "
+            f"{_see(log)}"
         )
     if "No matching distribution" in said:
         line = next(x for x in said.splitlines() if "No matching distribution" in x)
@@ -164,6 +257,89 @@ def _install(root: Path, venv: Path, log: Path) -> None:
             f"another one: make PYTHON=python3.12). {_see(log)}"
         )
     raise StepError(_see(log))
+
+
+def _asked(root: Path, choice: Choice, log: Path) -> list[str]:
+    """Return what pip and uv are asked for, in words that both understand."""
+    if choice.newest:
+        return ["--upgrade", *requirements(root)]
+    if wrong := locking.problem(root):
+        print(f"  {wrong}. Until then, ranges are installed.", flush=True)
+        return requirements(root)
+    if not choice.cpu:
+        return ["-r", str(root / locking.LOCK)]
+    # Builds for CPUs have the same versions and hashes of their own, and do not bring
+    # what is for graphics cards; so the lock only limits.
+    limits = log.with_name("constraints.txt")
+    lines = (pin.asked for pin in locking.pins(root))
+    limits.write_text("\n".join(lines), "utf-8")
+    return ["-c", str(limits), *requirements(root)]
+
+
+def _announce(root: Path, venv: Path, choice: Choice) -> None:
+    """Say what will come down, and how to make it less."""
+    every = locking.pins(root)
+    heavy = list(locking.for_graphics(every))
+    if choice.cpu:
+        every = [pin for pin in every if pin not in heavy]
+    size = locking.megabytes(every, packages_of(venv))
+    if size < 1:
+        return
+    said = f"{size / 1000:.1f} GB" if size >= 1000 else f"{size:.0f} MB"
+    print(f"  Up to {said} will be downloaded.", flush=True)
+    if not choice.cpu and locking.megabytes(heavy, packages_of(venv)) > 500:
+        print(
+            "  Most of that is for graphics cards of NVIDIA's. Without one, stop this\n"
+            "  with Ctrl-C and say make setup CPU=1 (python -m staff setup --cpu):\n"
+            "  that saves four of six gigabytes on disk.",
+            flush=True,
+        )
+
+
+def _uv(root: Path, venv: Path, log: Path) -> list[str] | None:
+    """Return the command that is uv, which is fetched if need be; None without it."""
+    own = [str(interpreter(venv)), "-m", "uv"]
+    for command in ([found] if (found := shutil.which("uv")) else [], own):
+        if command and _runs([*command, "--version"]):
+            return command
+    fetch = [str(interpreter(venv)), "-m", "pip", "install", "--no-input"]
+    fetch += ["--disable-pip-version-check", "--progress-bar=off", "--no-deps"]
+    fetch += ["--timeout=15", "--retries=1"]
+    locked = [pin.text for pin in locking.pins(root) if pin.name == "uv"]
+    with tempfile.TemporaryDirectory() as folder:
+        asked = Path(folder) / "uv.txt"
+        asked.write_text("".join(locked) or "uv", "utf-8")
+        failed = _logged([*fetch, "-r", str(asked)], log)
+    return None if failed or not _runs([*own, "--version"]) else own
+
+
+def _settings(venv: Path) -> list[str]:
+    """Return what pip is set to, in the words of uv, which does not ask."""
+    command = [str(interpreter(venv)), "-m", "pip", "config", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return _in_words_of_uv(done.stdout)
+
+
+def _in_words_of_uv(listed: str) -> list[str]:
+    """Translate what ``pip config list`` prints.
+
+    Args:
+        listed: Lines such as ``global.index-url='https://…'``; a variable of the
+            environment is called ``:env:``, and counts most.
+    """
+    values: dict[str, str] = {}
+    for section in ("global", "install", ":env:"):
+        for line in listed.splitlines():
+            key, _, value = line.partition("=")
+            if key.startswith(f"{section}."):
+                values[key.removeprefix(f"{section}.")] = str(ast.literal_eval(value))
+    words: list[str] = []
+    for name, option in _SETTINGS.items():
+        for value in values.get(name, "").split():
+            words += [option, value]
+    if values.get("no-index", "").lower() in {"1", "true", "yes", "on"}:
+        words.append("--no-index")
+    return words
 
 
 def _build_kernels(root: Path, venv: Path, log: Path) -> None:
@@ -252,10 +428,24 @@ def main(argv: list[str] | None = None) -> int:
     """Run ``python -m staff setup``."""
     parser = argparse.ArgumentParser(prog="python -m staff setup", description=__doc__)
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv", metavar="FOLDER")
+    parser.add_argument(
+        "--cpu",
+        nargs="?",
+        const=CPU_BUILDS,
+        default="",
+        metavar="INDEX",
+        help=f"take builds that need no graphics card, from {CPU_BUILDS} or INDEX; "
+        "an environment stays so until its folder is deleted",
+    )
+    parser.add_argument(
+        "--newest",
+        action="store_true",
+        help=f"install the newest of what is allowed, not what {locking.LOCK} names",
+    )
     args = parser.parse_args(argv)
 
     try:
-        prepare(ROOT, args.venv)
+        prepare(ROOT, args.venv, Choice(args.cpu, args.newest))
     except StepError as error:
         print(error, file=sys.stderr)
         return 1

@@ -7,8 +7,9 @@ import venv
 
 import pytest
 
-from staff import environment
-from staff.environment import StepError, fingerprint, interpreter, prepare, requirements
+from staff import environment, lock
+from staff.environment import Choice, StepError, fingerprint, interpreter, prepare
+from staff.lock import requirements
 
 pytestmark = pytest.mark.skipif(
     os.name == "nt", reason="stands in for pip with a script"
@@ -19,6 +20,20 @@ PROJECT = """\
 staff = []
 test = ["pytest>=9"]
 lint = ["ruff"]
+"""
+LOCK = """\
+# needs: {digest}
+numpy==2.0 \\
+    --hash=sha256:0a
+    # MB: linux 20, darwin 10, win32 10
+nvidia-heavy==13 ; sys_platform == 'linux' \\
+    --hash=sha256:0b
+    # MB: linux 2400
+torch==2.9 \\
+    --hash=sha256:0c
+    # MB: linux 500.5, darwin 70, win32 110
+uv==0.9 \\
+    --hash=sha256:0d
 """
 
 
@@ -31,29 +46,56 @@ def project(tmp_path):
     return root
 
 
+def write_lock(root):
+    (root / lock.LOCK).write_text(LOCK.format(digest=lock.digest(root)))
+
+
+PIP = """\
+import os, pathlib, sys
+here = pathlib.Path(sys.prefix)
+if 'config' in sys.argv:
+    print(os.environ.get('SET', ''))
+elif 'install' in sys.argv and any('uv.txt' in word for word in sys.argv):
+    (here / 'uv.txt').write_text(pathlib.Path(sys.argv[-1]).read_text())
+    if 'UV' not in os.environ:
+        sys.exit('no uv for this system')
+    module = next(here.glob('lib/python*/site-packages')) / 'uv'
+    module.mkdir()
+    (module / '__main__.py').write_text(os.environ['UV'])
+elif 'install' in sys.argv:
+    with open(here / 'asked.txt', 'a') as file:
+        print(*sys.argv[1:], file=file)
+    print(os.environ.get('SAID', 'fine'))
+    sys.exit('SAID' in os.environ)
+"""
+UV = """\
+import os, pathlib, sys
+here = pathlib.Path(sys.prefix)
+if 'install' in sys.argv:
+    with open(here / 'asked-of-uv.txt', 'a') as file:
+        print(*sys.argv[1:], file=file)
+    print(os.environ.get('UV_SAID', 'fine'))
+    sys.exit('UV_SAID' in os.environ)
+"""
+
+
 @pytest.fixture
 def ready(project, monkeypatch):
-    """Give a project whose environment has a pip that notes its arguments."""
+    """Give a project whose environment has a pip that notes its arguments; no uv."""
     folder = project / ".venv"
     venv.create(folder, symlinks=True, with_pip=False)
     site = next(folder.glob("lib/python*/site-packages"))
     (site / "pip").mkdir()
     (site / "pip" / "__init__.py").touch()
-    (site / "pip" / "__main__.py").write_text(
-        "import os, pathlib, sys\n"
-        "here = pathlib.Path(sys.prefix)\n"
-        "if 'install' in sys.argv:\n"
-        "    with open(here / 'asked.txt', 'a') as file:\n"
-        "        print(*sys.argv[1:], file=file)\n"
-        "    print(os.environ.get('SAID', 'fine'))\n"
-        "    sys.exit('SAID' in os.environ)\n"
-    )
-    monkeypatch.delenv("SAID", raising=False)
+    (site / "pip" / "__main__.py").write_text(PIP)
+    for name in ("SAID", "SET", "UV", "UV_SAID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(project))
     return project
 
 
-def asked(project):
-    file = project / ".venv" / "asked.txt"
+def asked(project, name="asked.txt"):
+    file = project / ".venv" / name
     return file.read_text().splitlines() if file.exists() else []
 
 
@@ -182,3 +224,223 @@ def test_kernels_that_cannot_be_built_are_no_failure(ready, capsys):
     prepare(ready, ready / ".venv")
 
     assert "NumPy versions serve" in capsys.readouterr().out
+
+
+def test_uv_is_fetched_by_its_hash_and_installs(ready, monkeypatch, capsys):
+    write_lock(ready)
+    monkeypatch.setenv("UV", UV)
+    prepare(ready, ready / ".venv")
+
+    assert "sha256:0d" in (ready / ".venv" / "uv.txt").read_text()
+    assert asked(ready) == []
+    assert f"-r {ready / lock.LOCK}" in asked(ready, "asked-of-uv.txt")[0]
+    assert str(interpreter(ready / ".venv")) in asked(ready, "asked-of-uv.txt")[0]
+    assert "step 2 of 2, installing the requirements" in capsys.readouterr().out
+
+
+def test_uv_that_is_there_is_used(ready):
+    uv = ready / "uv"
+    uv.write_text(f'#!/bin/sh\necho "$@" >> "{ready}/.venv/asked-of-uv.txt"\n')
+    uv.chmod(0o755)
+    prepare(ready, ready / ".venv")
+
+    assert asked(ready, "asked-of-uv.txt")[-1].startswith("pip install")
+    assert asked(ready) == []
+    assert not (ready / ".venv" / "uv.txt").exists()
+
+
+def test_what_uv_cannot_do_pip_does(ready, monkeypatch, capsys):
+    write_lock(ready)
+    monkeypatch.setenv("UV", UV)
+    monkeypatch.setenv("UV_SAID", "this uv is too old for that")
+    prepare(ready, ready / ".venv")
+
+    assert f"-r {ready / lock.LOCK}" in asked(ready)[0]
+    assert "pip tries the same" in capsys.readouterr().out
+    assert "too old for that" in (ready / "build" / "setup.log").read_text()
+
+
+def test_a_full_disk_is_no_reason_to_try_again_with_pip(ready, monkeypatch):
+    monkeypatch.setenv("UV", UV)
+    monkeypatch.setenv("UV_SAID", "No space left on device (os error 28)")
+    with pytest.raises(StepError, match="the disk is full"):
+        prepare(ready, ready / ".venv")
+
+    assert asked(ready) == []
+
+
+def test_what_the_fetching_of_uv_said_explains_no_failure_of_pip(ready, monkeypatch):
+    pip = next((ready / ".venv").glob("lib/python*/site-packages/pip/__main__.py"))
+    pip.write_text(PIP.replace("no uv for this system", "NewConnectionError: no route"))
+    monkeypatch.setenv("SAID", "something else entirely")
+    with pytest.raises(StepError, match=r"failed: What was said last is at the end"):
+        prepare(ready, ready / ".venv")
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [
+        ("", []),
+        (
+            "global.index-url='https://mirror/simple'",
+            "--default-index https://mirror/simple",
+        ),
+        (
+            "global.extra-index-url='file:///a file:///b'",
+            "--index file:///a --index file:///b",
+        ),
+        (
+            "global.extra-index-url='\\nfile:///a\\nfile:///b'",
+            "--index file:///a --index file:///b",
+        ),
+        (
+            "install.find-links='/wheels'\nglobal.find-links='/old'",
+            "--find-links /wheels",
+        ),
+        (
+            ":env:.find-links='/mine'\ninstall.find-links='/wheels'",
+            "--find-links /mine",
+        ),
+        ("global.constraint='/c.txt'", "--constraints /c.txt"),
+        ("global.trusted-host='mirror'", "--allow-insecure-host mirror"),
+        ("global.no-index='true'\nglobal.timeout='60'", "--no-index"),
+        ("download.index-url='https://other'\nWARNING: a line = of words", []),
+    ],
+)
+def test_uv_is_told_what_pip_is_set_to(ready, monkeypatch, listed, words):
+    monkeypatch.setenv("UV", UV)
+    monkeypatch.setenv("SET", listed)
+    prepare(ready, ready / ".venv")
+
+    after = asked(ready, "asked-of-uv.txt")[0].split(str(interpreter(ready / ".venv")))
+    told = after[1].partition("--index-strategy")[0].split()
+    assert told == (words.split() if words else [])
+
+
+def test_the_lock_is_installed_while_it_belongs_to_the_needs(ready, capsys):
+    write_lock(ready)
+    prepare(ready, ready / ".venv")
+    (ready / "requirements.txt").write_text("numpy>=1.26,<3\ntorch\nscipy\n")
+    prepare(ready, ready / ".venv")
+
+    locked, ranges = asked(ready)
+    assert locked.endswith(f"-r {ready / lock.LOCK}")
+    assert "scipy" in ranges.split()
+    assert lock.LOCK not in ranges
+    assert (
+        f"older than what is asked for now; run: {lock.MAKE}" in capsys.readouterr().out
+    )
+
+
+def test_a_new_lock_is_installed(ready):
+    write_lock(ready)
+    prepare(ready, ready / ".venv")
+    file = ready / lock.LOCK
+    file.write_text(file.read_text().replace("torch==2.9 ", "torch==2.10 "))
+    prepare(ready, ready / ".venv")
+
+    assert len(asked(ready)) == 2
+
+
+def test_the_newest_is_installed_each_time_it_is_asked_for_and_only_then(ready):
+    write_lock(ready)
+    prepare(ready, ready / ".venv", Choice(newest=True))
+    prepare(ready, ready / ".venv", Choice(newest=True))
+    prepare(ready, ready / ".venv")
+    prepare(ready, ready / ".venv")
+
+    newest, again, locked = asked(ready)
+    assert newest == again
+    assert newest.split()[-5:] == ["--upgrade", *requirements(ready)]
+    assert lock.LOCK in locked
+
+
+def test_builds_for_cpus_come_from_their_index_and_stay(ready, monkeypatch, capsys):
+    write_lock(ready)
+    prepare(ready, ready / ".venv", Choice(cpu="http://127.0.0.1:1/cpu"))
+    prepare(ready, ready / ".venv")
+    assert len(asked(ready)) == 1
+    (ready / "cs231n" / "im2col_cython.pyx").write_text("x = 1\n")
+    monkeypatch.setenv("SAID", "half of it is done")
+    with pytest.raises(StepError):
+        prepare(ready, ready / ".venv")
+    monkeypatch.delenv("SAID")
+    prepare(ready, ready / ".venv")
+
+    assert len(asked(ready)) == 3
+    for line in asked(ready):
+        assert "--extra-index-url http://127.0.0.1:1/cpu" in line
+        assert line.endswith(f"constraints.txt {' '.join(requirements(ready))}")
+    limits = (ready / "build" / "constraints.txt").read_text().splitlines()
+    assert limits == [
+        *("numpy==2.0", "nvidia-heavy==13 ; sys_platform == 'linux'"),
+        *("torch==2.9", "uv==0.9"),
+    ]
+    assert "NVIDIA" not in capsys.readouterr().out
+
+
+def test_an_environment_for_graphics_cards_does_not_become_one_without(ready):
+    site = next((ready / ".venv").glob("lib/python*/site-packages"))
+    (site / "nvidia_heavy-13.dist-info").mkdir()
+    with pytest.raises(StepError, match="delete that folder"):
+        prepare(ready, ready / ".venv", Choice(cpu="http://127.0.0.1:1/cpu"))
+
+    assert asked(ready) == []
+
+
+@pytest.mark.parametrize(
+    ("system", "present", "cpu", "said"),
+    [
+        ("linux", (), "", "Up to 2.9 GB will be downloaded"),
+        ("linux", ("numpy-2.0", "nvidia_heavy-13"), "", "Up to 500 MB will"),
+        (
+            "linux",
+            ("numpy-1.26", "nvidia_heavy-13", "torch-2.9"),
+            "",
+            "Up to 20 MB will",
+        ),
+        ("linux", (), "http://127.0.0.1:1", "Up to 520 MB will be downloaded"),
+        ("darwin", (), "", "Up to 80 MB will be downloaded"),
+    ],
+)
+def test_what_comes_down_is_said_before(
+    ready, monkeypatch, capsys, system, present, cpu, said
+):
+    write_lock(ready)
+    site = next((ready / ".venv").glob("lib/python*/site-packages"))
+    for name in present:
+        (site / f"{name}.dist-info").mkdir()
+    monkeypatch.setattr(sys, "platform", system)
+    prepare(ready, ready / ".venv", Choice(cpu=cpu))
+    out = capsys.readouterr().out
+
+    assert said in out
+    assert ("make setup CPU=1" in out) == ("2.9 GB" in out)
+
+
+def test_paths_of_windows_are_known(tmp_path):
+    (tmp_path / "Lib" / "site-packages" / "Jupyter_Core-5.9.1.dist-info").mkdir(
+        parents=True
+    )
+    assert interpreter(tmp_path, windows=True) == tmp_path / "Scripts" / "python.exe"
+    assert environment.packages_of(tmp_path, windows=True) == {
+        ("jupyter-core", "5.9.1")
+    }
+    assert environment.packages_of(tmp_path, windows=False) == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "choice"),
+    [
+        ([], Choice()),
+        (["--newest"], Choice(newest=True)),
+        (["--cpu"], Choice(cpu=environment.CPU_BUILDS)),
+        (["--cpu", "http://127.0.0.1:1"], Choice(cpu="http://127.0.0.1:1")),
+    ],
+)
+def test_options_arrive(monkeypatch, arguments, choice):
+    given = []
+    monkeypatch.setattr(environment, "prepare", lambda *a: given.append(a))
+
+    assert environment.main(arguments) == 0
+    assert given[0][2] == choice
