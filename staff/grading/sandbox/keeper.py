@@ -438,9 +438,9 @@ def _overlaid(
     package = Path(plan.package)
     loaded = {
         name: Path(file).relative_to(package).as_posix()
-        for name, module in list(sys.modules.items())
-        if (file := getattr(module, "__file__", None))
-        and Path(file).is_relative_to(package)
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] == "cs231n"
+        and (file := getattr(module, "__file__", None))
     }
     if set(loaded.values()) & set(modules):
         for name in loaded:
