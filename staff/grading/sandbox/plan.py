@@ -98,6 +98,7 @@ class Plan:
         scratch: An empty folder for what is temporary.
         view: Further folders and files that workers may read.
         preload: Modules to import before the first worker.
+        torch: Whether workers need torch.
         limits: What each worker may use.
         weaken: Defences that are off.
     """
@@ -108,6 +109,7 @@ class Plan:
     scratch: str
     view: tuple[str, ...]
     preload: tuple[str, ...]
+    torch: bool
     limits: Limits
     weaken: tuple[str, ...] = ()
 

@@ -37,6 +37,8 @@ def main(descriptor: int) -> None:
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     entry = keeper.load_entry(plan)
+    if hasattr(entry, "prepare"):
+        entry.prepare(plan.torch)
     namespaces = plan.level in ("bubblewrap", "namespaces") and _try_namespaces()
     if plan.level == "namespaces" and not namespaces:
         raise SystemExit("This machine gives no namespaces to this account.")

@@ -142,6 +142,7 @@ class Server:
             scratch=str(workers),
             view=tuple(_view(package)),
             preload=tuple(preload),
+            torch=torch,
             limits=self._limits,
             weaken=tuple(weaken),
         )
