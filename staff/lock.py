@@ -169,7 +169,7 @@ def _sizes(
     for package in packages:
         entry = found.setdefault((package["name"], package["version"]), {})
         for system, (tags, seen) in _SYSTEMS.items():
-            environment = {
+            environment: dict[str, Any] = {
                 **default_environment(),
                 "sys_platform": system,
                 "platform_system": _NAMES[system],

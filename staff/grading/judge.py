@@ -111,6 +111,7 @@ class Judging:
             {key: s.seconds for key, s in self.found.items()},
             {},
             self.peak,
+            tuple(key for key, s in self.found.items() if s.ended == "time"),
         )
 
     def draws(self, function: Function) -> list[Draw]:

@@ -584,23 +584,23 @@ class RemoteBench(Bench):
             self._to.seconds = seconds if isinstance(seconds, float) else 0.0
             self._put_back(sent, answer.get("changed"), arrays)
             _show(sent.nets, answer.get("seen"), arrays)
-            values: list[Any] = []
+            received: list[Any] = []
             flags: list[bool] = []
-            result = _read(answer.get("result"), arrays, values, flags)
+            result = _read(answer.get("result"), arrays, received, flags)
         except line.LineError:
             raise self._to.spoilt() from None
-        if values:
-            result = _filled(result, self._joined(number, sent, values, flags))
+        if received:
+            result = _filled(result, self._joined(number, sent, received, flags))
         return result
 
     def _joined(
-        self, number: int, sent: _Sent, values: list[Any], flags: list[bool]
+        self, number: int, sent: _Sent, received: list[Any], flags: list[bool]
     ) -> Sequence[Any]:
         """Return tensors that can be differentiated through the worker."""
         if not any(flags):
-            return values
+            return received
         if not sent.leaves:
-            floating = zip(values, flags, strict=True)
+            floating = zip(received, flags, strict=True)
             return [
                 d.requires_grad_() if f and d.is_floating_point() else d
                 for d, f in floating
@@ -609,7 +609,7 @@ class RemoteBench(Bench):
         def back(grads: Sequence[Any]) -> list[Any]:
             return self._carried_back(number, grads, sent.leaves)
 
-        return through()(back, values, flags, *sent.leaves)
+        return through()(back, received, flags, *sent.leaves)
 
     def _carried_back(
         self, number: int, grads: Sequence[Any], leaves: Sequence[Any]
@@ -723,9 +723,13 @@ class _Place:
 
 
 def _read(
-    sent: Any, arrays: list[Array], values: list[Any], flags: list[bool], depth: int = 0
+    sent: Any,
+    arrays: list[Array],
+    received: list[Any],
+    flags: list[bool],
+    depth: int = 0,
 ) -> Any:
-    """Read a result, tensors as places in ``values``."""
+    """Read a result, tensors as places in ``received``."""
     if not isinstance(sent, dict):
         if sent is None or type(sent) in (bool, int, float):
             return sent
@@ -733,29 +737,29 @@ def _read(
     if depth > 3:
         raise line.LineError("a result is too deep")
     if "token" in sent:
-        return _held(sent, arrays, values, flags, depth)
+        return _held(sent, arrays, received, flags, depth)
     for name, make in (("tuple", tuple), ("list", list)):
         if name in sent:
             parts = sent[name]
             if not isinstance(parts, list) or len(parts) > MOST:
                 raise line.LineError("too long a list")
-            return make(_read(v, arrays, values, flags, depth + 1) for v in parts)
+            return make(_read(v, arrays, received, flags, depth + 1) for v in parts)
     if "tensor" in sent:
         import torch
 
         array = arrays[line.number(sent, "tensor", len(arrays))]
         if array.dtype.name in ("uint16", "uint32", "uint64"):
             array = array.astype(np.int64)
-        values.append(torch.from_numpy(array))
+        received.append(torch.from_numpy(array))
         flags.append(sent.get("grad") is True and array.dtype.kind == "f")
-        return _Place(len(values) - 1)
+        return _Place(len(received) - 1)
     return arrays[line.number(sent, "array", len(arrays))]
 
 
 def _held(
     sent: dict[str, Any],
     arrays: list[Array],
-    values: list[Any],
+    received: list[Any],
     flags: list[bool],
     depth: int,
 ) -> Any:
@@ -765,7 +769,10 @@ def _held(
         if not isinstance(entries, dict) or len(entries) > MOST:
             raise line.LineError("too long a dictionary")
         found = _TokenDict(
-            {n: _read(v, arrays, values, flags, depth + 1) for n, v in entries.items()}
+            {
+                n: _read(v, arrays, received, flags, depth + 1)
+                for n, v in entries.items()
+            }
         )
         found.token = token
         return found
@@ -776,13 +783,13 @@ def _held(
     return _Token(token, kind)
 
 
-def _filled(result: Any, values: Sequence[Any]) -> Any:
+def _filled(result: Any, received: Sequence[Any]) -> Any:
     """Put tensors into their places."""
     if isinstance(result, _Place):
-        return values[result.number]
+        return received[result.number]
     if isinstance(result, tuple | list):
-        return type(result)(_filled(v, values) for v in result)
+        return type(result)(_filled(v, received) for v in result)
     if isinstance(result, _TokenDict):
         for name, value in result.items():
-            result[name] = _filled(value, values)
+            result[name] = _filled(value, received)
     return result

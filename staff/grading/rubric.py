@@ -81,6 +81,11 @@ class Rubric:
             )
         self.digest = self._digest()
 
+    @property
+    def withdrawn(self) -> dict[str, str]:
+        """Ids of checks that do not count -> why."""
+        return dict(self._withdrawn)
+
     def single(self, function: Function) -> bool:
         """Tell whether a function is also tried in float32."""
         return not function.torch and bool(self._row(function).get("single", True))

@@ -78,14 +78,8 @@ def render(
         root: Folder in which the notebooks' own pictures are looked up.
         left: How long a run that goes on will take, in words.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
+    templates = environment()
+    templates.filters |= {
         "duration": _duration,
         "number": _number,
         "margin": _margin,
@@ -96,7 +90,7 @@ def render(
     for result in run.results:
         blocks, headings = _blocks(notebooks[result.name], result, root)
         sections.append({"result": result, "blocks": blocks, "headings": headings})
-    return environment.get_template("report.html.j2").render(
+    return templates.get_template("report.html.j2").render(
         run=run,
         sections=sections,
         totals=_totals(run),
@@ -108,9 +102,47 @@ def render(
             *(item for result in run.results for item in _broken(result)),
         ],
         warned=[item for result in run.results for item in _warned(result)],
-        light=Markup(HtmlFormatter(style="friendly").get_style_defs("pre.code")),
-        dark=Markup(HtmlFormatter(style="github-dark").get_style_defs("pre.code")),
     )
+
+
+def environment(*folders: Path) -> jinja2.Environment:
+    """Return what renders pages that look like the report, everything escaped.
+
+    Args:
+        *folders: Where further templates lie.
+    """
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    made.globals |= {
+        "light": Markup(HtmlFormatter(style="friendly").get_style_defs("pre.code")),
+        "dark": Markup(HtmlFormatter(style="github-dark").get_style_defs("pre.code")),
+    }
+    return made
+
+
+def coloured(source: str) -> Markup:
+    """Return Python, coloured, for a ``<pre class="code">``."""
+    return Markup(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))
+
+
+def prose(text: str, name: str, root: Path) -> Markup:
+    """Return Markdown as HTML in which all that could act is taken out.
+
+    Args:
+        text: The Markdown.
+        name: What anchors of its headings begin with.
+        root: Folder in which pictures are looked up.
+    """
+    return Markup(_markdown(_Renderer(name, root))(text))
+
+
+def _markdown(renderer: _Renderer) -> mistune.Markdown:
+    return mistune.create_markdown(renderer=renderer, plugins=["table", _equations])
 
 
 def pictures(output: dict[str, Any]) -> list[Picture]:
@@ -206,7 +238,7 @@ def _blocks(
 ) -> tuple[list[dict[str, Any]], list[Heading]]:
     """Return a notebook as blocks for the template, and its headings."""
     renderer = _Renderer(result.name, root)
-    markdown = mistune.create_markdown(renderer=renderer, plugins=["table", _equations])
+    markdown = _markdown(renderer)
     cells = {cell.index: cell for cell in result.cells}
     blocks: list[dict[str, Any]] = []
     for index, node in enumerate(notebook.cells):
@@ -255,9 +287,7 @@ def _code_block(
         "cell": cell,
         "anchor": _anchor(result, cell.index),
         "first": first_line(node.source),
-        "source": Markup(
-            highlight(node.source, PythonLexer(), HtmlFormatter(nowrap=True))
-        ),
+        "source": coloured(node.source),
         "outputs": shown,
     }
 
