@@ -30,6 +30,7 @@ from staff.grading.inside import MOST, is_tensor, through
 
 NETWORK = ("_A", "_B", "_mix")  # what makes the checks' NumPy network
 KINDS = tuple(inspect._ParameterKind)
+NEVER_SMALL = "NTV"  # exercises put words into certain places of these
 LONGEST = 400  # characters of what a worker says
 
 
@@ -401,24 +402,44 @@ class _Sent:
 class FreshBench(Bench):
     """A bench whose inputs are of other sizes than the public ones."""
 
+    def __init__(self, function: Function, records: Records, small: bool) -> None:
+        """Import our module.
+
+        Args:
+            function: Its row in the table.
+            records: What is right, and the seed of the inputs.
+            small: Whether inputs are smaller than the public ones, or larger.
+        """
+        self._small = small
+        super().__init__(function, records)
+
     def sizes(self, usual: Mapping[str, int]) -> dict[str, int]:
         """Return the sizes of inputs."""
-        return fresh_sizes(usual, self.rng())
+        return fresh_sizes(usual, self.rng(), self._small)
 
 
-def fresh_sizes(usual: Mapping[str, int], rng: np.random.RandomState) -> dict[str, int]:
-    """Draw sizes: none is smaller than the usual one, and no two are close.
+def fresh_sizes(
+    usual: Mapping[str, int], rng: np.random.RandomState, small: bool
+) -> dict[str, int]:
+    """Draw sizes that all differ.
 
-    (``reshape(H - W)`` is right by luck where W is H + 1.)
+    Large ones have no neighbours, and some small ones are below 5: ``reshape(H - W)``
+    is right by luck where W is H + 1, and ``reshape(4 - H)`` where H is more than 4.
 
     Args:
         usual: Letter -> the size that public inputs have.
         rng: Draws them.
+        small: Whether those that may be are smaller than the usual ones.
     """
+    apart = 1 if small else 2
     while True:
-        sizes = {letter: n + int(rng.randint(8)) for letter, n in usual.items()}
-        ordered = sorted(sizes.values())
-        if all(b - a > 1 for a, b in pairwise(ordered)):
+        sizes = {
+            letter: 2 + int(rng.randint(3))
+            if small and letter not in NEVER_SMALL
+            else n + int(rng.randint(8))
+            for letter, n in usual.items()
+        }
+        if all(b - a >= apart for a, b in pairwise(sorted(sizes.values()))):
             return sizes
 
 
@@ -433,7 +454,7 @@ class RemoteBench(Bench):
         source: str = "",
         single: bool = False,
         never: Sequence[str] = (),
-        fresh: bool = False,
+        small: bool | None = None,
     ) -> None:
         """Let the worker import the student's module, which may fail in any way.
 
@@ -444,7 +465,8 @@ class RemoteBench(Bench):
             source: The student's module.
             single: Whether the worker gets all numbers in float32.
             never: Functions that must not be called, as they never end.
-            fresh: Whether inputs are of other sizes than the public ones.
+            small: Whether inputs are smaller than the public ones, or larger; as
+                large if None.
 
         Raises:
             EndedError: If the worker ended.
@@ -453,7 +475,7 @@ class RemoteBench(Bench):
         """
         self._to, self._source = to, source
         self._single, self._never = single, list(never)
-        self._fresh = fresh
+        self._small = small
         self._layers: dict[str, Callable[..., Any]] = {}
         super().__init__(function, records)
 
@@ -494,12 +516,14 @@ class RemoteBench(Bench):
             self._source,
             self._single,
             self._never,
-            self._fresh,
+            self._small,
         )
 
     def sizes(self, usual: Mapping[str, int]) -> dict[str, int]:
         """Return the sizes of inputs."""
-        return fresh_sizes(usual, self.rng()) if self._fresh else dict(usual)
+        if self._small is None:
+            return dict(usual)
+        return fresh_sizes(usual, self.rng(), self._small)
 
     def probe(self, name: str, *args: Any) -> Any:
         """Let the worker look into what a student's function built."""
