@@ -44,6 +44,8 @@ _RULES = (
     "staff/grading/results.py",
     "staff/grading/rubric.py",
     "staff/grading/judge.py",
+    "staff/grading/reference.py",
+    "staff/grading/trial.py",
     "staff/grading/line.py",
     "staff/grading/inside.py",
     "staff/grading/remote.py",
