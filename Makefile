@@ -12,7 +12,7 @@ RUN := $(BIN)/python
 SCRIPTS = $(shell find . \( -name '.?*' -o -name build -o -path './$(VENV)' \) -prune -o -name '*.sh' -print) .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-oldest lint handout bench data scenes lab notebooks \
+.PHONY: help run test test-slow test-oldest lint handout grade bench data scenes lab notebooks \
   clean setup lock
 
 help: ## print this
@@ -23,9 +23,9 @@ help: ## print this
 	@echo "The first call makes $(VENV) and installs what is needed: minutes, about 6 GB."
 	@echo "CPU=1 makes that 2 GB, for machines without a graphics card of NVIDIA's."
 	@echo "PYTHON=python3.12 picks the Python, VENV=folder the place, PROFILE=quick a short"
-	@echo "run; ARGS goes to the program: make test ARGS='-m q1', make run ARGS=LSTM_Captioning."
+	@echo "run; ARGS goes to the program: make test ARGS='-m q1', make run ARGS='--jobs 1'."
 
-run: data ## execute the notebooks, write build/report/index.html
+run: setup ## prepare data, execute the notebooks, write build/report/index.html
 	@$(RUN) -m staff run --profile $(PROFILE) $(ARGS)
 
 test: scenes ## run all tests, the notebooks' quick profile among them
@@ -58,6 +58,9 @@ lint: setup ## check style, types, spelling, scripts and notebooks
 
 handout: data ## write the tree that students get, checked, and its zip
 	@$(RUN) -m staff handout $(ARGS)
+
+grade: setup ## grade SUBMISSIONS=folder, write build/grades/class.html
+	@$(RUN) -m staff grade $(if $(SUBMISSIONS),"$(SUBMISSIONS)",$(error Say what to grade: make grade SUBMISSIONS=folder)) --resume $(ARGS)
 
 bench: setup ## measure speed against torch, as ratios
 	@$(RUN) -m benchmarks $(ARGS)

@@ -66,7 +66,8 @@ if __name__ == "__main__":
     if int(setuptools.__version__.partition(".")[0]) < OLDEST:
         sys.exit(
             f"setuptools {setuptools.__version__} cannot read pyproject.toml, and "
-            f"{OLDEST} or newer is needed; run: python -m pip install 'setuptools>={OLDEST}'"
+            f"{OLDEST} or newer is needed; run: "
+            f"python -m pip install 'setuptools>={OLDEST}'"
         )
     setup(
         ext_modules=extensions(Path(FOLDER), f"{FOLDER}.{NAME}"),

@@ -65,8 +65,8 @@ def _our_step(
     D: nn.Module, G: nn.Module, loader: Batches, draw: Draw = q5.sample_noise
 ) -> Callable[[], tuple[float, float]]:
     step = GANStep(
-        *(D, G, q5.get_optimizer(D), q5.get_optimizer(G)),
-        *(q5.discriminator_loss, q5.generator_loss, draw),
+        *((D, G), (q5.get_optimizer(D), q5.get_optimizer(G))),
+        *((q5.discriminator_loss, q5.generator_loss), draw),
     )
     batches = _forever(loader)
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (its usual name)
 
-Array = NDArray[Any]
+from cs231n.support.arrays import Array
 
 _GATES = [0, 1, 3, 2]  # ours are i, f, o, g; torch's are i, f, g, o
 

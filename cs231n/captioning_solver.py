@@ -12,6 +12,7 @@ from cs231n.coco_utils import sample_coco_minibatch
 from cs231n.support import checkpoint
 from cs231n.support.accuracy import as_number
 from cs231n.support.progress import progress_bar
+from cs231n.support.threads import one_blas_thread
 
 # Settings that count something, and the smallest number that makes sense.
 _LEAST = {
@@ -194,6 +195,7 @@ class CaptioningSolver:
             total += as_number(loss) * len(captions[part])
         return total / self.val_size
 
+    @one_blas_thread()
     def train(self) -> None:
         """Run the optimization, from its checkpoint if there is one.
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cs231n.im2col import *
+from cs231n.support.arrays import Array
 from cs231n.support.kernels.compiled import (  # noqa: F401 (star imports find them here)
     col2im_6d_cython,
     col2im_cython,

@@ -11,16 +11,14 @@ from cs231n.support import commands  # noqa: F401 (notebooks import this module 
 import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cs231n.support.accuracy import LIMITS as LIMITS  # noqa: PLC0414
 from cs231n.support.accuracy import as_array, as_number
 from cs231n.support.accuracy import rel_error as rel_error  # noqa: PLC0414
-
-Array: TypeAlias = NDArray[Any]
+from cs231n.support.arrays import Array
 
 
 def copies(*values: Any) -> tuple[Any, ...]:

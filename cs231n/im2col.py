@@ -8,12 +8,10 @@ patch that one output number sees), out_h x out_w places where the field fits.
 
 import operator
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-Array: TypeAlias = NDArray[Any]
 
 
 def whole_number(settings: Mapping[str, Any], key: str, least: int, name: str) -> int:
@@ -42,7 +40,7 @@ def whole_number(settings: Mapping[str, Any], key: str, least: int, name: str) -
     return number
 
 
-def require_images(x: Array, name: str = "x") -> None:
+def require_images(x: NDArray[Any], name: str = "x") -> None:
     """Insist on a batch of images.
 
     Args:
@@ -100,7 +98,7 @@ def places(
     return room_h // stride + 1, room_w // stride + 1
 
 
-def pad_images(x: Array, padding: int) -> Array:
+def pad_images(x: NDArray[Any], padding: int) -> NDArray[Any]:
     """Return images with a frame of zeros, or themselves where there is none to add.
 
     Args:
@@ -121,7 +119,7 @@ def get_im2col_indices(
     field_width: int,
     padding: int = 1,
     stride: int = 1,
-) -> tuple[Array, Array, Array]:
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return which pixel of the padded image stands where in the columns.
 
     Args:
@@ -144,8 +142,12 @@ def get_im2col_indices(
 
 
 def im2col_indices(
-    x: Array, field_height: int, field_width: int, padding: int = 1, stride: int = 1
-) -> Array:
+    x: NDArray[Any],
+    field_height: int,
+    field_width: int,
+    padding: int = 1,
+    stride: int = 1,
+) -> NDArray[Any]:
     """Copy the patch at every place into a column of its own.
 
     Args:
@@ -166,13 +168,13 @@ def im2col_indices(
 
 
 def col2im_indices(
-    cols: Array,
+    cols: NDArray[Any],
     x_shape: tuple[int, int, int, int],
     field_height: int = 3,
     field_width: int = 3,
     padding: int = 1,
     stride: int = 1,
-) -> Array:
+) -> NDArray[Any]:
     """Add columns up where their patches were: the transpose of im2col_indices.
 
     Args:

@@ -77,8 +77,7 @@ cdef inline void _seen(
 cdef void _gather(
     const real[:, :, :, :] x,
     real[:, :, :, :, :, :] cols,
-    Py_ssize_t padding,
-    Py_ssize_t stride,
+    Py_ssize_t padding, Py_ssize_t stride,
 ) noexcept nogil:
     """Copy patches of x (N, C, H, W) to cols (N, C, fh, fw, out_h, out_w)."""
     cdef Py_ssize_t n, c, i, j, y, p, row, left, first, last
@@ -126,8 +125,7 @@ cdef void _gather(
 cdef void _scatter(
     const real[:, :, :, :, :, :] cols,
     real[:, :, :, :] x,
-    Py_ssize_t padding,
-    Py_ssize_t stride,
+    Py_ssize_t padding, Py_ssize_t stride,
 ) noexcept nogil:
     """Add cols (N, C, fh, fw, out_h, out_w) to the patches of x (N, C, H, W)."""
     cdef Py_ssize_t n, c, i, j, y, p, row, left, first, last
@@ -164,8 +162,7 @@ cdef void _scatter(
 def gather(
     const real[:, :, :, :] x,
     real[:, :, :, :, :, :] cols,
-    Py_ssize_t padding,
-    Py_ssize_t stride,
+    Py_ssize_t padding, Py_ssize_t stride,
 ):
     """Copy patches into columns that are there already, in whatever order they lie.
 
@@ -183,8 +180,7 @@ def gather(
 def scatter(
     const real[:, :, :, :, :, :] cols,
     real[:, :, :, :] x,
-    Py_ssize_t padding,
-    Py_ssize_t stride,
+    Py_ssize_t padding, Py_ssize_t stride,
 ):
     """Add columns to the patches they came from.
 
@@ -201,10 +197,8 @@ def scatter(
 
 def im2col_cython(
     const real[:, :, :, :] x,
-    Py_ssize_t field_height,
-    Py_ssize_t field_width,
-    Py_ssize_t padding,
-    Py_ssize_t stride,
+    Py_ssize_t field_height, Py_ssize_t field_width,
+    Py_ssize_t padding, Py_ssize_t stride,
 ):
     """Copy the patch at every place into a column of its own."""
     field = (field_height, field_width)
@@ -219,14 +213,9 @@ def im2col_cython(
 
 def col2im_cython(
     const real[:, :] cols,
-    Py_ssize_t N,
-    Py_ssize_t C,
-    Py_ssize_t H,
-    Py_ssize_t W,
-    Py_ssize_t field_height,
-    Py_ssize_t field_width,
-    Py_ssize_t padding,
-    Py_ssize_t stride,
+    Py_ssize_t N, Py_ssize_t C, Py_ssize_t H, Py_ssize_t W,
+    Py_ssize_t field_height, Py_ssize_t field_width,
+    Py_ssize_t padding, Py_ssize_t stride,
 ):
     """Add columns up where their patches were: the transpose of im2col_cython."""
     image, field = (N, C, H, W), (field_height, field_width)
@@ -240,14 +229,8 @@ def col2im_cython(
 
 def col2im_6d_cython(
     const real[:, :, :, :, :, :] cols,
-    Py_ssize_t N,
-    Py_ssize_t C,
-    Py_ssize_t H,
-    Py_ssize_t W,
-    Py_ssize_t HH,
-    Py_ssize_t WW,
-    Py_ssize_t pad,
-    Py_ssize_t stride,
+    Py_ssize_t N, Py_ssize_t C, Py_ssize_t H, Py_ssize_t W,
+    Py_ssize_t HH, Py_ssize_t WW, Py_ssize_t pad, Py_ssize_t stride,
 ):
     """Add columns up as col2im_cython does, an axis of theirs for each letter."""
     image = (N, C, H, W)
@@ -262,8 +245,7 @@ cdef object _sums(
     const real[:, :, :, :, :, :] cols,
     Py_ssize_t H,
     Py_ssize_t W,
-    Py_ssize_t padding,
-    Py_ssize_t stride,
+    Py_ssize_t padding, Py_ssize_t stride,
 ):
     """Add cols (N, C, fh, fw, out_h, out_w) up to new images of H x W."""
     columns = np.asarray(cols)
@@ -277,9 +259,7 @@ cdef object _sums(
 def pool(
     const real[:, :, :, :] x,
     real[:, :, :, ::1] out,
-    Py_ssize_t height,
-    Py_ssize_t width,
-    Py_ssize_t stride,
+    Py_ssize_t height, Py_ssize_t width, Py_ssize_t stride,
 ):
     """Take the maximum of the patch at every place.
 
@@ -335,9 +315,7 @@ def pool_backward(
     const real[:, :, :, :] x,
     const real[:, :, :, ::1] out,
     real[:, :, :, ::1] dx,
-    Py_ssize_t height,
-    Py_ssize_t width,
-    Py_ssize_t stride,
+    Py_ssize_t height, Py_ssize_t width, Py_ssize_t stride,
     bint share,
 ):
     """Give the gradient of each maximum to where it was.
@@ -512,13 +490,30 @@ cdef Conv _sizes(
     return s
 
 
+cdef int _require_memory(int failed, str what) except -1:
+    if failed:
+        raise MemoryError(f"There is no memory for the padded {what}.")
+    return 0
+
+
+cdef int _sum(
+    int (*tiles)(
+        size_t, const void*, const void*, void*, Py_ssize_t, const Conv*
+    ) noexcept nogil,
+    const real* given, const real* other, real* sums, Py_ssize_t N, const Conv* s,
+    str what,
+) except -1:
+    """Add up a gradient of convolve over N images; what may be too much is padded."""
+    cdef int failed
+    with nogil:
+        failed = tiles(sizeof(real), given, other, sums, N, s)
+    return _require_memory(failed, what)
+
+
 def convolve(
-    const real[:, :, :, ::1] x,
-    const real[:, :, :, ::1] w,
-    const real[::1] b,
-    real[:, :, :, ::1] out,
-    Py_ssize_t stride,
-    Py_ssize_t pad,
+    const real[:, :, :, ::1] x, const real[:, :, :, ::1] w,
+    const real[::1] b, real[:, :, :, ::1] out,
+    Py_ssize_t stride, Py_ssize_t pad,
 ):
     """Slide filters over images, with all sums in registers.
 
@@ -539,16 +534,12 @@ def convolve(
             sizeof(real), &x[0, 0, 0, 0], &w[0, 0, 0, 0], &b[0], &out[0, 0, 0, 0],
             x.shape[0], &s,
         )
-    if failed:
-        raise MemoryError("There is no memory for the padded images.")
+    _require_memory(failed, "images")
 
 
 def convolve_weights(
-    const real[:, :, :, ::1] dout,
-    const real[:, :, :, ::1] x,
-    real[:, :, :, ::1] dw,
-    Py_ssize_t stride,
-    Py_ssize_t pad,
+    const real[:, :, :, ::1] dout, const real[:, :, :, ::1] x, real[:, :, :, ::1] dw,
+    Py_ssize_t stride, Py_ssize_t pad,
 ):
     """Add up the gradient at the filters of convolve.
 
@@ -560,22 +551,13 @@ def convolve_weights(
         pad: Zeros that had been added on each side.
     """
     cdef Conv s = _sizes(x.shape, dw.shape, dout.shape, stride, pad, 1024)
-    cdef int failed
-    with nogil:
-        failed = tiles_weights(
-            sizeof(real), &dout[0, 0, 0, 0], &x[0, 0, 0, 0], &dw[0, 0, 0, 0],
-            x.shape[0], &s,
-        )
-    if failed:
-        raise MemoryError("There is no memory for the padded images.")
+    cdef const real* given = &dout[0, 0, 0, 0]
+    _sum(tiles_weights, given, &x[0, 0, 0, 0], &dw[0, 0, 0, 0], len(x), &s, "images")
 
 
 def convolve_images(
-    const real[:, :, :, ::1] dout,
-    const real[:, :, :, ::1] w,
-    real[:, :, :, ::1] dx,
-    Py_ssize_t stride,
-    Py_ssize_t pad,
+    const real[:, :, :, ::1] dout, const real[:, :, :, ::1] w, real[:, :, :, ::1] dx,
+    Py_ssize_t stride, Py_ssize_t pad,
 ):
     """Compute the gradient at the images of convolve.
 
@@ -587,14 +569,8 @@ def convolve_images(
         pad: Zeros that had been added on each side.
     """
     cdef Conv s = _sizes(dx.shape, w.shape, dout.shape, stride, pad, 64)
-    cdef int failed
-    with nogil:
-        failed = tiles_images(
-            sizeof(real), &dout[0, 0, 0, 0], &w[0, 0, 0, 0], &dx[0, 0, 0, 0],
-            dx.shape[0], &s,
-        )
-    if failed:
-        raise MemoryError("There is no memory for the padded gradient.")
+    cdef const real* given = &dout[0, 0, 0, 0]
+    _sum(tiles_images, given, &w[0, 0, 0, 0], &dx[0, 0, 0, 0], len(dx), &s, "gradient")
 
 
 def softmax_loss(

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cs231n.image_utils import blur_image
+from cs231n.support.arrays import Array
 from cs231n.support.validate import require_class, require_pictures
 
-Array: TypeAlias = NDArray[np.floating]
 Show: TypeAlias = Callable[[int, Array], object]
 # Every random number comes from a generator that is passed in, or from this seed.
 _SEED = 231

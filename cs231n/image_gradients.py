@@ -7,14 +7,13 @@ see ``cs231n.classifiers.pretrained_cnn``.
 Letters in shapes: N pictures, H rows, W columns; C classes.
 """
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cs231n.support.arrays import Array
 from cs231n.support.validate import require_class, require_classes, require_pictures
-
-Array: TypeAlias = NDArray[np.floating]
 
 
 def compute_saliency_maps(X: Array, y: NDArray[np.integer], model: Any) -> Array:

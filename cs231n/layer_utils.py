@@ -3,10 +3,13 @@
 Each returns ``(out, cache)``, the cache being the tuple of its layers' caches.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from cs231n.fast_layers import *
 from cs231n.layers import *
+
+Backward: TypeAlias = Callable[[Array, Any], tuple[Array, Array, Array]]
 
 
 def affine_relu_forward(x: Array, w: Array, b: Array) -> tuple[Array, Any]:
@@ -81,11 +84,7 @@ def affine_bn_relu_backward(
         dgamma: (M,) gradient at gamma.
         dbeta: (M,) gradient at beta.
     """
-    affine_cache, bn_cache, relu_cache = cache
-    dnormed = relu_backward(dout, relu_cache)
-    da, dgamma, dbeta = batchnorm_backward(dnormed, bn_cache)
-    dx, dw, db = affine_backward(da, affine_cache)
-    return dx, dw, db, dgamma, dbeta
+    return _bn_relu_backward(dout, cache, batchnorm_backward, affine_backward)
 
 
 def conv_relu_forward(
@@ -170,11 +169,19 @@ def conv_bn_relu_backward(
         dgamma: (F,) gradient at gamma.
         dbeta: (F,) gradient at beta.
     """
-    conv_cache, bn_cache, relu_cache = cache
+    return _bn_relu_backward(
+        dout, cache, spatial_batchnorm_backward, conv_backward_fast
+    )
+
+
+def _bn_relu_backward(
+    dout: Array, cache: Any, batchnorm: Backward, layer: Backward
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Backpropagate through a layer, its batch normalization and a ReLU."""
+    layer_cache, bn_cache, relu_cache = cache
     dnormed = relu_backward(dout, relu_cache)
-    da, dgamma, dbeta = spatial_batchnorm_backward(dnormed, bn_cache)
-    dx, dw, db = conv_backward_fast(da, conv_cache)
-    return dx, dw, db, dgamma, dbeta
+    da, dgamma, dbeta = batchnorm(dnormed, bn_cache)
+    return *layer(da, layer_cache), dgamma, dbeta
 
 
 def conv_relu_pool_forward(

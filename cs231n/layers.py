@@ -7,15 +7,13 @@ pixels.
 """
 
 import math
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cs231n.support.arrays import Array as Array  # noqa: PLC0414 (star imports)
 from cs231n.support.kernels import compiled
 from cs231n.support.validate import require_cache, require_labels, require_shapes
-
-Array: TypeAlias = NDArray[Any]
 
 _SOFTMAX_BLOCK = 131072  # scores handled at a time
 

@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cs231n.support.arrays import Array
 from cs231n.support.kernels import compiled
 
-Array: TypeAlias = NDArray[Any]
 Config: TypeAlias = dict[str, Any]
 _P = ParamSpec("_P")
 

@@ -4,18 +4,16 @@ Letters in shapes: N sequences, T timesteps, D input size, H hidden size, V word
 M outputs.
 """
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 # Since 2021 student files find these two here.
 from cs231n.layers import affine_backward as affine_backward  # noqa: PLC0414
 from cs231n.layers import affine_forward as affine_forward  # noqa: PLC0414
 from cs231n.layers import weighted_softmax_loss
+from cs231n.support.arrays import Array as Array  # noqa: PLC0414 (star imports)
 from cs231n.support.validate import require_cache, require_shapes, require_words
-
-Array: TypeAlias = NDArray[Any]
 
 
 def rnn_step_forward(

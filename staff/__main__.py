@@ -19,6 +19,9 @@ VERBS = {
     ),
     "new": ("new", "write the skeleton of a new question"),
     "doctor": ("doctor", "list all that questions and data sets still lack"),
+    "grade": ("grading.command", "grade submissions: records, pages and tables"),
+    "regrade": ("grading.regrade", "judge submissions again, from their records alone"),
+    "class": ("grading.made_class", "make a class of submissions to try the grader on"),
     "calibrate": ("calibrate", "measure how often checks of training fail by chance"),
 }
 

@@ -5,11 +5,11 @@ import hashlib
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import jupytext
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
+from nbformat import v4
 
 from cs231n.support.files import replacing
 from staff.questions import ROOT, notebook_names
@@ -75,23 +75,10 @@ def convert(source: str, name: str) -> bytes:
                 f"{name}: cell {number} has {strange} in its header, "
                 f"where only id, {', '.join(sorted(_KEPT))} mean something."
             )
-        made: dict[str, Any] = {
-            "cell_type": kind,
-            "id": cell_id,
-            "metadata": {k: v for k, v in cell.metadata.items() if k in _KEPT},
-            "source": text,
-        }
-        if kind == "code":
-            made |= {"execution_count": None, "outputs": []}
-        cells.append(made)
-    notebook = nbformat.from_dict(
-        {
-            "cells": cells,
-            "metadata": _NOTEBOOK_METADATA,
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }
-    )
+        kept = {k: v for k, v in cell.metadata.items() if k in _KEPT}
+        make = getattr(v4, f"new_{kind}_cell")
+        cells.append(make(text, id=cell_id, metadata=kept))
+    notebook = v4.new_notebook(cells=cells, metadata=_NOTEBOOK_METADATA)
     nbformat.validate(notebook)
     written: str = nbformat.writes(notebook)
     return (written.rstrip("\n") + "\n").encode()

@@ -19,6 +19,7 @@ from cs231n.datasets.fetching import registry
 from staff import convert, lock, markers, pages
 from staff.new import BLANK, HINTS
 from staff.questions import ROOT, TABLE
+from staff.report.jobs import parse_jobs
 
 WRITINGS, MISTAKES, STEPS = 6, 5, 3  # that each function has at least
 ENTRIES = 3  # of the parts that a notebook begins and ends with
@@ -106,6 +107,16 @@ def in_table(rows: Mapping[str, Any]) -> Iterator[str]:
     for name, total in totals.items():
         if total != 100:
             yield f"{where}: the set {name} is worth {total} points; make them 100."
+    notebooks = {name for row in rows["questions"] for name in row.get("notebooks", [])}
+    try:
+        for job in parse_jobs(rows).values():
+            if not job.module and job.name not in notebooks:
+                yield (
+                    f"{where}: the job {job.name} is no notebook of a question and has "
+                    "no module; name one, or take the job away."
+                )
+    except ValueError as error:
+        yield f"{where}: {error}"
 
 
 def in_modules(asked: Asked) -> Iterator[str]:

@@ -169,8 +169,8 @@ def _sizes(
     for package in packages:
         entry = found.setdefault((package["name"], package["version"]), {})
         for system, (tags, seen) in _SYSTEMS.items():
-            environment: dict[str, str] = {
-                **{key: str(value) for key, value in default_environment().items()},
+            environment: dict[str, Any] = {
+                **default_environment(),
                 "sys_platform": system,
                 "platform_system": _NAMES[system],
                 "python_version": python,

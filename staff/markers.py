@@ -38,13 +38,8 @@ _CELL = re.compile(r"# %%(?P<prose> \[markdown\])?(?P<rest>.*)")
 _CELL_ID = re.compile(r'\bid="([\w-]+)"')
 
 
-class MarkerError(ValueError):
+class MarkerError(regions.ProblemsError):
     """Markers that break the grammar, each as a line ``file:line: what is wrong``."""
-
-    def __init__(self, problems: list[str]) -> None:
-        """Keep the problems; together they are the message."""
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 @dataclass(frozen=True)

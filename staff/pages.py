@@ -40,51 +40,35 @@ def yours(path: str, asked: Iterable[Question]) -> str:
     return f"{', '.join(ids) or 'Extra'}, yours: "
 
 
-def package_page() -> str:
-    """Return ``cs231n/README.md``: what is yours, what is given, what is neither."""
-    package = ROOT / "cs231n"
-    written = dict.fromkeys(path for q in questions() for path in q.modules)
-    extras = dict.fromkeys(path for q in questions() for path in q.extra)
-    given = [
+def written() -> str:
+    """Return the table of what students write in, in the order of the questions."""
+    paths = dict.fromkeys(path for q in questions() for path in q.modules)
+    return _table("question", "file", "what", rows=map(_row, paths))
+
+
+def extras() -> str:
+    """Return the table of what students may write in, for no points."""
+    paths = dict.fromkeys(path for q in questions() for path in q.extra)
+    return _table("question", "file", "what", rows=map(_row, paths))
+
+
+def given() -> str:
+    """Return the table of what lies beside it and is given."""
+    theirs = {path for q in questions() for path in q.modules}
+    paths = [
         path
-        for path in sorted(package.glob("*.py"))
+        for path in sorted((ROOT / "cs231n").glob("*.py"))
         if path.stem not in {"__init__", *COMMANDS}
-        and path.relative_to(ROOT).as_posix() not in written
+        and path.relative_to(ROOT).as_posix() not in theirs
     ]
-    folders = [p for p in sorted(package.iterdir()) if (p / "__init__.py").exists()]
-    commands = (f"`python -m cs231n.{name}`" for name in COMMANDS)
-    return "\n".join(
-        [
-            "<!-- made by python -m staff table -->",
-            "# What lies here",
-            "",
-            "## Yours",
-            "",
-            "In these you write, between the boxes, in the order of the questions:",
-            "",
-            *_table("question", "file", "what", rows=map(_row, written)),
-            "",
-            "And in these, if you like, for no points:",
-            "",
-            *_table("question", "file", "what", rows=map(_row, extras)),
-            "",
-            "## Given",
-            "",
-            "You may use all of this, and need not read it:",
-            "",
-            *_table("file", "what", rows=((f"`{p.name}`", summary(p)) for p in given)),
-            "",
-            "## Folders",
-            "",
-            *_table(
-                *("folder", "what"),
-                rows=((f"`{p.name}/`", _of_folder(p)) for p in folders),
-            ),
-            "",
-            f"The commands are {', '.join(commands)}.",
-            "",
-        ]
-    )
+    return _table("file", "what", rows=((f"`{p.name}`", summary(p)) for p in paths))
+
+
+def rooms() -> str:
+    """Return the table of the package's folders."""
+    paths = sorted(path.parent for path in (ROOT / "cs231n").glob("*/__init__.py"))
+    rows = ((f"`{p.name}/`", _of_folder(p)) for p in paths)
+    return _table("folder", "what", rows=rows)
 
 
 def _row(path: str) -> tuple[str, str, str]:
@@ -99,11 +83,9 @@ def _of_folder(folder: Path) -> str:
     return summary(folder) or known[folder.name]
 
 
-def _table(*head: str, rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{' --- |' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
+def _table(*head: str, rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def folder_map() -> str:
@@ -123,7 +105,7 @@ def data_sets() -> str:
         (d.need, f"`{d.target}{'/' * d.is_folder}`", d.embedded)
         for d in registry.load().datasets.values()
     )
-    return "\n".join(_table("need", "the original", "without it", rows=rows))
+    return _table("need", "the original", "without it", rows=rows)
 
 
 def filled(text: str) -> str:
@@ -143,6 +125,10 @@ def filled(text: str) -> str:
             "questions": lambda: as_markdown(questions(), edition),
             "folders": folder_map,
             "data": data_sets,
+            "written": written,
+            "extras": extras,
+            "given": given,
+            "rooms": rooms,
         }
         return f"{asked[1]}{made[what]()}\n{asked[3]}"
 
@@ -151,11 +137,10 @@ def filled(text: str) -> str:
 
 def made() -> dict[Path, str]:
     """Return every file that is made from the tables, or in part, and its text."""
-    page = ROOT / "README.md"
+    pages = (ROOT / "README.md", ROOT / "cs231n" / "README.md")
     return {
         table.FILE: table_for_students(),
-        ROOT / "cs231n" / "README.md": package_page(),
-        page: filled(page.read_text("utf-8")),
+        **{page: filled(page.read_text("utf-8")) for page in pages},
     }
 
 

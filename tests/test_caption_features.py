@@ -88,6 +88,12 @@ def test_photos_of_all_kinds(model, photos):
     assert feature_maps([np.zeros((1, 1, 3), np.uint8)], model)[0].shape == (1, D)
 
 
+def test_a_picture_whose_middle_is_cut_at_fractions_of_a_pixel_fits(model):
+    wide = np.zeros((500, 741, 3), np.uint8)  # 741 * 240 / 500 is no whole number
+    maps, _ = feature_maps([wide], model, progress=False)
+    assert maps.shape == (1, D)
+
+
 def test_bad_pictures_are_refused(model):
     with pytest.raises(TypeError, match=r"float64; give uint8"):
         feature_maps([np.zeros((4, 4, 3))], model)

@@ -73,7 +73,7 @@ def moved(model, before):
 
 def make_step(D, G, **changed):
     arguments = {"draw_noise": draw_noise, "noise_size": NOISE} | changed
-    return GANStep(D, G, *solvers(D, G), tell, please, **arguments)
+    return GANStep((D, G), solvers(D, G), (tell, please), **arguments)
 
 
 def test_networks_made_for_one_batch_size_are_trained_and_draw(rng):
@@ -173,7 +173,7 @@ def test_convolutions_get_their_channels_last_and_adam_is_fused():
     assert D[1].weight.is_contiguous(memory_format=torch.channels_last)
     assert step.D_solver.param_groups[0]["fused"] is True
     chosen = torch.optim.Adam(G.parameters(), foreach=True)
-    GANStep(D, G, step.D_solver, chosen, tell, please, draw_noise, NOISE)
+    GANStep((D, G), (step.D_solver, chosen), (tell, please), draw_noise, NOISE)
     assert not chosen.param_groups[0].get("fused")
 
 

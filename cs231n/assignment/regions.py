@@ -41,13 +41,17 @@ SETTLE = (
 _SCOPE = re.compile(r"(?:async\s+)?(?:def\s+(\w+)\s*[\[(]|class\s+(\w+)\s*[\[(:])")
 
 
-class RegionError(ValueError):
-    """Boxes are damaged; each line of the message begins with ``file:line:``."""
+class ProblemsError(ValueError):
+    """Several things are wrong; each has a line of the message."""
 
     def __init__(self, problems: list[str]) -> None:
         """Keep the problems; together they are the message."""
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class RegionError(ProblemsError):
+    """Boxes are damaged; each line of the message begins with ``file:line:``."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ Letters in shapes: N images, C channels, H x W pixels.
 import operator
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from cs231n import datasets
 from cs231n.datasets.readers import pretrained_cnn
 from cs231n.im2col import places, require_images
 from cs231n.layer_utils import *
+
+Layer: TypeAlias = int | None
 
 _LAST = 10  # the layer that gives the scores
 _BLOCKS = 10  # layers with batch normalization: all but that one
@@ -136,11 +138,7 @@ class PretrainedCNN:
                 self.bn_params[int(name.removeprefix(kind)) - 1][kind] = value
 
     def forward(
-        self,
-        X: Array,
-        start: int | None = None,
-        end: int | None = None,
-        mode: str = "test",
+        self, X: Array, start: Layer = None, end: Layer = None, mode: str = "test"
     ) -> tuple[Array, Any]:
         """Run some of the layers, or all of them.
 
@@ -271,7 +269,7 @@ class PretrainedCNN:
         return loss, grads
 
 
-def _layer(number: int | None, default: int, name: str) -> int:
+def _layer(number: Layer, default: int, name: str) -> int:
     if number is None:
         return default
     index = operator.index(number)

@@ -4,13 +4,16 @@ import argparse
 import inspect
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from cs231n import datasets
 from cs231n.support import folders
+from cs231n.support.arrays import Array
 
 T = TypeVar("T")
 
@@ -77,6 +80,16 @@ def writing(what: str, target: Path, megabytes: int) -> Iterator[None]:
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write a text file, the same on every system."""
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
+
+
+def write_h5(path: Path, arrays: Mapping[str, Array], **facts: object) -> None:
+    """Write arrays into an HDF5 file, so that readers may map them into memory."""
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=np.ascontiguousarray(array))
+        file.attrs.update(facts)
 
 
 def main(make: Callable[..., str], argv: Sequence[str] | None) -> int:

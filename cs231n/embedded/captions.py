@@ -173,8 +173,10 @@ def _write(
         rows[f"{split}_image_idxs"] = np.repeat(
             np.arange(len(described), dtype=np.int32), CAPTIONS
         )
-        _write_h5(folder / f"{name}_vgg16_fc7_pca.h5", {"features": reduced[part]})
-        _write_h5(folder / f"{name}_vgg16_fc7.h5", {"features": wide[part]})
+        building.write_h5(
+            folder / f"{name}_vgg16_fc7_pca.h5", {"features": reduced[part]}
+        )
+        building.write_h5(folder / f"{name}_vgg16_fc7.h5", {"features": wide[part]})
         building.write_lines(folder / f"{name}_urls.txt", (s.url for s in scenes[part]))
         building.write_lines(
             folder / f"{name}_images.txt",
@@ -183,7 +185,7 @@ def _write(
                 for i in range(len(described))
             ),
         )
-    _write_h5(folder / "coco2014_captions.h5", rows)
+    building.write_h5(folder / "coco2014_captions.h5", rows)
     vocabulary = {"idx_to_word": words, "word_to_idx": _indices(words)}
     building.write_lines(folder / "coco2014_vocab.json", [json.dumps(vocabulary)])
     reducer.save(folder / "reducer.npz")
@@ -245,22 +247,16 @@ def _encode(
     return rows
 
 
-def _write_h5(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    import h5py
-
-    with h5py.File(path, "w") as file:
-        for name, array in arrays.items():
-            # Contiguous and uncompressed: readers may map it into memory.
-            file.create_dataset(name, data=np.ascontiguousarray(array))
-
-
 def _key(num_train: int, num_val: int, seed: int) -> str:
     """Return a text that changes when the code or the sizes do."""
     made_with = [
         Path(str(file)) for file in (__file__, features.__file__, maps.__file__)
     ]
     return folders.code_key(
-        [*made_with, *sources("grammar", "words")], num_train, num_val, seed
+        [*made_with, *sources("grammar.py", "words.py", "words.toml")],
+        num_train,
+        num_val,
+        seed,
     )
 
 

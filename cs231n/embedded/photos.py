@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cs231n.support.files import table_of
 from cs231n.support.packaged import packaged_file
 from cs231n.support.picture_files import Picture, decode
 
@@ -36,33 +37,9 @@ class Photo:
     box: tuple[int, int, int, int]
 
 
-PHOTOS: dict[str, Photo] = {
-    "chelsea": Photo(
-        *("skimage", "scikit-image", "data/chelsea.png", 281), box=(105, 30, 345, 270)
-    ),
-    "coffee": Photo(
-        *("skimage", "scikit-image", "data/coffee.png", 967), box=(140, 20, 510, 390)
-    ),
-    "motorcycle": Photo(
-        *("skimage", "scikit-image", "data/motorcycle_left.png", 665),
-        box=(180, 0, 680, 500),
-    ),
-    "china": Photo(
-        *("sklearn", "scikit-learn", "datasets/images/china.jpg", 698),
-        box=(64, 43, 448, 427),
-    ),
-    "rocket": Photo(
-        *("skimage", "scikit-image", "data/rocket.jpg", 657), box=(256, 0, 554, 298)
-    ),
-    "grace_hopper": Photo(
-        *("matplotlib", "matplotlib", "mpl-data/sample_data/grace_hopper.jpg", 652),
-        box=(25, 0, 434, 409),
-    ),
-    # A dahlia. ImageNet has no such class; the daisy is of the same family.
-    "flower": Photo(
-        *("sklearn", "scikit-learn", "datasets/images/flower.jpg", 985),
-        box=(106, 0, 533, 427),
-    ),
+PHOTOS = {
+    name: Photo(**photo | {"box": tuple(photo["box"])})
+    for name, photo in table_of(__file__).items()
 }
 
 

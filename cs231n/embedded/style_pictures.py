@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cs231n import datasets
-from cs231n.drawing.paintings import abstract, brush, evening, night
+from cs231n.drawing import paintings
+from cs231n.drawing.paintings import abstract, evening, night
 from cs231n.embedded.photos import load_photo
 from cs231n.support.files import replacing
 from cs231n.support.picture_files import Picture
@@ -91,6 +92,9 @@ def find_stand_in(name: str) -> Path:
 
 def _version() -> str:
     """Name the drawing code's state, so that no old drawing is taken for a new one."""
-    modules = (brush, night, evening, abstract)
-    texts = [Path(str(module.__file__)).read_bytes() for module in modules]
+    folder = Path(str(paintings.__file__)).parent
+    texts = [
+        file.read_bytes()
+        for file in sorted([*folder.glob("*.py"), *folder.glob("*.toml")])
+    ]
     return hashlib.sha256(b"\0".join(texts)).hexdigest()[:8]

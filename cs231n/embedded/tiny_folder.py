@@ -71,7 +71,11 @@ def find(sizes: Sizes = FULL, seed: int = SEED) -> Path | None:
 
 def key(sizes: Sizes, seed: int = SEED) -> str:
     """Return a text that changes when the pictures of a data set do."""
-    made_with = [Path(__file__), Path(str(small.__file__)), *sources("words")]
+    made_with = [
+        Path(__file__),
+        Path(str(small.__file__)),
+        *sources("words.py", "words.toml"),
+    ]
     return folders.code_key(made_with, *sizes, seed)
 
 

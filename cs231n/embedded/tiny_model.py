@@ -92,7 +92,8 @@ def build(
     }
     facts = reached | {"key": _key(recipe), "seed": recipe.seed}
     with building.writing("The trained network", file, megabytes=40):
-        _write(file, export(twin), facts)
+        with replacing(file) as draft:
+            building.write_h5(draft, export(twin), **facts)
         pieces.remove()
     return reached
 
@@ -105,18 +106,6 @@ def _parts() -> NDArray[np.int64]:
         + [[label.colour == colour for label in LABELS] for colour in colours],
         dtype=np.int64,
     )
-
-
-def _write(
-    file: Path, arrays: dict[str, NDArray[np.float32]], facts: dict[str, object]
-) -> None:
-    """Write arrays and, beside them, facts that the original has not."""
-    import h5py
-
-    with replacing(file) as draft, h5py.File(draft, "w") as stream:
-        for name, array in arrays.items():
-            stream.create_dataset(name, data=array)
-        stream.attrs.update(facts)
 
 
 def _find(recipe: Recipe) -> tuple[Path, Path] | None:

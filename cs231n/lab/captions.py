@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cs231n.coco_utils import decode_captions, sample_coco_minibatch
 from cs231n.gradient_check import copies
 from cs231n.image_utils import image_from_url
 from cs231n.layers import affine_forward
+from cs231n.support.arrays import Array
 from cs231n.support.figures import show, show_pictures
-
-Array = NDArray[Any]
 
 
 def show_samples(model: Any, data: Mapping[str, Any], split: str) -> None:

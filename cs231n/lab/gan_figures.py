@@ -1,17 +1,14 @@
 """Figures of what GANs draw and how they learn, each with a description."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cs231n.lab.gan_metrics import Quality
 from cs231n.lab.study import Study
+from cs231n.support.arrays import Array
 from cs231n.support.figures import GAP, PALETTE, show, show_strip, tile
 from cs231n.support.gans.history import GANHistory
-
-Array = NDArray[Any]
 
 
 def show_images(images: Array) -> None:

@@ -13,9 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from cs231n.embedded.digit_classifier import DigitClassifier
+from cs231n.support.arrays import Array
 from cs231n.support.gans.step import PIXELS
-
-Array = NDArray[np.floating[Any]]
 
 # A class counts as drawn when one picture in a hundred is surely of it.
 LEAST_SHARE, SURE = 0.01, 0.9

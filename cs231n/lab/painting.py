@@ -160,7 +160,6 @@ def paint(
     num_iterations: int = 200,
     learning_rate: float = 3.0,
     snapshots: int = 6,
-    description: str = "painting",
 ) -> Painting:
     """Lower a picture's losses with Adam: large steps, and small ones at the end.
 
@@ -171,7 +170,6 @@ def paint(
             learning rate, and in the last twentieth colours are not limited any more.
         learning_rate: Adam's.
         snapshots: How many pictures to keep on the way, the first and last included.
-        description: What the progress bar says.
 
     Returns:
         The painting.
@@ -194,7 +192,7 @@ def paint(
     shown = set(spread.round().astype(int).tolist()) if snapshots else set()
     slow, free = round(0.9 * num_iterations), round(0.95 * num_iterations)
     began = time.perf_counter()
-    with progress_bar(num_iterations, description) as bar:
+    with progress_bar(num_iterations, "painting") as bar:
         for t in range(num_iterations):
             if t < free:
                 img.data.clamp_(-LIMIT, LIMIT)

@@ -3,15 +3,12 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cs231n.support.arrays import Array
 from cs231n.support.figures import PALETTE, show
 from cs231n.support.files import replacing
-
-Array = NDArray[Any]
 
 
 def show_maps(

@@ -24,22 +24,18 @@ _cell_began: float | None = None
 _PATCHED = "__autoreload_class__"  # what autoreload puts a changed method into
 
 
-def unsaved(modules: dict[str, ModuleType] | None = None) -> tuple[str, str]:
+def unsaved() -> tuple[str, str]:
     """Compare the student's loaded modules with their files.
-
-    Args:
-        modules: Name -> module; those that are loaded if None.
 
     Returns:
         complaint: What to mend before anything can be judged; else empty.
         note: Files that changed while this cell was running, which the next one will
             load; else empty.
     """
-    loaded = sys.modules if modules is None else modules
     notes = []
     for path in _paths():
         name = path.removesuffix(".py").replace("/", ".")
-        module = loaded.get(name)
+        module = sys.modules.get(name)
         file = Path(getattr(module, "__file__", None) or "")
         if module is None or file.suffix != ".py" or not file.is_file():
             continue

@@ -4,6 +4,7 @@ import stat
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from cs231n.support.files import Name
 
@@ -19,7 +20,7 @@ def mode(name: str) -> int:
 
 def pack(
     files: Mapping[str, bytes],
-    archive: Name,
+    archive: Name | BinaryIO,
     time: Time = EARLIEST,
     *,
     compressed: bool = True,
@@ -28,7 +29,7 @@ def pack(
 
     Args:
         files: Name -> content.
-        archive: The zip.
+        archive: The zip, or a file to write it to.
         time: When all of them seem to have been written.
         compressed: Whether to make it smaller; the bytes then depend on the machine's
             zlib.

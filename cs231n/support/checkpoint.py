@@ -9,15 +9,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cs231n.support.arrays import Array
 from cs231n.support.file_kinds import because
 from cs231n.support.files import replacing
-
-Array: TypeAlias = NDArray[Any]
 
 _FORMAT = 1
 

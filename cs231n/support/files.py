@@ -9,10 +9,11 @@ import errno
 import os
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 T = TypeVar("T")
 Name = str | os.PathLike[str]
@@ -55,6 +56,15 @@ def replacing(path: Name) -> Iterator[Path]:
         with suppress(PermissionError):  # held, and what went wrong matters more
             draft.unlink(missing_ok=True)
         raise
+
+
+def table_of(module: str) -> dict[str, Any]:
+    """Return the TOML table that lies beside a module, under the same name.
+
+    Args:
+        module: The module's ``__file__``.
+    """
+    return tomllib.loads(Path(module).with_suffix(".toml").read_text("utf-8"))
 
 
 def replace(source: Name, target: Name) -> None:

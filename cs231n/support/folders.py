@@ -29,21 +29,23 @@ RECORD = "build.json"
 """The file in a generated folder that says what it was made from."""
 
 
-def code_key(modules: Iterable[Path], *settings: object) -> str:
+def code_key(sources: Iterable[Path], *settings: object) -> str:
     """Return a text that changes when the code or a setting does.
 
     Comments, layout and where things are imported from decide nothing.
 
     Args:
-        modules: Source files that decide what is generated.
+        sources: Code and tables that decide what is generated.
         settings: What else decides it.
     """
     digest = hashlib.sha256(" ".join(map(str, settings)).encode())
-    for module in modules:
-        with _PARSING:
-            parsed = ast.parse(module.read_text("utf-8"))
-        tree = _Bare().visit(parsed)
-        digest.update(ast.unparse(tree).encode())
+    for source in sources:
+        text = source.read_text("utf-8")
+        if source.suffix == ".py":
+            with _PARSING:
+                parsed = ast.parse(text)
+            text = ast.unparse(_Bare().visit(parsed))
+        digest.update(text.encode())
     return digest.hexdigest()[:16]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cs231n.support.files import table_of
 from staff.calibrate import gans
 from staff.calibrate.sections import Sections
 
@@ -136,77 +137,11 @@ def _is_number_with_limit(entry: object) -> bool:
     return isinstance(entry, list | tuple) and len(entry) == 3 and entry[1] in "<>="
 
 
-_PHOTOGRAPHS = ("Set-up", "A pretrained network", "Some photographs", "Saliency maps")
+def _sections(notebook: str, titles: list[str], without: list[str]) -> Sections:
+    return Sections(notebook, tuple(titles), tuple(without))
 
-CHECKS = {
-    "overfit-rnn": Check(
-        Sections(
-            "RNN_Captioning",
-            ("Set-up", "Look at the data", "Overfit a handful of captions"),
-        )
-    ),
-    "overfit-lstm": Check(
-        Sections(
-            "LSTM_Captioning",
-            ("Set-up", "The data", "Overfit a handful of captions"),
-        )
-    ),
-    "captions": Check(
-        Sections(
-            "LSTM_Captioning",
-            (
-                *("Set-up", "The data", "Extra: make it fast"),
-                *("Train a real model", "How good is it?"),
-            ),
-            without=("show_pictures(",),
-        )
-    ),
-    "faithfulness": Check(
-        Sections(
-            "NetworkVisualization-PyTorch",
-            (
-                *_PHOTOGRAPHS,
-                *("Better maps", "Which map is right?"),
-            ),
-        )
-    ),
-    "gallery": Check(
-        Sections(
-            "NetworkVisualization-PyTorch",
-            (*_PHOTOGRAPHS, "Class visualization", "A gallery"),
-            without=("target_y = 187", "show_animation("),
-        )
-    ),
-    "style-inversion": Check(
-        Sections(
-            "StyleTransfer-PyTorch",
-            (
-                *("Set-up", "The pictures", "The network"),
-                *("Put together", "Feature inversion"),
-            ),
-            without=("painting1 =", "painting2 =", "painting3 =", "painting3."),
-        )
-    ),
-    "small-fooling": Check(
-        Sections(
-            "ImageGradients",
-            (
-                *("Set-up", "A hundred classes of small pictures"),
-                *("A trained network", "Fooling images"),
-            ),
-            without=("shuffled",),
-        )
-    ),
-    "small-ideals": Check(
-        Sections(
-            "ImageGeneration",
-            (
-                *("Set-up", "Pictures and a network"),
-                *("Class visualization", "Feature inversion"),
-            ),
-            without=("deep, strip",),
-        )
-    ),
+
+CHECKS = {name: Check(_sections(**row)) for name, row in table_of(__file__).items()} | {
     "gans": Check(gans.measure_gans, 1, gans.failures_of_gans),
     # Ten runs of the study are trained side by side.
     "study": Check(gans.measure_study, 10, gans.failures_of_study),

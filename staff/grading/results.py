@@ -52,6 +52,8 @@ class Judged:
         seconds: A function's key -> wall time of its checks.
         speed: A function's key -> its speed class, the craft tier's word.
         peak: The largest memory that a worker had, in bytes.
+        timed_out: Keys of functions that a time limit ended. Another program may have
+            been in their way, so whoever keeps the verdict judges once more, alone.
     """
 
     checks: tuple[Check, ...]
@@ -59,3 +61,4 @@ class Judged:
     seconds: dict[str, float] = field(default_factory=dict)
     speed: dict[str, str] = field(default_factory=dict)
     peak: int = 0
+    timed_out: tuple[str, ...] = ()

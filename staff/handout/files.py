@@ -40,13 +40,12 @@ class Entry:
     needed: bool
 
 
-def collect(root: Path, table: Sequence[Question], keep: str = "") -> dict[str, bytes]:
+def collect(root: Path, table: Sequence[Question]) -> dict[str, bytes]:
     """Return what the hand-out of a tree consists of.
 
     Args:
         root: The solved tree.
         table: The questions; markers name their ids.
-        keep: A function, ``path:qualified name``, whose answer stays.
 
     Returns:
         Path -> content, sorted by path; text in UTF-8 with LF ends.
@@ -56,18 +55,12 @@ def collect(root: Path, table: Sequence[Question], keep: str = "") -> dict[str, 
     """
     files: dict[str, bytes] = {}
     problems: list[str] = []
-    kept_in, _, kept = keep.partition(":")
     questions = [question.id for question in table]
     for target, source in sorted(_matches(root)):
         try:
             content = _read(root / source, source)
             if source.endswith(".py"):
-                text = markers.redact(
-                    content.decode(),
-                    source,
-                    questions,
-                    keep=[kept] if source == kept_in else [],
-                )
+                text = markers.redact(content.decode(), source, questions)
                 content = text.encode()
             elif source.endswith(".md"):
                 content = _fill_in(content.decode(), table, root).encode()
@@ -89,8 +82,6 @@ def collect(root: Path, table: Sequence[Question], keep: str = "") -> dict[str, 
         files["pyproject.toml"] = student_pyproject(content.decode()).encode()
     except HandoutError as error:
         problems.append(str(error))
-    if kept and not any(kept_in == name for name in files):
-        problems.append(f"{kept_in} is not in the hand-out, so {kept} cannot stay.")
     if problems:
         raise HandoutError("\n".join(problems))
     version = tomllib.loads(files["pyproject.toml"].decode())["project"]["version"]

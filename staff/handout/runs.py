@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ import nbformat
 from cs231n.assignment.stamp import is_extra
 from staff.convert import plain_python
 from staff.handout.imports import closure
-from staff.judging.asking import environment
+from staff.judging.asking import environment, run_python
 from staff.questions import ROOT, question_of
 
 STUB = "NotImplementedError"
@@ -63,14 +62,7 @@ def import_problems(folder: Path, data: Path) -> list[str]:
         for path in sorted((folder / "cs231n").rglob("*.py"))
     ]
     modules = [m.removesuffix(".__init__") for m in modules if "__main__" not in m]
-    done = subprocess.run(
-        [sys.executable, "-c", _IMPORT, *modules],
-        cwd=folder,
-        env=environment(data),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python("-c", _IMPORT, *modules, cwd=folder, env=environment(data))
     if done.returncode:
         return [f"importing the modules ended with {done.stderr.strip()[-300:]}"]
     return done.stdout.strip().splitlines()
@@ -86,13 +78,7 @@ def kernel_problems(folder: Path) -> list[str]:
         return []
     with tempfile.TemporaryDirectory() as name:
         copy = shutil.copytree(folder, Path(name) / "copy")
-        done = subprocess.run(
-            [sys.executable, "setup.py", "build_ext", "--inplace"],
-            cwd=copy,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_python("setup.py", "build_ext", "--inplace", cwd=copy)
         files = sorted((copy / "cs231n").iterdir())
     built = {f.name.split(".")[0] for f in files if f.suffix in {".so", ".pyd"}}
     missing = [f for f in files if f.suffix == ".pyx" and f.stem not in built]
@@ -137,11 +123,9 @@ def run_tests(
     with tempfile.TemporaryDirectory(prefix="cs231n-") as beside:
         shutil.copy(_PROBE, beside)
         noted = Path(beside) / "noted.json"
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "-q", "--tb=no", "--no-summary"),
-                *("-p", _PROBE.stem, "-p", "no:cacheprovider", *names),
-            ],
+        done = run_python(
+            *("-m", "pytest", "-q", "--tb=no", "--no-summary"),
+            *("-p", _PROBE.stem, "-p", "no:cacheprovider", *names),
             cwd=folder,
             env=environment(
                 data,
@@ -149,9 +133,6 @@ def run_tests(
                 CS231N_PROBE=str(noted),
                 HYPOTHESIS_STORAGE_DIRECTORY=beside,
             ),
-            capture_output=True,
-            text=True,
-            check=False,
         )
         if not noted.exists():
             said = (done.stdout + done.stderr).strip()[-300:]
@@ -207,14 +188,8 @@ def notebook_problems(folder: Path, data: Path, names: Collection[str]) -> list[
     with tempfile.TemporaryDirectory(prefix="cs231n-") as name:
         out = Path(name)
         paths = [str(folder / f"{notebook}.ipynb") for notebook in names]
-        done = subprocess.run(
-            [sys.executable, "-c", program, str(ROOT), name, str(folder), *paths],
-            cwd=ROOT,
-            env=environment(data),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        arguments = ("-c", program, str(ROOT), name, str(folder), *paths)
+        done = run_python(*arguments, cwd=ROOT, env=environment(data))
         if done.returncode:
             problems.append(f"the notebooks' run ended with {done.stderr[-300:]}")
         for notebook in names:

@@ -1,37 +1,19 @@
 """What the student's check says of a tree, and of the tree with changes made to it."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cs231n.assignment.table import function
 from cs231n.tools.check.command import EARNS
+from cs231n.tools.submission.public_checks import Score, scores_in
 from staff.handout.files import HandoutError
 from staff.handout.imports import importers
-from staff.judging.asking import ask, copied, environment
+from staff.judging.asking import ask, copied, environment, run_python
 from staff.mistakes.bank import Slip, answers_with, bank
 from staff.mistakes.writings import sources
 from staff.questions import Question
 
 _CLOSE = 0.05  # points are rounded to hundredths before they are added up
-
-
-@dataclass(frozen=True)
-class Score:
-    """What the check says: for each function its state, and its points."""
-
-    states: dict[str, str]
-    earned: dict[str, float]
-    possible: dict[str, float]
-
-    @property
-    def total(self) -> float:
-        """All points earned."""
-        return sum(self.earned.values())
 
 
 def solved_files(root: Path, names: Iterable[str]) -> dict[str, bytes]:
@@ -43,7 +25,7 @@ def solved_files(root: Path, names: Iterable[str]) -> dict[str, bytes]:
     }
 
 
-def score(files: Mapping[str, bytes], data: Path, edition: str) -> Score:
+def score(files: Mapping[str, bytes], data: Path, edition: str) -> dict[str, Score]:
     """Run the student's check on a tree, as a student would.
 
     Args:
@@ -54,25 +36,12 @@ def score(files: Mapping[str, bytes], data: Path, edition: str) -> Score:
     Raises:
         HandoutError: If the check does not come back with a score.
     """
-    command = [sys.executable, "-m", "cs231n.check", "--json", "--edition", edition]
+    command = ("-m", "cs231n.check", "--json", "--edition", edition)
     with copied(files) as tree:
-        done = subprocess.run(
-            command,
-            cwd=tree,
-            env=environment(data),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
+        done = run_python(*command, cwd=tree, env=environment(data))
     try:
-        table: dict[str, dict[str, Any]] = json.loads(done.stdout)["functions"]
-        return Score(
-            {key: str(row["state"]) for key, row in table.items()},
-            {key: float(row["earned"]) for key, row in table.items()},
-            {key: float(row["points"]) for key, row in table.items()},
-        )
-    except (ValueError, KeyError, TypeError):
+        return scores_in(done.stdout)
+    except ValueError:
         said = (done.stdout + done.stderr).strip().splitlines() or ["nothing"]
         raise HandoutError(
             f"python -m cs231n.check --json gave no score but: {said[-1][:300]}"
@@ -123,23 +92,28 @@ def score_problems(
         keys = keys_of(asked, solved)
         nothing = score(handed_out, data, edition)
         everything = score(solved, data, edition)
-        if nothing.total:
-            problems.append(f"{edition}: the hand-out earns {nothing.total:g} points.")
+        none, total = (
+            sum(one.earned for one in found.values()) for found in (nothing, everything)
+        )
+        if none:
+            problems.append(f"{edition}: the hand-out earns {none:g} points.")
         for key in keys:
-            if (state := nothing.states.get(key, "unknown")) != "not started":
+            if (state := _state(nothing, key)) != "not started":
                 problems.append(
                     f"{edition}: the check calls {key} {state} when it is not."
                 )
-            if (state := everything.states.get(key, "unknown")) != "done":
+            if (state := _state(everything, key)) != "done":
                 problems.append(
                     f"{edition}: the check calls {key} {state}, but it is done."
                 )
         whole = {*keys} == {f.key for q in asked for f in q.functions}
-        if whole and abs(everything.total - 100) > _CLOSE:
-            problems.append(
-                f"{edition}: the solution earns {everything.total:g} points."
-            )
+        if whole and abs(total - 100) > _CLOSE:
+            problems.append(f"{edition}: the solution earns {total:g} points.")
     return problems
+
+
+def _state(found: Mapping[str, Score], key: str) -> str:
+    return found[key].state if key in found else "unknown"
 
 
 def mutants() -> list[Slip]:

@@ -45,6 +45,27 @@ def environment(data: Path, **more: str) -> dict[str, str]:
     return kept | threads | ours | more
 
 
+def run_python(
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run Python to its end, and keep what it says.
+
+    Args:
+        *arguments: Its command line.
+        cwd: The working directory.
+        env: Environment variables; our own if it is None.
+    """
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
 @contextmanager
 def copied(files: Mapping[str, bytes]) -> Iterator[Path]:
     """Yield a folder that holds some files, for as long as it is needed."""

@@ -21,12 +21,9 @@ two s are tanh, with tanh' = 1 - tanh^2, and sigmoid, with sigmoid' = sigmoid (1
 sigmoid): both derivatives can be had from the result alone.
 """
 
-from typing import Any, TypeAlias
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array: TypeAlias = NDArray[Any]
+from cs231n.support.arrays import Array
 
 
 def rnn_forward(x: Array, h0: Array, Wx: Array, Wh: Array, b: Array) -> Array:

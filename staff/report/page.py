@@ -10,6 +10,7 @@ import base64
 import math
 import mimetypes
 import re
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from cs231n.assignment.answers import CHECKS_MIME
-from staff.report.results import Cell, Check, Result, Run
+from staff.report.results import Cell, Check, Outcome, Result, Run
 
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml", "image/webp")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\].*?(?:\x07|\x1b\\)|\x1b.")
@@ -39,6 +40,7 @@ _ENVIRONMENT = (
 )
 _COMMENT = re.compile(r"<!--(?:(?!-->)[\s\S])*-->")
 _LONGEST_OUTPUT = 20_000
+_RELOAD = 30  # seconds
 # The elements of MathML that equations are made of.
 _MATHML = re.compile(
     r"\{http://www\.w3\.org/1998/Math/MathML\}"
@@ -63,40 +65,84 @@ class Heading:
     text: str
 
 
-def render(run: Run, notebooks: dict[str, nbformat.NotebookNode], root: Path) -> str:
+def render(
+    run: Run, notebooks: dict[str, nbformat.NotebookNode], root: Path, left: str = ""
+) -> str:
     """Return the whole report as one HTML document.
+
+    As long as the run goes on the document reloads itself and says what runs.
 
     Args:
         run: The facts.
         notebooks: Executed notebooks by name; those not yet run have no outputs.
         root: Folder in which the notebooks' own pictures are looked up.
+        left: How long a run that goes on will take, in words.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
+    templates = environment()
+    templates.filters |= {
         "duration": _duration,
         "number": _number,
         "margin": _margin,
+        "memory": _memory,
         "bar": _bar,
     }
     sections = []
     for result in run.results:
         blocks, headings = _blocks(notebooks[result.name], result, root)
         sections.append({"result": result, "blocks": blocks, "headings": headings})
-    return environment.get_template("report.html.j2").render(
+    return templates.get_template("report.html.j2").render(
         run=run,
         sections=sections,
         totals=_totals(run),
-        broken=[item for result in run.results for item in _broken(result)],
+        left=left,
+        reload=_RELOAD,
+        written=time.strftime("%H:%M"),
+        broken=[
+            *((o, f"data-{o.name}", _ending(o)) for o in run.data if o.reason),
+            *(item for result in run.results for item in _broken(result)),
+        ],
         warned=[item for result in run.results for item in _warned(result)],
-        light=Markup(HtmlFormatter(style="friendly").get_style_defs("pre.code")),
-        dark=Markup(HtmlFormatter(style="github-dark").get_style_defs("pre.code")),
     )
+
+
+def environment(*folders: Path) -> jinja2.Environment:
+    """Return what renders pages that look like the report, everything escaped.
+
+    Args:
+        *folders: Where further templates lie.
+    """
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    made.globals |= {
+        "light": Markup(HtmlFormatter(style="friendly").get_style_defs("pre.code")),
+        "dark": Markup(HtmlFormatter(style="github-dark").get_style_defs("pre.code")),
+    }
+    return made
+
+
+def coloured(source: str) -> Markup:
+    """Return Python, coloured, for a ``<pre class="code">``."""
+    return Markup(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))
+
+
+def prose(text: str, name: str, root: Path) -> Markup:
+    """Return Markdown as HTML in which all that could act is taken out.
+
+    Args:
+        text: The Markdown.
+        name: What anchors of its headings begin with.
+        root: Folder in which pictures are looked up.
+    """
+    return Markup(_markdown(_Renderer(name, root))(text))
+
+
+def _markdown(renderer: _Renderer) -> mistune.Markdown:
+    return mistune.create_markdown(renderer=renderer, plugins=["table", _equations])
 
 
 def pictures(output: dict[str, Any]) -> list[Picture]:
@@ -138,6 +184,7 @@ def plain(text: str) -> str:
 
 def _totals(run: Run) -> dict[str, float]:
     results = run.results
+    names = {result.name for result in results}
     cells = [cell for result in results for cell in result.cells]
     return {
         "checks": sum(len(result.checks) for result in results),
@@ -145,7 +192,7 @@ def _totals(run: Run) -> dict[str, float]:
         "cells": len(cells),
         "cells_done": sum(cell.status != "not run" for cell in cells),
         "figures": sum(result.figures for result in results),
-        "seconds": sum(result.seconds for result in results),
+        "done": len(results) - len({*run.named("waiting", "running")} & names),
     }
 
 
@@ -153,11 +200,16 @@ def _anchor(result: Result, index: int) -> str:
     return f"{result.name}-cell-{index}"
 
 
+def _ending(outcome: Outcome) -> str:
+    """Return how a job ended before its time, and why."""
+    return f"{outcome.status}, as {outcome.reason}"
+
+
 def _broken(result: Result) -> list[tuple[Result, str, str]]:
     """List what made a notebook fail: where it is, and in words."""
     found = []
     if result.reason:
-        found.append((result, result.name, f"stopped, as {result.reason}"))
+        found.append((result, result.name, _ending(result)))
     for check in result.failures:
         found.append((result, _anchor(result, check.cell), f"{check.name} failed"))
     blamed = {check.cell for check in result.failures}
@@ -186,7 +238,7 @@ def _blocks(
 ) -> tuple[list[dict[str, Any]], list[Heading]]:
     """Return a notebook as blocks for the template, and its headings."""
     renderer = _Renderer(result.name, root)
-    markdown = mistune.create_markdown(renderer=renderer, plugins=["table", _equations])
+    markdown = _markdown(renderer)
     cells = {cell.index: cell for cell in result.cells}
     blocks: list[dict[str, Any]] = []
     for index, node in enumerate(notebook.cells):
@@ -235,9 +287,7 @@ def _code_block(
         "cell": cell,
         "anchor": _anchor(result, cell.index),
         "first": first_line(node.source),
-        "source": Markup(
-            highlight(node.source, PythonLexer(), HtmlFormatter(nowrap=True))
-        ),
+        "source": coloured(node.source),
         "outputs": shown,
     }
 
@@ -360,6 +410,10 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s"
+
+
+def _memory(outcome: Outcome) -> str:
+    return f"{outcome.megabytes:,} MB" if outcome.megabytes else ""
 
 
 def _number(value: float | None) -> Markup:

@@ -1,4 +1,4 @@
-"""The facts of a run: what became of its notebooks, their cells and checks."""
+"""The facts of a run: what became of data, notebooks, cells and checks."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -31,18 +31,27 @@ class Check:
 
 
 @dataclass
-class Result:
-    """What became of one notebook.
+class Outcome:
+    """What became of one job, be it a notebook or data that are prepared.
 
-    ``status`` is one of ``not run``, ``passed``, ``failed``, ``stopped``; a notebook is
-    stopped when its later cells had no chance, and ``reason`` then says why.
+    ``status`` is one of ``waiting``, ``running``, ``not run``, ``passed``, ``failed``,
+    ``stopped``. A notebook is stopped when its later cells had no chance. ``reason``
+    says why a job was stopped, or not run, or what data failed by.
     """
 
     name: str
     title: str
-    status: str = "not run"
+    status: str = "waiting"
     reason: str = ""
     seconds: float = 0.0
+    megabytes: int = 0
+    """The peak memory of its processes together, as seen once a second."""
+
+
+@dataclass
+class Result(Outcome):
+    """What became of one notebook."""
+
     cells: list[Cell] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)
@@ -57,25 +66,47 @@ class Result:
 
 @dataclass
 class Run:
-    """All notebooks of one run, and the circumstances."""
+    """All jobs of one run, and the circumstances.
+
+    ``complete`` says that each job ran that could; a run that is neither ``running``
+    nor ``complete`` was interrupted.
+    """
 
     profile: str
     results: list[Result]
+    data: list[Outcome] = field(default_factory=list)
+    running: bool = False
     complete: bool = False
+    seconds: float = 0.0
+    jobs: int = 1
+    threads: int = 1
     versions: dict[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
-        """Whether all notebooks ran to their ends and none has a complaint."""
-        return self.complete and all(r.status == "passed" for r in self.results)
+        """Whether all notebooks ran to their ends and nothing has a complaint."""
+        return self.complete and all(o.status == "passed" for o in self.outcomes)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """What became of each job: of data first, then of notebooks."""
+        return [*self.data, *self.results]
+
+    def named(self, *statuses: str) -> list[str]:
+        """Return the names of the jobs that have one of these statuses."""
+        return [o.name for o in self.outcomes if o.status in statuses]
 
     def facts(self) -> dict[str, Any]:
         """Return what ``report.json`` holds."""
         return {
             "passed": self.passed,
+            "running": self.running,
             "complete": self.complete,
             "profile": self.profile,
-            "seconds": round(sum(result.seconds for result in self.results), 3),
+            "seconds": round(self.seconds, 3),
+            "jobs": self.jobs,
+            "threads": self.threads,
             "versions": self.versions,
+            "data": [asdict(outcome) for outcome in self.data],
             "notebooks": [asdict(result) for result in self.results],
         }

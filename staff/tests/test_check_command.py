@@ -280,6 +280,51 @@ def test_code_that_misbehaves_harms_nothing_but_itself(tree):
     assert found["loss"]["state"] == found["sample"]["state"] == "done"
 
 
+MEET = """
+import time
+from pathlib import Path
+Path("{0}").touch()
+while not Path("{1}").exists():
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two cores",
+)
+def test_two_processes_work_at_the_same_time_and_are_told_in_order(tree):
+    """Two functions wait for one another, one of NumPy's and one of torch's."""
+    pairs = ["cs231n.rnn_layers.rnn_step_forward", "cs231n.gan_pytorch.sample_noise"]
+    files = [str(tree / "one"), str(tree / "other")]
+    for name, mine, other in zip(pairs, files, reversed(files), strict=True):
+        module, _, qualname = name.rpartition(".")
+        body = MEET.format(mine, other) + answer(solved(module), qualname)
+        fill(tree, {name: body})
+    done = run(tree, "--json", "sample_noise", "rnn_step_forward", "--limit", "60")
+    found = json.loads(done.stdout)["functions"]
+    assert {row["state"] for row in found.values()} == {"done"}
+    assert list(found) == pairs
+
+
+def test_torch_is_imported_only_where_it_is_needed(tree):
+    program = (
+        "import sys\nfrom cs231n.tools.check.worker import main\nmain(sys.argv[1:])\n"
+        "sys.exit(3 if 'torch' in sys.modules else 0)\n"
+    )
+    for torch, status in ((False, 0), (True, 3)):
+        keys = [key for key, f in FUNCTIONS.items() if f.torch is torch]
+        done = subprocess.run(
+            [sys.executable, "-c", program, *keys],
+            cwd=tree,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr
+        assert done.stdout.count('"end"') == len(keys)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -75,9 +75,8 @@ def test_steps_are_those_written_with_autograd_one_pass_at_a_time(rng):
     D, G = small_networks()
     feed = iter(noises)
     step = GANStep(
-        *(D, G, q5.get_optimizer(D), q5.get_optimizer(G)),
-        *(q5.discriminator_loss, q5.generator_loss),
-        *(lambda *_: next(feed), 5),
+        *((D, G), (q5.get_optimizer(D), q5.get_optimizer(G))),
+        *((q5.discriminator_loss, q5.generator_loss), lambda *_: next(feed), 5),
     )
     assert step.together
     losses = [
@@ -116,8 +115,9 @@ def test_a_step_that_is_slightly_off_is_noticed(rng):
         D, G = small_networks()
         torch.manual_seed(1)
         step = GANStep(
-            *(D, G, torch.optim.SGD(D.parameters(), 0.1 * factor), q5.get_optimizer(G)),
-            *(q5.discriminator_loss, q5.generator_loss),
+            (D, G),
+            (torch.optim.SGD(D.parameters(), 0.1 * factor), q5.get_optimizer(G)),
+            (q5.discriminator_loss, q5.generator_loss),
             *(lambda N, dim: torch.ones(N, dim).double(), 5),
         )
         step.train_discriminator(real)
@@ -193,8 +193,8 @@ def test_the_gradient_penalty_by_finite_differences(rng):
 def test_a_critics_step_with_a_penalty_moves_only_the_critic():
     D, G = q5.discriminator(1), q5.generator(5, seed=2)
     step = GANStep(
-        *(D, G, q5.get_optimizer(D), q5.get_optimizer(G), critic_loss),
-        *(q5.generator_loss, q5.sample_noise, 5, gradient_penalty),
+        *((D, G), (q5.get_optimizer(D), q5.get_optimizer(G))),
+        *((critic_loss, q5.generator_loss), q5.sample_noise, 5, gradient_penalty),
     )
     before = [w.clone() for w in G.parameters()]
     first = D[1].weight.detach().clone()

@@ -12,7 +12,6 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -152,17 +151,12 @@ def _copy(
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with target.open("xb") as file:
-        for block in _blocks(source):
+        for block in iter(lambda: source.read(_BLOCK), b""):
             written += len(block)
             if written > limit:
                 raise ArchiveError(_bomb(archive, None, limit))
             file.write(block)
     return written
-
-
-def _blocks(source: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
-    while block := source.read(_BLOCK):
-        yield block
 
 
 def _bomb(archive: str, size: int | None, limit: int) -> str:

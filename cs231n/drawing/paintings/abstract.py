@@ -2,41 +2,16 @@
 
 import numpy as np
 
-from cs231n.drawing.paintings.brush import Array, Canvas, Colour
+from cs231n.drawing.paintings.brush import Canvas, Colour
+from cs231n.support.arrays import Array
+from cs231n.support.files import table_of
 from cs231n.support.picture_files import Picture
 
 CREAM: Colour = (243, 231, 205)
-INK: Colour = (28, 24, 30)
-INKS: tuple[Colour, ...] = (
-    (196, 44, 38),  # vermilion
-    (228, 120, 34),  # orange
-    (240, 188, 60),  # yellow
-    (34, 92, 150),  # blue
-    (92, 166, 188),  # sky
-    (60, 124, 88),  # green
-    (120, 66, 132),  # violet
-    (226, 138, 150),  # rose
-)
-# Middle (x, y), radius, and rings from the outside in: share of the radius, colour.
-TARGETS = (
-    (
-        0.30,
-        0.30,
-        0.205,
-        ((1.0, 7), (0.88, 0), (0.70, 8), (0.60, 6), (0.34, 3), (0.14, 2)),
-    ),
-    (1.16, 0.27, 0.120, ((1.0, 4), (0.84, 3), (0.56, 2), (0.30, 0))),
-    (0.93, 0.70, 0.150, ((1.0, 2), (0.86, 1), (0.64, 0), (0.42, 8), (0.26, 4))),
-    (0.44, 0.78, 0.100, ((1.0, 5), (0.78, 2), (0.50, 3), (0.22, 8))),
-    (1.36, 0.66, 0.085, ((1.0, 8), (0.88, 7), (0.60, 6), (0.30, 2))),
-    (0.72, 0.20, 0.075, ((1.0, 1), (0.76, 2), (0.46, 5))),
-    (0.13, 0.70, 0.070, ((1.0, 3), (0.70, 4), (0.40, 0))),
-    (0.67, 0.50, 0.060, ((1.0, 8), (0.84, 2), (0.50, 0))),
-    (1.40, 0.10, 0.055, ((1.0, 0), (0.62, 7), (0.30, 8))),
-    (1.22, 0.90, 0.060, ((1.0, 6), (0.66, 1), (0.34, 8))),
-    (0.10, 0.08, 0.045, ((1.0, 5), (0.56, 2))),
-    (0.68, 0.92, 0.040, ((1.0, 0), (0.5, 4))),
-)
+_TABLE = table_of(__file__)
+COLOURS: list[Colour] = [tuple(colour) for colour in _TABLE["inks"]]
+*INKS, INK = COLOURS
+TARGETS = _TABLE["targets"]
 
 
 def draw_abstract() -> Picture:
@@ -47,7 +22,7 @@ def draw_abstract() -> Picture:
     _crowd(c)
     for x, y, radius, rings in TARGETS:
         for share, colour in rings:
-            c.disc(x, y, share * radius, (*INKS, INK)[colour])
+            c.disc(x, y, share * radius, COLOURS[colour])
         for ring in np.arange(radius, 0.1 * radius, -0.016):
             c.arc(x, y, ring, (0, 360), INK, 0.0035)
     _boards(c)
@@ -98,28 +73,14 @@ def _crowd(c: Canvas) -> None:
 
 def _wedges(c: Canvas) -> None:
     """Lay long see-through triangles across the picture."""
-    wedges = (
-        ((0.30, 0.30), (1.52, 0.02), (1.48, 0.20), 3, 120),
-        ((0.02, 1.02), (0.52, 0.02), (0.66, 0.06), 2, 150),
-        ((1.50, 1.00), (0.62, 0.40), (0.74, 0.30), 6, 110),
-        ((0.20, 0.98), (1.05, 0.52), (1.10, 0.66), 0, 130),
-        ((0.84, 0.98), (1.10, 0.06), (1.24, 0.10), 5, 110),
-        ((0.00, 0.42), (0.56, 0.52), (0.50, 0.66), 4, 150),
-        ((1.50, 0.42), (0.96, 0.36), (1.02, 0.50), 1, 150),
-    )
-    for *corners, colour, alpha in wedges:
+    for *corners, colour, alpha in _TABLE["wedges"]:
         c.polygon(corners, (*INKS[colour], alpha))
         c.line([corners[1], corners[0], corners[2]], INK, 0.0025)
 
 
 def _boards(c: Canvas) -> None:
     """Draw leaning chequerboards."""
-    boards = (
-        ((0.80, 0.30), (0.034, 0.010), (-0.012, 0.036), 6, 5),
-        ((1.10, 0.47), (0.028, -0.010), (0.012, 0.030), 5, 5),
-        ((0.20, 0.56), (0.030, 0.012), (-0.006, 0.026), 5, 4),
-    )
-    for (x, y), along, down, columns, rows in boards:
+    for (x, y), along, down, columns, rows in _TABLE["boards"]:
         for i, j in np.ndindex(rows, columns):
             left = x + j * along[0] + i * down[0]
             top = y + j * along[1] + i * down[1]
@@ -137,13 +98,7 @@ def _boards(c: Canvas) -> None:
 
 def _arcs(c: Canvas) -> None:
     """Draw rainbows of arcs, and rows of half discs."""
-    bows = (
-        (0.52, 0.46, 0.16, (200, 330), (0, 1, 2, 4, 3)),
-        (1.26, 0.56, 0.13, (110, 260), (6, 7, 2, 5)),
-        (0.24, 0.90, 0.15, (180, 300), (3, 4, 2, 1)),
-        (0.94, 0.16, 0.11, (20, 170), (5, 2, 0)),
-    )
-    for x, y, radius, turn, colours in bows:
+    for x, y, radius, turn, colours in _TABLE["bows"]:
         for k, colour in enumerate(colours):
             c.arc(x, y, radius - 0.019 * k, turn, INKS[colour], 0.014)
             c.arc(x, y, radius - 0.019 * k, turn, INK, 0.0025)
@@ -151,12 +106,7 @@ def _arcs(c: Canvas) -> None:
         x = 1.06 + 0.062 * k
         c.slice(x, 0.985 - 0.012 * k, 0.031, (180, 360), INKS[(3 * k + 1) % 8])
         c.arc(x, 0.985 - 0.012 * k, 0.031, (180, 360), INK, 0.003)
-    for x, y, radius, start in (
-        (0.56, 0.68, 0.11, 250),
-        (0.83, 0.52, 0.09, 30),
-        (0.06, 0.30, 0.10, 300),
-        (1.42, 0.40, 0.12, 120),
-    ):
+    for x, y, radius, start in _TABLE["swings"]:
         for k in range(3):
             c.arc(
                 x, y, radius + 0.014 * k, (start, start + 130), INK, 0.006 - 0.0015 * k
@@ -165,21 +115,9 @@ def _arcs(c: Canvas) -> None:
 
 def _lines(c: Canvas) -> None:
     """Draw straight lines, bundles of them, and lines that swing."""
-    for start, end, width in (
-        ((0.02, 0.94), (1.30, 0.04), 0.007),
-        ((0.10, 0.16), (1.46, 0.86), 0.005),
-        ((0.62, 0.00), (0.36, 1.00), 0.004),
-        ((0.74, 0.98), (1.48, 0.30), 0.004),
-        ((0.00, 0.50), (0.90, 0.06), 0.003),
-        ((0.54, 0.98), (1.02, 0.02), 0.006),
-        ((1.18, 0.02), (1.34, 0.98), 0.003),
-    ):
+    for start, end, width in _TABLE["strokes"]:
         c.line([start, end], INK, width)
-    for x, y, dx, dy in (
-        (0.06, 0.80, 0.22, -0.13),
-        (0.98, 0.30, 0.20, 0.12),
-        (0.46, 0.08, 0.16, 0.10),
-    ):
+    for x, y, dx, dy in _TABLE["hatchings"]:
         for k in range(6):
             shift = 0.013 * k
             c.line(
@@ -188,16 +126,11 @@ def _lines(c: Canvas) -> None:
                 0.0026,
             )
     t = np.linspace(0, 1, 80)
-    for x, y, length, height, waves, colour in (
-        (0.50, 0.60, 0.34, 0.020, 4, INK),
-        (1.02, 0.88, 0.36, 0.016, 5, INKS[0]),
-        (0.04, 0.20, 0.22, 0.014, 3, INKS[3]),
-        (0.78, 0.06, 0.28, 0.012, 5, INK),
-    ):
+    for x, y, length, height, waves, colour in _TABLE["waves"]:
         wave = y + height * np.sin(2 * np.pi * waves * t) - 0.06 * t
         c.line(
             list(zip((x + length * t).tolist(), wave.tolist(), strict=True)),
-            colour,
+            COLOURS[colour],
             0.006,
         )
 

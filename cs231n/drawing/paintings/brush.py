@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cs231n.support.arrays import Array
 from cs231n.support.picture_files import Picture
 
-Array: TypeAlias = NDArray[np.float64]
 Flow: TypeAlias = Callable[[Array, Array], tuple[Array, Array]]
 Paint: TypeAlias = Callable[[Array, Array], Array]
 Colour: TypeAlias = tuple[int, ...]

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from cs231n.drawing.paintings.brush import Array, Canvas, Colour, blend
+from cs231n.drawing.paintings.brush import Canvas, Colour, blend
+from cs231n.support.arrays import Array
+from cs231n.support.files import table_of
 from cs231n.support.picture_files import Picture
 
 HORIZON = 0.40
@@ -11,30 +13,7 @@ EDDY = (0.68, 0.62)
 FAR = (-0.16, 0.43)
 EDGE, RAIL = 0.50, 0.385
 
-FIRE = (
-    (0.00, (150, 34, 26)),
-    (0.20, (206, 62, 28)),
-    (0.42, (236, 112, 34)),
-    (0.62, (248, 166, 52)),
-    (0.80, (252, 210, 96)),
-    (0.92, (206, 196, 148)),
-    (1.00, (112, 150, 170)),
-)
-DEEP = (
-    (0.00, (16, 30, 62)),
-    (0.30, (28, 64, 104)),
-    (0.55, (46, 104, 124)),
-    (0.78, (104, 146, 120)),
-    (1.00, (232, 170, 84)),
-)
-SHORE = ((0.0, (22, 28, 66)), (0.6, (44, 62, 110)), (1.0, (96, 84, 118)))
-WOOD = (
-    (0.00, (58, 30, 30)),
-    (0.35, (122, 62, 38)),
-    (0.65, (178, 104, 54)),
-    (1.00, (222, 158, 92)),
-)
-COAT = ((0.0, (16, 16, 34)), (0.6, (38, 36, 66)), (1.0, (112, 74, 62)))
+_SCALES = table_of(__file__)
 RED: Colour = (92, 34, 36)
 
 
@@ -60,7 +39,7 @@ def _paint_sky(c: Canvas) -> None:
         crest = y + 0.034 * np.sin(7 * x + 2.5 * np.sin(9 * y)) + 0.012 * np.sin(17 * x)
         band = 0.5 + 0.5 * np.sin(72 * crest + 2.2 * np.sin(23 * crest))
         t = 0.92 * band * (0.82 + 0.3 * y) + c.noise(x, 0.06)
-        return blend(FIRE, t + 0.26 * (np.sin(31 * crest + 1.2) > 0.93))
+        return blend(_SCALES["fire"], t + 0.26 * (np.sin(31 * crest + 1.2) > 0.93))
 
     for count, length, width in ((2500, 0.16, 0.018), (6500, 0.12, 0.010)):
         x, y = c.scatter(count)
@@ -78,7 +57,7 @@ def _paint_water(c: Canvas) -> None:
         r = np.hypot(x - EDDY[0], 1.5 * (y - EDDY[1]))
         t = 0.42 + 0.34 * np.sin(40 * r + 3 * x) - 0.25 * (y - 0.5)
         glitter = 0.35 * np.exp(-(((y - HORIZON) / 0.05) ** 2))
-        return blend(DEEP, t + glitter + c.noise(x, 0.08))
+        return blend(_SCALES["deep"], t + glitter + c.noise(x, 0.08))
 
     for count, length, width in ((2500, 0.13, 0.018), (8000, 0.09, 0.010)):
         x, y = c.scatter(count)
@@ -91,7 +70,7 @@ def _paint_shore(c: Canvas) -> None:
         return np.ones_like(x), -0.22 * np.cos(4.2 * (x - 0.25))
 
     def paint(x: Array, y: Array) -> Array:
-        return blend(SHORE, 9 * (y - HORIZON + 0.06) + c.noise(x, 0.2))
+        return blend(_SCALES["shore"], 9 * (y - HORIZON + 0.06) + c.noise(x, 0.2))
 
     x = c.rng.uniform(0.25, c.aspect + 0.05, 900)
     ridge = HORIZON - 0.012 - 0.055 * np.sin(np.clip(4.2 * (x - 0.25), 0, np.pi))
@@ -104,7 +83,7 @@ def _paint_pier(c: Canvas) -> None:
 
     def paint(x: Array, y: Array) -> Array:
         plank = np.sin(26 * np.arctan2(y - FAR[1], x - FAR[0]))
-        return blend(WOOD, 0.45 + 0.32 * plank + c.noise(x, 0.1))
+        return blend(_SCALES["wood"], 0.45 + 0.32 * plank + c.noise(x, 0.1))
 
     x, y = c.rng.uniform((-0.05, 0.42), (c.aspect + 0.05, 1.05), (9000, 2)).T
     inside = (y - FAR[1]) / (x - FAR[0]) > EDGE
@@ -136,11 +115,11 @@ def _paint_walker(c: Canvas, x: float, foot: float, size: float) -> None:
     def paint(px: Array, py: Array) -> Array:
         side = (px - x) / (0.15 * size)
         folds = 0.3 * np.sin(6 * side + 2 * (py - collar) / size)
-        return blend(COAT, 0.36 + 0.3 * side + folds + c.noise(px, 0.06))
+        return blend(_SCALES["coat"], 0.36 + 0.3 * side + folds + c.noise(px, 0.06))
 
     y = collar + t * (foot - collar)
     left, right = zip(x - half, y, strict=True), zip(x + half, y, strict=True)
-    c.polygon([*left, *reversed([*right])], COAT[0][1])
+    c.polygon([*left, *reversed([*right])], tuple(_SCALES["coat"][0][1]))
     t = c.rng.uniform(0.09, 1, int(120 + 700 * size))
     width = 0.88 * np.interp(t, np.linspace(0, 1, 30), half)
     px = x + width * c.rng.uniform(-1, 1, t.shape)

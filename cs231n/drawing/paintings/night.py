@@ -2,53 +2,13 @@
 
 import numpy as np
 
-from cs231n.drawing.paintings.brush import Array, Canvas, blend
+from cs231n.drawing.paintings.brush import Canvas, blend
+from cs231n.support.arrays import Array
+from cs231n.support.files import table_of
 from cs231n.support.picture_files import Picture
 
-# Middle (x, y), reach, and sense of rotation.
-STARS = (
-    (0.09, 0.11, 0.072, 1),
-    (0.34, 0.07, 0.056, -1),
-    (0.27, 0.29, 0.050, 1),
-    (0.58, 0.10, 0.066, 1),
-    (0.82, 0.09, 0.052, -1),
-    (0.41, 0.53, 0.058, 1),
-    (0.99, 0.35, 0.064, -1),
-    (0.70, 0.60, 0.046, 1),
-    (1.21, 0.46, 0.052, 1),
-    (0.05, 0.46, 0.042, -1),
-)
-MOON = (1.11, 0.16, 0.145, -1)
-EDDIES = ((0.56, 0.34, 0.19, 1), (0.83, 0.42, 0.12, -1))
-
-NIGHT = (
-    (0.00, (18, 32, 92)),
-    (0.30, (28, 62, 142)),
-    (0.55, (52, 104, 178)),
-    (0.75, (110, 158, 196)),
-    (1.00, (190, 208, 190)),
-)
-GLOW = (
-    (0.00, (255, 250, 214)),
-    (0.22, (255, 224, 110)),
-    (0.42, (240, 186, 48)),
-    (0.58, (222, 212, 122)),
-    (0.78, (128, 180, 190)),
-    (1.00, (54, 100, 174)),
-)
-HILLS = (
-    (0.00, (120, 160, 178)),
-    (0.12, (66, 108, 150)),
-    (0.40, (34, 66, 118)),
-    (0.75, (30, 66, 84)),
-    (1.00, (18, 40, 52)),
-)
-LEAVES = (
-    (0.00, (14, 26, 26)),
-    (0.40, (26, 46, 36)),
-    (0.75, (48, 72, 44)),
-    (1.00, (104, 98, 52)),
-)
+_TABLE = table_of(__file__)
+STARS, MOON, EDDIES = _TABLE["stars"], _TABLE["moon"], _TABLE["eddies"]
 
 
 def draw_night() -> Picture:
@@ -95,7 +55,7 @@ def _paint_sky(c: Canvas) -> None:
             # Around a light the air is pale, in rings that fade.
             r = np.hypot(x - cx, y - cy) / reach
             t += np.exp(-1.1 * r**2) * (0.9 + 0.25 * np.cos(9 * r))
-        colours = blend(NIGHT, t)
+        colours = blend(_TABLE["night"], t)
         # A few strokes of another colour keep the blue alive.
         warm = ((c.rng.random(x.shape) < 0.035) & (t < 0.55))[:, None]
         return np.where(warm, 0.45 * colours + [110, 104, 50], colours)
@@ -109,7 +69,7 @@ def _paint_light(c: Canvas, cx: float, cy: float, reach: float) -> None:
 
     def paint(x: Array, y: Array) -> Array:
         r = np.hypot(x - cx, y - cy) / reach
-        return blend(GLOW, r + 0.07 * np.sin(21 * r) + c.noise(x, 0.06))
+        return blend(_TABLE["glow"], r + 0.07 * np.sin(21 * r) + c.noise(x, 0.06))
 
     c.disc(cx, cy, 0.2 * reach, (255, 246, 206))
     count = int(52000 * reach**2) + 60
@@ -135,8 +95,7 @@ def _paint_crescent(c: Canvas) -> None:
 
     def paint(x: Array, y: Array) -> Array:
         depth = (np.hypot(x - cx, y - cy) / reach - 0.27) / 0.26
-        orange = ((0.0, (255, 214, 84)), (0.5, (250, 170, 40)), (1.0, (226, 128, 34)))
-        return blend(orange, depth + c.noise(x, 0.15))
+        return blend(_TABLE["crescent"], depth + c.noise(x, 0.15))
 
     c.brush(cx + r * np.cos(a), cy + r * np.sin(a), around, paint, 0.045, 0.010)
 
@@ -152,7 +111,9 @@ def _paint_hills(c: Canvas) -> None:
 
     def paint(x: Array, y: Array) -> Array:
         depth = (y - _skyline(x)) / 0.34
-        return blend(HILLS, depth + 0.1 * np.sin(46 * y + 8 * x) + c.noise(x, 0.06))
+        return blend(
+            _TABLE["hills"], depth + 0.1 * np.sin(46 * y + 8 * x) + c.noise(x, 0.06)
+        )
 
     edge = np.linspace(-0.1, c.aspect + 0.1, 200)
     outline = list(zip(edge.tolist(), _skyline(edge).tolist(), strict=True))
@@ -236,7 +197,7 @@ def _paint_cypress(c: Canvas) -> None:
     def paint(x: Array, y: Array) -> Array:
         middle, half = shape(y)
         folds = np.sin(5 * (x - middle) / half + 16 * y)
-        return blend(LEAVES, 0.38 + 0.3 * folds + c.noise(x, 0.16))
+        return blend(_TABLE["leaves"], 0.38 + 0.3 * folds + c.noise(x, 0.16))
 
     y = 0.14 + 0.92 * c.rng.random(2600) ** 0.75
     middle, half = shape(y)

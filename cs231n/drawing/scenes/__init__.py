@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
-_DRAWN_WITH = ("faces", "grounds", "layers", "pen", "placing", "scene", "things")
+_DRAWN_WITH = (
+    *("faces.py", "grounds.py", "layers.py", "pen.py", "placing.py", "scene.py"),
+    "things.py",
+)
 
 
 def sources(*more: str) -> list[Path]:
     """Return the files that decide how scenes look, for keys of what is built of them.
 
     Args:
-        more: Names of further modules in this folder.
+        more: Further files in this folder.
     """
     here = Path(__file__).resolve().parent
-    return [here / f"{name}.py" for name in (*_DRAWN_WITH, *more)]
+    return [here / name for name in (*_DRAWN_WITH, *more)]

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from cs231n.drawing.scenes.layers import (
+    Size,
     clouds,
+    enlarged,
     land,
     sky,
     specks,
@@ -143,10 +145,8 @@ def _row(
 
 
 @lru_cache(maxsize=16)
-def _dashes(size: tuple[int, int], shift: int) -> Image.Image:
-    width, height = size
-    mask = Image.new("L", (width * 3, height * 3), 0)
-    draw = ImageDraw.Draw(mask)
+def _dashes(size: Size, shift: int) -> Image.Image:
+    (width, height), (mask, draw) = size, enlarged(size)
     for k in range(-1, 6):
         x, y = (k + shift / 4) * 0.25 * width * 3, 0.945 * height * 3
         reach, thick, lean = 0.14 * width * 3, 0.022 * height * 3, 0.02 * width * 3
@@ -176,9 +176,7 @@ def _night(canvas: Image.Image, rng: np.random.Generator) -> None:
 
 @lru_cache(maxsize=8)
 def _crescent(width: int) -> Image.Image:
-    mask = Image.new("L", (width * 3, width * 3), 0)
-    draw = ImageDraw.Draw(mask)
-    side = width * 3
+    (mask, draw), side = enlarged((width, width)), width * 3
     draw.ellipse((0, 0, side - 1, side - 1), fill=255)
     draw.ellipse((0.3 * side, -0.1 * side, 1.2 * side, 0.8 * side), fill=0)
     return mask.reduce(3)
@@ -229,11 +227,10 @@ def _earth(width: int) -> Image.Image:
 
 
 @lru_cache(maxsize=8)
-def _craters(size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
+def _craters(size: Size) -> tuple[Image.Image, Image.Image]:
     width, height = size
     rng = np.random.default_rng(14)
-    rims, hollows = (Image.new("L", (width * 3, height * 3), 0) for _ in range(2))
-    rim, hollow = ImageDraw.Draw(rims), ImageDraw.Draw(hollows)
+    (rims, rim), (hollows, hollow) = enlarged(size), enlarged(size)
     for near in np.linspace(0.05, 0.95, 12):
         x, y = rng.uniform(0, 1) * width * 3, (0.70 + 0.3 * near) * height * 3
         rx = height * 3 * (0.02 + 0.05 * near) * rng.uniform(0.6, 1.2)

@@ -6,6 +6,7 @@ one size is computed once.
 """
 
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +14,15 @@ from PIL import Image, ImageDraw
 
 from cs231n.drawing.scenes.pen import RGB
 
+Size: TypeAlias = tuple[int, int]
+
 
 def sky(canvas: Image.Image, top: RGB, low: RGB, until: float = 0.62) -> None:
     """Fill the canvas with a gradient from its top down to ``until``."""
     canvas.paste(_gradient(canvas.size, top, low, 0.0, until))
 
 
-def _gradient(
-    size: tuple[int, int], top: RGB, low: RGB, start: float, end: float
-) -> Image.Image:
+def _gradient(size: Size, top: RGB, low: RGB, start: float, end: float) -> Image.Image:
     # The paper's grain, which comes last, keeps wide gradients free of bands.
     t = (np.arange(size[1]) / size[1] - start) / (end - start)
     t = np.clip(t, 0, 1)[:, None, None]
@@ -85,20 +86,19 @@ def _cloud(width: int, mirrored: bool) -> Image.Image:
     return small.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else small
 
 
+def enlarged(size: Size) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """Return an empty mask, three times as large, and what draws on it."""
+    mask = Image.new("L", (size[0] * 3, size[1] * 3), 0)
+    return mask, ImageDraw.Draw(mask)
+
+
 @lru_cache(maxsize=32)
 def strokes(
-    size: tuple[int, int],
-    start: float,
-    count: int,
-    slant: float,
-    length: float,
-    seed: int,
+    size: Size, start: float, count: int, slant: float, length: float, seed: int
 ) -> Image.Image:
     """Return a mask of short strokes below ``start``, longer toward the viewer."""
     width, height = size
-    rng = np.random.default_rng(seed)
-    mask = Image.new("L", (width * 3, height * 3), 0)
-    draw = ImageDraw.Draw(mask)
+    rng, (mask, draw) = np.random.default_rng(seed), enlarged(size)
     depth = np.sort(rng.uniform(0, 1, count)) ** 1.2
     for near, x, angle in zip(
         depth, rng.uniform(0, 1, count), rng.normal(slant, 0.25, count), strict=True
@@ -115,18 +115,11 @@ def strokes(
 
 @lru_cache(maxsize=32)
 def specks(
-    size: tuple[int, int],
-    start: float,
-    end: float,
-    count: int,
-    radius: float,
-    seed: int,
+    size: Size, start: float, end: float, count: int, radius: float, seed: int
 ) -> Image.Image:
     """Return a mask of small round dots between two heights."""
     width, height = size
-    rng = np.random.default_rng(seed)
-    mask = Image.new("L", (width * 3, height * 3), 0)
-    draw = ImageDraw.Draw(mask)
+    rng, (mask, draw) = np.random.default_rng(seed), enlarged(size)
     for _ in range(count):
         x, y = rng.uniform(0, width * 3), rng.uniform(start, end) * height * 3
         r = radius * height * 3 * rng.uniform(0.4, 1.0)

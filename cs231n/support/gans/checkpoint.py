@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from cs231n.support import checkpoint
-from cs231n.support.checkpoint import Array
+from cs231n.support.arrays import Array
 from cs231n.support.gans.history import GANHistory
 
 Solver: TypeAlias = torch.optim.Optimizer

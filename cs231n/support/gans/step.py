@@ -36,12 +36,9 @@ class GANStep:
 
     def __init__(
         self,
-        D: nn.Module,
-        G: nn.Module,
-        D_solver: torch.optim.Optimizer,
-        G_solver: torch.optim.Optimizer,
-        discriminator_loss: Loss,
-        generator_loss: Loss,
+        networks: tuple[nn.Module, nn.Module],
+        solvers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
+        losses: tuple[Loss, Loss],
         draw_noise: DrawNoise,
         noise_size: int = 96,
         penalty: Penalty | None = None,
@@ -50,12 +47,11 @@ class GANStep:
         """Put the parts together and make them fast.
 
         Args:
-            D: Scaled pictures (N, 1, 28, 28) -> N scores.
-            G: Noise (N, noise_size) -> N * 784 scaled pixels; on D's device.
-            D_solver: Changes D's weights.
-            G_solver: Changes G's weights.
-            discriminator_loss: Scores of real pictures and of fakes -> loss.
-            generator_loss: Scores of fakes -> loss.
+            networks: D, scaled pictures (N, 1, 28, 28) -> N scores, and G, noise
+                (N, noise_size) -> N * 784 scaled pixels; on one device.
+            solvers: Change the weights of D and of G.
+            losses: D's, scores of real pictures and of fakes -> loss, and G's, scores
+                of fakes -> loss.
             draw_noise: Draws noise, on the CPU.
             noise_size: Numbers in a row of noise.
             penalty: What is added to the discriminator's loss.
@@ -64,18 +60,17 @@ class GANStep:
         Raises:
             ValueError: If the networks lie on two devices, or shapes are wrong.
         """
-        self.D, self.G = D, G
-        self.D_solver, self.G_solver = D_solver, G_solver
-        self.discriminator_loss = discriminator_loss
-        self.generator_loss = generator_loss
+        self.D, self.G = D, G = networks
+        self.D_solver, self.G_solver = solvers
+        self.discriminator_loss, self.generator_loss = losses
         self.draw_noise, self.noise_size = draw_noise, noise_size
         self.penalty, self.batch_size = penalty, batch_size
         self.device = _only_device(D, G)
         self.dtype = next(D.parameters()).dtype
-        for solver in (D_solver, G_solver):
+        for solver in solvers:
             _fuse(solver)
-        fresh = not (D_solver.state or G_solver.state)
-        if fresh:  # an optimizer's state lies in memory as its weights do
+        # An optimizer's state lies in memory as its weights do.
+        if not any(solver.state for solver in solvers):
             self._put_channels_last()
         self._require_shapes()
         self.together = not _looks_across_pictures(D) and self._accepts(7, D)

@@ -165,7 +165,7 @@ def train_gan(
     }
     _require_arguments(loader, **settings, checkpoint_every=checkpoint_every)
     step = GANStep(
-        *(D, G, D_solver, G_solver, discriminator_loss, generator_loss),
+        *((D, G), (D_solver, G_solver), (discriminator_loss, generator_loss)),
         draw_noise=draw_noise,
         noise_size=noise_size,
         penalty=penalty,

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.im2col import Array, col2im_indices, im2col_indices, places
+from cs231n.im2col import col2im_indices, im2col_indices, places
+from cs231n.support.arrays import Array
 
 _VERSION = 1  # of the kernels that this package goes with
 _state: dict[str, Any] = {"kernels": None, "threads": 1, "warned": False}

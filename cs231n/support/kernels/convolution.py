@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cs231n.im2col import Array, places
+from cs231n.im2col import places
+from cs231n.support.arrays import Array
 from cs231n.support.kernels.compiled import in_parts, kernels, warn_if_missing
 
 _BLOCK = 1 << 20  # numbers in the columns that a kernel makes at a time

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.im2col import Array, places
+from cs231n.im2col import places
+from cs231n.support.arrays import Array
 from cs231n.support.kernels.compiled import in_parts
 from cs231n.support.kernels.convolution import kernels_for
 

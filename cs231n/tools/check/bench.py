@@ -12,36 +12,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from cs231n.assignment.table import Function, functions
+from cs231n.tools.check.faults import GoneError, NothingError, UnfitError
 from cs231n.tools.check.marks import Array, Record, Records, Results, agree, mark
+from cs231n.tools.check.words import describe, is_stub, unwritten
+from cs231n.tools.check.written import code_of
 
 GATES = ("the input gate", "the forget gate", "the output gate", "the block input")
 ASIDE = "aside: "  # what results begin with that are not compared
 ONE = "fails at a size of 1"  # what a remark about that begins with
-
-
-class GoneError(Exception):
-    """A function that is not there any more."""
-
-
-class UnfitError(Exception):
-    """A result that is of the wrong kind, so that its numbers cannot be looked at."""
-
-
-class NothingError(UnfitError):
-    """A result that is None: as an original hand-out leaves it, or forgotten."""
-
-
-class WaitingError(Exception):
-    """Another function has to be right first.
-
-    Attributes:
-        name: Which one.
-    """
-
-    def __init__(self, name: str) -> None:
-        """Name it."""
-        super().__init__(f"{name} comes first")
-        self.name = name
 
 
 class Bench:
@@ -65,19 +43,50 @@ class Bench:
         self.function, self.records = function, records
         self.record = records.functions.get(function.key, Record({}))
         self.remarks: list[str] = []
-        self.module: Any = importlib.import_module(function.module)
-        self.call: Any = self.module
-        for part in function.qualname.split("."):
-            if not hasattr(self.call, part):
-                raise GoneError(
-                    f"{part} is not there any more: write it under this name again"
-                )
-            self.call = getattr(self.call, part)
         self._seed = (records.seed + zlib.crc32(function.name.encode())) % 2**32
+        self.module, self.call = self._found()
+
+    # What follows up to ``agrees`` is all that touches a student's code and objects:
+    # another kind of bench may have them in another process.
+
+    def _found(self) -> tuple[Any, Any]:
+        """Return the student's module and function."""
+        module = importlib.import_module(self.function.module)
+        return module, find(module, self.function.qualname)
 
     def other(self, name: str) -> "Bench":
         """Return the bench of another function, by its short name."""
         return Bench(next(f for f in functions() if f.short == name), self.records)
+
+    def probe(self, name: str, *args: Any) -> Any:
+        """Look into what a student's function built, with a function of ``probes``.
+
+        Args:
+            name: Which one.
+            *args: What it is called with.
+        """
+        module = importlib.import_module("cs231n.tools.check.probes")
+        return getattr(module, name)(*args)
+
+    def code(self) -> str:
+        """Return the function's code without comments and harmless calls."""
+        return code_of(self.call)
+
+    def describe(self, error: BaseException) -> str:
+        """Say what an exception means to the one whose code raised it."""
+        return describe(error, self.module)
+
+    def is_stub(self, error: BaseException | None) -> bool:
+        """Tell whether the function raised what a hand-out's stub raises."""
+        return is_stub(error, self.call)
+
+    def unwritten(self, error: BaseException | None) -> str:
+        """Return the function that is yet to be written and was called, or ""."""
+        return unwritten(error)
+
+    def sizes(self, usual: Mapping[str, int]) -> dict[str, int]:
+        """Return the sizes of inputs: letter -> size, by default the usual ones."""
+        return dict(usual)
 
     def agrees(self, results: Results, way: str, within: float = 1e-6) -> bool:
         """Tell whether results are what is stored.
@@ -131,20 +140,49 @@ class Bench:
         Args:
             **layers: Name -> what is called instead.
         """
-        students = [
-            m
-            for n, m in sys.modules.items()
-            if n.startswith("cs231n.") and m is not None
-        ]
-        places = [(m, name) for m in students for name in layers if name in vars(m)]
-        before = [(m, name, vars(m)[name]) for m, name in places]
-        try:
-            for m, name in places:
-                setattr(m, name, layers[name])
+        with replaced(layers):
             yield
-        finally:
-            for m, name, function in before:
-                setattr(m, name, function)
+
+
+@contextmanager
+def replaced(layers: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    """Put functions in the place of others in all modules that know them, for a while.
+
+    Args:
+        layers: Name -> what is called instead.
+    """
+    students = [
+        m for n, m in sys.modules.items() if n.startswith("cs231n.") and m is not None
+    ]
+    places = [(m, name) for m in students for name in layers if name in vars(m)]
+    before = [(m, name, vars(m)[name]) for m, name in places]
+    try:
+        for m, name in places:
+            setattr(m, name, layers[name])
+        yield
+    finally:
+        for m, name, function in before:
+            setattr(m, name, function)
+
+
+def find(module: Any, qualname: str) -> Any:
+    """Return what stands in a module under a name.
+
+    Args:
+        module: The module.
+        qualname: Names with dots between them.
+
+    Raises:
+        GoneError: If nothing does.
+    """
+    found = module
+    for part in qualname.split("."):
+        if not hasattr(found, part):
+            raise GoneError(
+                f"{part} is not there any more: write it under this name again"
+            )
+        found = getattr(found, part)
+    return found
 
 
 class StandIn:
@@ -227,6 +265,16 @@ def _plain(value: Any) -> Array:
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     return np.asarray(value)
+
+
+class Elsewhere:
+    """A student's object that stays in another process.
+
+    Attributes:
+        kind: What it is, in a few words.
+    """
+
+    kind = "an object"
 
 
 Run: TypeAlias = Callable[[Bench], Results]
@@ -358,6 +406,8 @@ def kind(value: Any) -> str:
     """Describe a value in a few words."""
     if value is None:
         return "None"
+    if isinstance(value, Elsewhere):
+        return value.kind
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype}, shape {value.shape}"
     name = type(value).__name__

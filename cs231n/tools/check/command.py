@@ -10,8 +10,8 @@ from cs231n.support import commands  # first, so that no scratch file comes befo
 
 # isort: split
 import argparse
+import contextlib
 import difflib
-import itertools
 import json
 import os
 import queue
@@ -91,13 +91,15 @@ def is_there(function: Function) -> bool:
 
 
 def run(
-    functions: list[Function], limit: float = LIMIT
+    functions: list[Function], limit: float, worker: "_Worker"
 ) -> Iterator[tuple[Function, dict[str, Any]]]:
-    """Try functions out in a process of their own.
+    """Try functions out in processes of their own.
 
     Args:
         functions: What to try, in this order.
         limit: Seconds after which a function counts as endless.
+        worker: A process that was started for these functions; others follow where it
+            does not come to its end.
 
     Yields:
         The function, and its verdict as a dictionary: see ``verdict.Verdict``.
@@ -106,7 +108,7 @@ def run(
     broken: list[str] = []
     while waiting:
         stuck = ""
-        for line in _lines(list(waiting), broken, limit):
+        for line in worker.lines(limit):
             if "end" in line:
                 yield waiting.pop(line["end"]), line
                 stuck = ""
@@ -123,12 +125,14 @@ def run(
                 for function in waiting.values():
                     yield function, _wrong(f"Importing it: {line['stopped']}")
                 return
+        if waiting:
+            worker = _Worker(list(waiting), broken)
 
 
 def _alone(function: Function, limit: float) -> dict[str, Any] | None:
     """Try a function without those that it may call; None if it gets stuck again."""
     without = sorted({f.name for f in table.functions()} - {function.name})
-    for line in _lines([function.key], without, limit):
+    for line in _Worker([function.key], without).lines(limit):
         if "end" in line:
             return line
     return None
@@ -145,24 +149,55 @@ def _wrong(message: str, seconds: float = 0.0) -> dict[str, Any]:
     }
 
 
-def _lines(
-    keys: list[str], without: list[str], limit: float
-) -> Iterator[dict[str, Any]]:
-    """Start a worker and pass on what it says; a last line tells why it stopped."""
-    with tempfile.TemporaryFile() as errors, _worker(keys, without, errors) as process:
-        lines: queue.Queue[bytes] = queue.Queue()
-        listener = threading.Thread(target=_listen, args=(process.stdout, lines))
-        listener.start()
-        left, begun = len(keys), False
+class _Worker:
+    """A process that tries functions out, and begins before anybody listens."""
+
+    def __init__(self, keys: list[str], without: list[str]) -> None:
+        """Start it.
+
+        Args:
+            keys: The functions' keys.
+            without: Names of functions that it shall not call.
+        """
+        threads = {f"{pool}_NUM_THREADS": "1" for pool in ("OMP", "OPENBLAS", "MKL")}
+        self._left = len(keys)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (end closes it)
+        self._process = subprocess.Popen(
+            [
+                *commands.words(ROOT, "cs231n.tools.check.worker"),
+                *(f"--without={name}" for name in without),
+                *keys,
+            ],
+            cwd=ROOT,
+            env={**threads, **os.environ, "MPLBACKEND": "Agg"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+        )
+        assert self._process.stdout is not None
+        self._lines: queue.Queue[bytes] = queue.Queue()
+        self._listener = threading.Thread(
+            target=_listen, args=(self._process.stdout, self._lines)
+        )
+        self._listener.start()
+
+    def lines(self, limit: float) -> Iterator[dict[str, Any]]:
+        """Pass on what it says, and end it; a last line tells why it stopped.
+
+        Args:
+            limit: Seconds for which a function may keep us waiting.
+        """
+        begun = False
         try:
-            while left:
+            while self._left:
                 patience = limit if begun else 6 * limit + 30 * (limit >= LIMIT)
-                line = lines.get(timeout=patience)
+                line = self._lines.get(timeout=patience)
                 if not line:
-                    yield {"stopped": _last_words(process, errors, begun), "seconds": 0}
+                    said = _last_words(self._process, self._errors, begun)
+                    yield {"stopped": said, "seconds": 0}
                     return
                 message = json.loads(line)
-                begun, left = True, left - ("end" in message)
+                begun, self._left = True, self._left - ("end" in message)
                 yield message
         except queue.Empty:
             yield {
@@ -171,30 +206,16 @@ def _lines(
                 "seconds": patience,
             }
         finally:
-            process.kill()
-            listener.join()
+            self.end()
 
-
-def _worker(
-    keys: list[str], without: list[str], errors: IO[bytes]
-) -> subprocess.Popen[bytes]:
-    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-    return subprocess.Popen(
-        [
-            *commands.words(ROOT, "cs231n.tools.check.worker"),
-            *(f"--without={name}" for name in without),
-            *keys,
-        ],
-        cwd=ROOT,
-        env={
-            **threads,
-            **os.environ,
-            "MPLBACKEND": "Agg",
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-    )
+    def end(self) -> None:
+        """End it, if it has not ended already."""
+        self._process.kill()
+        self._process.wait()
+        self._listener.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._errors.close()
 
 
 def _listen(stream: Iterable[bytes], lines: "queue.Queue[bytes]") -> None:
@@ -269,15 +290,36 @@ def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, 
 
 
 def _run_in_groups(functions: list[Function], limit: float) -> Iterator[dict[str, Any]]:
-    """Try functions out, with one process for those that need torch and one without."""
-    for _, group in itertools.groupby(functions, lambda f: f.torch):
-        wanted = list(group)
-        tried, found = run(wanted, limit), dict[str, dict[str, Any]]()
-        for function in wanted:
+    """Try functions out, with one process for those that need torch and one without.
+
+    They work at the same time where there are two cores; verdicts come in order.
+    """
+    groups = {
+        torch: [f for f in functions if f.torch is torch]
+        for torch in dict.fromkeys(f.torch for f in functions)
+    }
+    found = dict[str, dict[str, Any]]()
+    with contextlib.ExitStack() as stack:
+
+        def tried(torch: bool) -> Iterator[tuple[Function, dict[str, Any]]]:
+            worker = _Worker([f.key for f in groups[torch]], [])
+            stack.callback(worker.end)
+            return run(groups[torch], limit, worker)
+
+        verdicts = {torch: tried(torch) for torch in groups} if _cores() > 1 else {}
+        for function in functions:
+            if function.torch not in verdicts:
+                verdicts[function.torch] = tried(function.torch)
             while function.key not in found:  # one that got stuck is judged later
-                other, verdict = next(tried)
+                other, verdict = next(verdicts[function.torch])
                 found[other.key] = verdict
             yield found[function.key]
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _print_row(function: Function, row: dict[str, Any], told: bool) -> None:

@@ -1,12 +1,9 @@
 """Whether a student's function is done, and if it is not, what is wrong with it."""
 
-import ast
 import contextlib
 import functools
-import inspect
 import re
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -18,16 +15,14 @@ import numpy as np
 
 from cs231n.assignment.table import Function, functions
 from cs231n.tools.check import marks as check_marks
-from cs231n.tools.check.bench import (
-    ASIDE,
-    Bench,
-    Exercise,
+from cs231n.tools.check.bench import ASIDE, Bench, Exercise
+from cs231n.tools.check.exercises import exercise as find_exercise
+from cs231n.tools.check.faults import (
     GoneError,
     NothingError,
     UnfitError,
     WaitingError,
 )
-from cs231n.tools.check.exercises import exercise as find_exercise
 from cs231n.tools.check.marks import (
     Accepted,
     Array,
@@ -38,7 +33,7 @@ from cs231n.tools.check.marks import (
     mark,
 )
 from cs231n.tools.check.naming import recognise, recognise_in_part, seen, seen_in_parts
-from cs231n.tools.check.words import broken_module, describe, unwritten
+from cs231n.tools.check.words import broken_module
 
 DONE, REMARKED = "done", "done, with a remark"
 WRONG, WAITING, UNBEGUN = "wrong", "cannot tell yet", "not started"
@@ -46,8 +41,6 @@ STATES = (DONE, REMARKED, WRONG, WAITING, UNBEGUN)
 EARNS = (DONE, REMARKED)  # states that are worth a function's points
 _CLOSE = 1e-6  # of marks that name a mistake
 _PACKAGE = Path(__file__).resolve().parents[2]
-# Calls that original hand-outs make around what is to be written.
-_HARMLESS = {"manual_seed", "eval", "clone", "copy", "requires_grad_", "detach"}
 
 
 @dataclass
@@ -72,8 +65,16 @@ class Verdict:
 
 
 @dataclass
-class _Look:
-    """What one way of looking at a function found."""
+class Look:
+    """What one way of looking at a function found.
+
+    Attributes:
+        way: Which one.
+        error: What was raised.
+        results: Output -> array.
+        marks: Output -> mark.
+        problems: Output -> what is wrong with it, of those that are.
+    """
 
     way: str
     error: BaseException | None = None
@@ -131,11 +132,11 @@ def is_done(function: Function, records: Records) -> bool:
 
 
 def _is_done(bench: Bench, exercise: Exercise) -> bool:
-    first = _look(bench, exercise, exercise.ways[0])
+    first = look_at(bench, exercise, exercise.ways[0])
     if first.is_right:
         return True
     others = exercise.ways[1:]
-    if not any(_look(bench, exercise, way).is_right for way in others):
+    if not any(look_at(bench, exercise, way).is_right for way in others):
         return False
     return bool(exercise.narrow) or bool(_blamed(first, bench, exercise))
 
@@ -153,17 +154,17 @@ def _any_device(exercise: Exercise, remarks: list[str]) -> AbstractContextManage
 
 
 def _judge(bench: Bench, exercise: Exercise) -> Verdict:
-    code = _code(bench)
-    looks: list[_Look] = []
+    code = bench.code()
+    looks: list[Look] = []
     for way in exercise.ways:
         bench.remarks.clear()
-        look = _look(bench, exercise, way)
+        look = look_at(bench, exercise, way)
         if look.is_right and way in exercise.narrow:
             return _narrow(looks[0], bench, exercise, way)
         # Another way tells only where this one's own ground is not firm.
         if look.is_right and (not looks or _blamed(looks[0], bench, exercise)):
             return Verdict(DONE, remarks=_remarks(bench, exercise, way))
-        if _is_unbegun(look, bench, exercise, code):
+        if is_unbegun(look, bench, exercise, code):
             return Verdict(UNBEGUN)
         looks.append(look)
     if exercise.mentions and not re.search(exercise.mentions, code.lower()):
@@ -173,11 +174,11 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
     if blamed["own"] and differences and _confirmed(differences, bench):
         return Verdict(DONE, remarks=[_agrees_with_a_wrong_forward_pass(bench)])
     if telling := [look for look in looks if not blamed[look.way]]:
-        return _explain(telling, bench, exercise)
+        return explain(telling, bench, exercise)
     # A stored cache that was read as a known mistake reads it tells enough.
     for look in looks:
         if look.error is None and _known(look, bench, exercise):
-            return _explain([look], bench, exercise)
+            return explain([look], bench, exercise)
     names = " and ".join(dict.fromkeys(blamed.values()))
     return Verdict(
         WAITING,
@@ -186,8 +187,15 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
     )
 
 
-def _look(bench: Bench, exercise: Exercise, way: str) -> _Look:
-    look = _Look(way)
+def look_at(bench: Bench, exercise: Exercise, way: str) -> Look:
+    """Run a function in one of the ways, and compare with what is stored.
+
+    Args:
+        bench: The function, and what is right.
+        exercise: How it is tried out.
+        way: One of its ways.
+    """
+    look = Look(way)
     right = bench.record.right[_stored(way)]
     try:
         look.results = exercise.run(bench, way)
@@ -195,7 +203,7 @@ def _look(bench: Bench, exercise: Exercise, way: str) -> _Look:
         look.error = error
         return look
     blank = exercise.blank and exercise.blank(look.results)
-    if blank and not re.search(exercise.begun, _code(bench)):
+    if blank and not re.search(exercise.begun, bench.code()):
         look.error = NothingError("nothing was computed: what came in comes out again")
         return look
     if missing := [name for name in right if name not in look.results]:
@@ -269,12 +277,10 @@ def _words(value: Array, wanted: Array) -> str:
     return f"differs in {rows} of {len(other)} rows, from column {first} on"
 
 
-def _is_unbegun(look: _Look, bench: Bench, exercise: Exercise, code: str) -> bool:
+def is_unbegun(look: Look, bench: Bench, exercise: Exercise, code: str) -> bool:
     """Tell whether a function is as a hand-out left it, ours or an original one."""
-    if isinstance(look.error, NotImplementedError):
-        frames = list(traceback.walk_tb(look.error.__traceback__))
-        own = getattr(inspect.unwrap(bench.call), "__code__", None)
-        return frames[-1][0].f_code is own
+    if bench.is_stub(look.error):
+        return True
     if not isinstance(look.error, NothingError):
         return False
     return not re.search(exercise.begun or _WORK, code)
@@ -282,32 +288,6 @@ def _is_unbegun(look: _Look, bench: Bench, exercise: Exercise, code: str) -> boo
 
 # What code has that computes anything: an operator, a loop, a call.
 _WORK = r"[-+*/@]|\b(for|while)\b|\w\("
-
-
-def _code(bench: Bench) -> str:
-    """Return a function's code without comments, docstring and harmless calls."""
-    try:
-        function = inspect.unwrap(bench.call)
-        tree = ast.parse("".join(inspect.findsource(function)[0]))
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return ""
-    line = function.__code__.co_firstlineno
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and line in {
-            node.lineno,
-            *(d.lineno for d in node.decorator_list),
-        }:
-            return "\n".join(ast.unparse(s) for s in node.body if not _is_idle(s))
-    return ""
-
-
-def _is_idle(statement: ast.stmt) -> bool:
-    """Tell whether a statement is a docstring or a call that hand-outs make."""
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-        return True
-    calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
-    names = {ast.unparse(call.func).rpartition(".")[2] for call in calls}
-    return bool(calls) and names <= _HARMLESS
 
 
 def _remarks(bench: Bench, exercise: Exercise, way: str) -> list[str]:
@@ -319,7 +299,7 @@ def _remarks(bench: Bench, exercise: Exercise, way: str) -> list[str]:
     for title, cases in exercise.care.items():
         failed = {}
         for case, run in cases.items():
-            if fact := _lacks_care(bench, run, bench.record.care[title][case]):
+            if fact := lacks_care(bench, run, bench.record.care[title][case]):
                 failed[case] = fact
         if failed:
             where = f" ({_listed(list(failed))})" if any(failed) else ""
@@ -329,19 +309,25 @@ def _remarks(bench: Bench, exercise: Exercise, way: str) -> list[str]:
     return [*noted, *said]
 
 
-def _narrow(failed: _Look, bench: Bench, exercise: Exercise, way: str) -> Verdict:
+def _narrow(failed: Look, bench: Bench, exercise: Exercise, way: str) -> Verdict:
     """Say of a function that it is done for the size that notebooks have alone."""
-    why = _explain([failed], bench, exercise)
+    why = explain([failed], bench, exercise)
     remark = f"{exercise.narrow[way]}: {why.message}"
     return Verdict(DONE, remarks=[remark, *bench.remarks], named=why.named)
 
 
-def _lacks_care(bench: Bench, run: Callable[[Bench], Results], right: Accepted) -> str:
-    """Try a function out where care is needed; say what is wrong, or nothing."""
+def lacks_care(bench: Bench, run: Callable[[Bench], Results], right: Accepted) -> str:
+    """Try a function out where care is needed; say what is wrong, or nothing.
+
+    Args:
+        bench: The function.
+        run: Calls it.
+        right: Output -> marks that are right.
+    """
     try:
         results = run(bench)
     except BaseException as error:  # as may a function
-        return describe(error, bench.module)
+        return bench.describe(error)
     problems = _problems(results, right, lambda _: _CARE)
     return _facts(results, problems) if problems else ""
 
@@ -376,11 +362,11 @@ def _agrees_with_a_wrong_forward_pass(bench: Bench) -> str:
     )
 
 
-def _blamed(look: _Look, bench: Bench, exercise: Exercise) -> str:
+def _blamed(look: Look, bench: Bench, exercise: Exercise) -> str:
     """Return the earlier function for whose sake a look says nothing, or ""."""
     if isinstance(look.error, WaitingError):
         return look.error.name
-    called = unwritten(look.error)
+    called = bench.unwritten(look.error)
     if called and called in {f.qualname.rpartition(".")[2] for f in functions()}:
         return called
     if exercise.conclusive:
@@ -420,20 +406,27 @@ def _called(names: list[str], way: str, bench: Bench, exercise: Exercise) -> lis
     return [name for name in names if calls[name]]
 
 
-def _known(look: _Look, bench: Bench, exercise: Exercise) -> list[str]:
+def _known(look: Look, bench: Bench, exercise: Exercise) -> list[str]:
     """Name the mistakes of the bank that explain a look."""
     found = recognise(*_evidence(look, bench, exercise))
     return [mistake.says for mistake in found]
 
 
 def _evidence(
-    look: _Look, bench: Bench, exercise: Exercise
+    look: Look, bench: Bench, exercise: Exercise
 ) -> tuple[Mapping[str, Mark], Mapping[str, str], Record, str, float]:
     within = max(_CLOSE, *(exercise.limit(name) for name in look.problems))
     return look.marks, look.problems, bench.record, look.way, within
 
 
-def _explain(looks: list[_Look], bench: Bench, exercise: Exercise) -> Verdict:
+def explain(looks: list[Look], bench: Bench, exercise: Exercise) -> Verdict:
+    """Say what is wrong, and name the mistake if it is known.
+
+    Args:
+        looks: Those that are not right and tell something.
+        bench: The function, and what is stored.
+        exercise: How it is tried out.
+    """
     whole = [look for look in looks if look.error is None]
     for look in whole:
         facts = _facts(look.results, look.problems)
@@ -455,7 +448,7 @@ def _explain(looks: list[_Look], bench: Bench, exercise: Exercise) -> Verdict:
         return Verdict(WRONG, _facts(whole[0].results, whole[0].problems))
     error = looks[0].error
     assert error is not None
-    return Verdict(WRONG, describe(error, bench.module))
+    return Verdict(WRONG, bench.describe(error))
 
 
 def _facts(results: Results, problems: Mapping[str, str]) -> str:

@@ -1,13 +1,16 @@
 """What an exception means to the one whose code raised it, in a sentence or two."""
 
+import inspect
 import re
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 from cs231n.assignment import regions
 from cs231n.assignment.table import given
-from cs231n.tools.check.bench import UnfitError, WaitingError
+from cs231n.tools.check.faults import UnfitError, WaitingError
 
 # What code of older years meets today: the exception, what it says, what to change.
 _AGES = (
@@ -95,6 +98,15 @@ def unwritten(error: BaseException | None) -> str:
     if not isinstance(error, NotImplementedError) or error.__traceback__ is None:
         return ""
     return list(traceback.walk_tb(error.__traceback__))[-1][0].f_code.co_name
+
+
+def is_stub(error: BaseException | None, function: Callable[..., Any]) -> bool:
+    """Tell whether a function raised what a hand-out's stub raises, by itself."""
+    if not isinstance(error, NotImplementedError) or error.__traceback__ is None:
+        return False
+    frames = list(traceback.walk_tb(error.__traceback__))
+    own = getattr(inspect.unwrap(function), "__code__", None)
+    return frames[-1][0].f_code is own
 
 
 def _where(error: BaseException, module: ModuleType) -> str:

@@ -18,8 +18,8 @@ from typing import IO, Any
 
 from cs231n.assignment.table import function
 from cs231n.tools.check import marks
-from cs231n.tools.check.bench import WaitingError
 from cs231n.tools.check.exercises import exercise
+from cs231n.tools.check.faults import WaitingError
 from cs231n.tools.check.verdict import judge
 
 

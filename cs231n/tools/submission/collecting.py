@@ -27,8 +27,8 @@ WHOLE = 100_000_000  # bytes of all; some sites refuse more
 
 # What the course's script has always left out, and what is nobody's work.
 _NEVER = {"README.md", "collectSubmission.sh", "requirements.txt", MANIFEST}
-_JUNK = re.compile(r".*(\.py[co]|\.sw[po]|~)|Thumbs\.db|desktop\.ini")
-_DEVICE = re.compile(
+JUNK = re.compile(r".*(\.py[co]|\.sw[po]|~)|Thumbs\.db|desktop\.ini")
+DEVICE = re.compile(
     r"CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³]", re.IGNORECASE
 )
 _READABLE = 200_000_000  # bytes of a notebook in which the largest cells are looked for
@@ -91,7 +91,7 @@ def gather(root: Path) -> Gathered:
             for name in names
             if not (
                 name in _NEVER
-                or _JUNK.fullmatch(name)
+                or JUNK.fullmatch(name)
                 or (name.startswith(".") and name != ".gitignore")
                 or (here == root and name.endswith(".zip"))
             )
@@ -166,7 +166,7 @@ def _travelling(where: str) -> str:
     for part in where.split("/"):
         if part.endswith((".", " ")):
             raise ValueError("Windows drops the end of such a name; rename it")
-        if _DEVICE.fullmatch(part.partition(".")[0].rstrip()):
+        if DEVICE.fullmatch(part.partition(".")[0].rstrip()):
             raise ValueError("on Windows that is the name of a device; rename it")
         if len(part.encode()) > 255:
             raise ValueError("its name is too long; rename it")

@@ -18,6 +18,7 @@ from typing import TextIO
 
 from cs231n.assignment import answers, table
 from cs231n.assignment import stamp as handout
+from cs231n.assignment.regions import ProblemsError
 from cs231n.support import archive
 from cs231n.support.files import replacing
 from cs231n.tools.submission import preview, public_checks
@@ -36,13 +37,8 @@ NAME = "assignment3.zip"
 CHECK_SECONDS = 300
 
 
-class SubmissionError(Exception):
+class SubmissionError(ProblemsError):
     """There is something that cannot be handed in; one message for each."""
-
-    def __init__(self, problems: list[str]) -> None:
-        """Keep the problems; together they are the message."""
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 def manifest(found: Gathered, edition: str, version: str, missing: list[str]) -> bytes:

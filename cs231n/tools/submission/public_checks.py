@@ -67,6 +67,19 @@ def run_checks(root: Path, edition: str, seconds: float) -> dict[str, Score]:
         text = said.read().decode("utf-8", "replace")
         last = complaints.read().decode("utf-8", "replace").strip().splitlines()[-1:]
     try:
+        return scores_in(text)
+    except ValueError:
+        why = last[0] if last else f"exit status {status}"
+        raise ValueError(f"they ended without a result ({why})") from None
+
+
+def scores_in(text: str) -> dict[str, Score]:
+    """Return the scores in what ``python -m cs231n.check --json`` printed.
+
+    Raises:
+        ValueError: If there are none in it.
+    """
+    try:
         facts = json.loads(text[max(text.find("\n{") + 1, 0) :])
         return {
             key: Score(
@@ -74,9 +87,8 @@ def run_checks(root: Path, edition: str, seconds: float) -> dict[str, Score]:
             )
             for key, entry in facts["functions"].items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError):
-        why = last[0] if last else f"exit status {status}"
-        raise ValueError(f"they ended without a result ({why})") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"there are no scores in it ({error!r})") from error
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

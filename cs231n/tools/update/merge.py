@@ -21,13 +21,8 @@ _NOTHING = ast.Constant(None)
 ANSWER = "*Your answer:*"  # what comes below this line of a cell is the student's
 
 
-class MergeError(ValueError):
+class MergeError(regions.ProblemsError):
     """Answers that cannot be carried; one message for each."""
-
-    def __init__(self, problems: list[str]) -> None:
-        """Keep the problems; together they are the message."""
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 @dataclass

@@ -10,19 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from cs231n.lab.fixed_weights import set_fixed_weights
 from cs231n.support.accuracy import LIMITS
-from cs231n.tools.check.bench import (
-    ONE,
-    Bench,
-    Exercise,
-    NothingError,
-    UnfitError,
-    as_array,
-    kind,
-)
+from cs231n.tools.check.bench import ONE, Bench, Exercise, as_array
+from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.tries.pictures import (
     WITHIN,
@@ -84,17 +75,10 @@ def _network(
 
     def of(bench: Bench, size: int, flat: bool = False) -> Results:
         model = bench.call(*_as_many(bench.call, [size] * named + [*args]))
-        if model is None:
-            raise NothingError("the network is None: nothing was built")
-        if not isinstance(model, nn.Module):
-            raise UnfitError(f"returned {kind(model)}, where a network is wanted")
-        parameters = sum(p.numel() for p in model.parameters())
         x = inputs(bench.rng(), size)
         if flat:
             x = x.flatten(1)
-        with torch.no_grad():
-            set_fixed_weights(model, x)
-            out = require_tensor("the output", model(x.clone()))
+        parameters, out = bench.probe("network", model, x)
         return {
             "the number of parameters": np.array([float(parameters)]),
             "the output": as_array("the output", out),
@@ -171,20 +155,14 @@ def _loss(names: Sequence[str]) -> Exercise:
 
 def _optimizer(bench: Bench, way: str) -> Results:
     del way
-    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
-    optimizer = bench.call(model)
-    if optimizer is None:
-        raise NothingError("the optimizer is None: nothing was built")
-    if not isinstance(optimizer, torch.optim.Optimizer):
-        raise UnfitError(f"returned {kind(optimizer)}, where an optimizer is wanted")
-    group = optimizer.param_groups[0]
-    size = sum(p.numel() for g in optimizer.param_groups for p in g["params"])
+    optimizer = bench.call(bench.probe("two_layers"))
+    found = bench.probe("settings", optimizer)
     return {
-        "the kind (1 is Adam)": np.array([float(type(optimizer) is torch.optim.Adam)]),
-        "the learning rate": np.array([float(group["lr"])]),
-        "the betas": np.array(group.get("betas", (0.0, 0.0)), dtype=float),
-        "the weight decay": np.array([float(group.get("weight_decay", 0))]) + 1,
-        "the number of weights it changes": np.array([float(size)]),
+        "the kind (1 is Adam)": np.array([float(found["Adam"])]),
+        "the learning rate": np.array([found["lr"]]),
+        "the betas": np.array(found["betas"], dtype=float),
+        "the weight decay": np.array([found["weight_decay"]]) + 1,
+        "the number of weights it changes": np.array([float(found["size"])]),
     }
 
 

@@ -4,7 +4,7 @@ Letters in shapes: N sequences, T timesteps, D input size, H hidden size, V word
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -19,15 +19,15 @@ from cs231n.tools.check.bench import (
     Exercise,
     Run,
     StandIn,
-    UnfitError,
-    WaitingError,
     as_array,
     unpack,
 )
+from cs231n.tools.check.faults import UnfitError, WaitingError
 from cs231n.tools.check.marks import Array, Results
 
 # The sizes differ, so that a swapped axis cannot go unseen.
 SIZES = {"N": 3, "T": 4, "D": 2, "H": 5, "V": 6}
+NO_CHANGE: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,14 @@ class Pair:
     step: "Pair | None" = None
     words: str = ""
 
-    def draw(self, bench: Bench, sizes: dict[str, int] = SIZES) -> "Drawn":
-        """Draw inputs, and a gradient for each output."""
-        rng = bench.rng()
+    def draw(self, bench: Bench, change: Mapping[str, int] = NO_CHANGE) -> "Drawn":
+        """Draw inputs, and a gradient for each output.
+
+        Args:
+            bench: Knows the generator and the sizes.
+            change: Letters that are of another size.
+        """
+        rng, sizes = bench.rng(), {**bench.sizes(SIZES), **change}
         inputs: dict[str, Array] = {}
         for name, letters in self.inputs.items():
             shape = _shape(letters, sizes)
@@ -69,9 +74,10 @@ class Pair:
         inputs, douts = drawn
         x = inputs[self.words]
         # The last word; one twice in a sequence; one in two of them at one timestep.
-        x[0, 0], x[0, 2], x[1, 1] = SIZES["V"] - 1, x[0, 3], x[2, 1]
+        V = bench.sizes(SIZES)["V"]
+        x[0, 0], x[0, 2], x[1, 1] = V - 1, x[0, 3], x[2, 1]
         # Words that are in no sequence have vectors all the same.
-        fewer = inputs | {self.words: x % (SIZES["V"] - 1)}
+        fewer = inputs | {self.words: x % (V - 1)}
         return {"": drawn, " without the last word": (fewer, douts)}
 
     @property
@@ -236,8 +242,8 @@ def _care(
         forward: Whether that is the forward function.
     """
 
-    def at(sizes: dict[str, int]) -> Run:
-        return lambda bench: run(bench, pair.draw(bench, sizes))
+    def at(letter: str) -> Run:
+        return lambda bench: run(bench, pair.draw(bench, {letter: 1}))
 
     def with_(change: Change) -> Run:
         return lambda bench: run(bench, _changed(pair.draw(bench), change))
@@ -251,7 +257,7 @@ def _care(
 
     letters = sorted({c for s in pair.inputs.values() for c in s} - {"V", "K"})
     care: dict[str, dict[str, Run]] = {
-        ONE: {f"{c} = 1": at(SIZES | {c: 1}) for c in letters},
+        ONE: {f"{c} = 1": at(c) for c in letters},
         "turns float32 into another dtype": {"": single},
         "fails for arrays that lie in another order in memory": {"": with_(_turned)},
     }

@@ -1,25 +1,19 @@
 """Q1 and Q2: how the captioning model's loss and its captions are tried out."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from cs231n.support.accuracy import LIMITS
-from cs231n.tools.check.bench import (
-    ONE,
-    Bench,
-    Exercise,
-    UnfitError,
-    as_array,
-    kind,
-    unpack,
-)
+from cs231n.tools.check.bench import ONE, Bench, Exercise, as_array, kind, unpack
+from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.tries.layers import PAIRS
 
 WORDS = ["<NULL>", "<START>", "<END>", *"abcdefghijklmnopqrstuvwxyz"]
-N, T, D, W = 4, 6, 3, 5
+SIZES = {"N": 4, "T": 6, "D": 3, "W": 5, "H": 7, "V": 11}
 END = WORDS.index("<END>")
 ROWS = 16  # captions that are written at once
 LIKING = 4.0  # by how much a score rises for one step in how much <END> is liked
@@ -29,11 +23,11 @@ def _model(
     bench: Bench,
     rng: np.random.RandomState,
     cell: str,
-    V: int,
-    H: int,
+    sizes: Mapping[str, int],
     dtype: type[np.floating[Any]] = np.float64,
 ) -> Any:
     """Build a model whose parameters all matter, biases included."""
+    D, W, H, V = (sizes[letter] for letter in "DWHV")
     words = {word: index for index, word in enumerate(WORDS[:V])}
     model = bench.module.CaptioningRNN(words, D, W, H, cell, dtype)
     for name, w in model.params.items():
@@ -75,12 +69,13 @@ def _loss(cell: str) -> Exercise:
         }
 
     def draw(
-        bench: Bench, rows: int = N, dtype: type[np.floating[Any]] = np.float64
+        bench: Bench, rows: int = 0, dtype: type[np.floating[Any]] = np.float64
     ) -> tuple[Any, Array, Array]:
-        rng = bench.rng()
-        model = _model(bench, rng, cell, V=11, H=7, dtype=dtype)
-        features = rng.randn(rows, D).astype(dtype)
-        captions = rng.randint(11, size=(rows, T))
+        rng, sizes = bench.rng(), bench.sizes(SIZES)
+        model = _model(bench, rng, cell, sizes, dtype)
+        rows = rows or sizes["N"]
+        features = rng.randn(rows, sizes["D"]).astype(dtype)
+        captions = rng.randint(sizes["V"], size=(rows, sizes["T"]))
         captions[:, 0] = WORDS.index("<START>")
         captions[2:3, 2:4] = [[WORDS.index("<START>"), END]]
         captions[0, 3:] = WORDS.index("<NULL>")
@@ -136,7 +131,8 @@ def _loss(cell: str) -> Exercise:
         parts={f"grads[{name!r}]": {"gate": -1} for name in ("Wx", "Wh", "b")}
         if cell == "lstm"
         else {},
-        letters={"N": N, "T": T - 1, "T+1": T, "D": D, "W": W, "H": 7, "V": 11},
+        letters={"N": SIZES["N"], "T": SIZES["T"] - 1, "T+1": SIZES["T"]}
+        | {letter: SIZES[letter] for letter in "DWHV"},
         imports=("scipy.sparse",),
     )
 
@@ -148,10 +144,10 @@ def _sample(cell: str) -> Exercise:
         # The more <END> is liked, the sooner captions end, the first one's included.
         for liking in (-2.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0):
             # Many words and units, for captions that differ.
-            model = _model(bench, rng, cell, V=len(WORDS), H=24)
+            model = _model(bench, rng, cell, SIZES | {"V": len(WORDS), "H": 24})
             model.params["b_vocab"][END] += liking * LIKING
             model.params["W_embed"] *= 3
-            features = rng.randn(rows, D)
+            features = rng.randn(rows, SIZES["D"])
             before.append(features)
             given.append(features.copy())
             captions = as_array("captions", bench.call(model, given[-1], columns))

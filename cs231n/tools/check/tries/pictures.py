@@ -16,22 +16,14 @@ import torch
 from torch import nn
 
 from cs231n.support.accuracy import LIMITS
-from cs231n.tools.check.bench import (
-    ASIDE,
-    ONE,
-    Bench,
-    Care,
-    Exercise,
-    NothingError,
-    UnfitError,
-    as_array,
-    kind,
-)
+from cs231n.tools.check.bench import ASIDE, ONE, Bench, Care, Exercise, as_array, kind
+from cs231n.tools.check.faults import NothingError, UnfitError
 from cs231n.tools.check.marks import Array, Results
 
 FIVE, SINGLE = "five pictures", "one picture"  # sizes that notebooks have
 WITHIN = 1e-4  # relative, in float32
 CLASSES = 7
+FEATURES = {"C": 4, "H": 5, "W": 6}
 PLACES = [(6, 7), (5, 3), (3, 4), (2, 6)]  # rows and columns of four layers' features
 _CALLS_MODEL = r"\bmodel\s*\(|\bmodel\.(forward|features)\b"
 
@@ -223,10 +215,16 @@ def gradient(loss: Any, at: torch.Tensor) -> torch.Tensor:
     return torch.zeros_like(at) if grads[0] is None else grads[0]
 
 
+def _features(bench: Bench) -> tuple[int, int, int]:
+    """Return the shape of one picture's features, (C, H, W)."""
+    sizes = bench.sizes(FEATURES)
+    return sizes["C"], sizes["H"], sizes["W"]
+
+
 def _content_of(bench: Bench, dtype: torch.dtype = torch.float32) -> Results:
-    rng = bench.rng()
-    current = tensor(rng.randn(1, 4, 5, 6)).to(dtype)
-    original = tensor(rng.randn(1, 4, 5, 6)).to(dtype)
+    rng, shape = bench.rng(), _features(bench)
+    current = tensor(rng.randn(1, *shape)).to(dtype)
+    original = tensor(rng.randn(1, *shape)).to(dtype)
     at = current.clone().requires_grad_()
     given = {"content_original": original.clone()}
     results: Results = {}
@@ -240,7 +238,7 @@ def _gram_of(
     bench: Bench, N: int, turned: bool = False, dtype: torch.dtype = torch.float32
 ) -> Results:
     rng = bench.rng()
-    features = tensor(rng.randn(N, 4, 5, 6)).to(dtype)
+    features = tensor(rng.randn(N, *_features(bench))).to(dtype)
     if turned:  # the same numbers, lying in memory with the channels last
         features = features.to(memory_format=torch.channels_last)
     at = features.clone().requires_grad_()
@@ -292,7 +290,9 @@ def _style_of_nothing(bench: Bench) -> Results:
 
 
 def _tv_of(bench: Bench, dtype: torch.dtype = torch.float32) -> Results:
-    img = tensor(bench.rng().randn(1, 3, 6, 9)).to(dtype).requires_grad_()
+    sizes = bench.sizes({"H": 6, "W": 9})
+    shape = (1, 3, sizes["H"], sizes["W"])
+    img = tensor(bench.rng().randn(*shape)).to(dtype).requires_grad_()
     results: Results = {}
     with_gradient("the loss", bench.call(inner(img), 0.35), img, results)
     return results
@@ -338,7 +338,7 @@ EXERCISES = {
     "content_loss": _exercise(
         _in_one_way(_content_of),
         care=_in_double(_content_of),
-        letters={"C": 4, "H": 5, "W": 6},
+        letters=FEATURES,
         within=LIMITS["content_loss"],
     ),
     "gram_matrix": _exercise(
@@ -352,7 +352,7 @@ EXERCISES = {
             },
             **_in_double(lambda bench, dtype: _gram_of(bench, 2, dtype=dtype)),
         },
-        letters={"N": 3, "C": 4, "H": 5, "W": 6},
+        letters={"N": 3} | FEATURES,
         within=LIMITS["gram_matrix"],
     ),
     "style_loss": _exercise(

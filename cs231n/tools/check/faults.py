@@ -1,0 +1,26 @@
+"""What keeps a function from being compared with what is right."""
+
+
+class GoneError(Exception):
+    """A function that is not there any more."""
+
+
+class UnfitError(Exception):
+    """A result that is of the wrong kind, so that its numbers cannot be looked at."""
+
+
+class NothingError(UnfitError):
+    """A result that is None: as an original hand-out leaves it, or forgotten."""
+
+
+class WaitingError(Exception):
+    """Another function has to be right first.
+
+    Attributes:
+        name: Which one.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Name it."""
+        super().__init__(f"{name} comes first")
+        self.name = name

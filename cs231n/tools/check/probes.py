@@ -1,0 +1,64 @@
+"""What a check looks at in objects that a student's functions build, or hands them."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from cs231n.lab.fixed_weights import set_fixed_weights
+from cs231n.tools.check.bench import kind
+from cs231n.tools.check.faults import NothingError, UnfitError
+from cs231n.tools.check.tries.pictures import require_tensor
+
+
+def network(model: Any, x: torch.Tensor) -> tuple[int, torch.Tensor]:
+    """Look at a network, which is left with fixed weights.
+
+    Args:
+        model: What a student's function returned.
+        x: Inputs.
+
+    Returns:
+        parameters: How many numbers can be learnt.
+        out: What it makes of the inputs with fixed weights.
+
+    Raises:
+        UnfitError: If it is no network.
+    """
+    if model is None:
+        raise NothingError("the network is None: nothing was built")
+    if not isinstance(model, nn.Module):
+        raise UnfitError(f"returned {kind(model)}, where a network is wanted")
+    parameters = sum(p.numel() for p in model.parameters())
+    with torch.no_grad():
+        set_fixed_weights(model, x)
+        out = require_tensor("the output", model(x.clone()))
+    return parameters, out
+
+
+def two_layers() -> nn.Module:
+    """Return a network for an optimizer."""
+    return nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+
+
+def settings(optimizer: Any) -> dict[str, Any]:
+    """Return an optimizer's settings: name -> number or numbers.
+
+    Args:
+        optimizer: What a student's function returned.
+
+    Raises:
+        UnfitError: If it is none.
+    """
+    if optimizer is None:
+        raise NothingError("the optimizer is None: nothing was built")
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise UnfitError(f"returned {kind(optimizer)}, where an optimizer is wanted")
+    group = optimizer.param_groups[0]
+    return {
+        "Adam": type(optimizer) is torch.optim.Adam,
+        "lr": float(group["lr"]),
+        "betas": tuple(float(b) for b in group.get("betas", (0.0, 0.0))),
+        "weight_decay": float(group.get("weight_decay", 0)),
+        "size": sum(p.numel() for g in optimizer.param_groups for p in g["params"]),
+    }

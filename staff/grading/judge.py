@@ -1,0 +1,177 @@
+"""The verdict on a submission, computed outside the processes that hold its code.
+
+Each function is tried on fresh inputs with what the student wrote before it. Where that
+is wrong or missing, the reference takes its place across the line, and a backward pass
+whose forward pass is wrong is also compared with finite differences of that one, and
+given caches of right ones: so each mistake is punished once.
+"""
+
+import hashlib
+import hmac
+import time
+import warnings
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import numpy as np
+
+from cs231n.assignment.table import Function, functions
+from staff.grading.reference import Draw
+from staff.grading.remote import Limits, Worker
+from staff.grading.results import Check, Judged
+from staff.grading.rubric import Rubric, edition_questions
+from staff.grading.rubric import rubric as current_rubric
+from staff.grading.submission import Submission
+from staff.grading.trial import Standing, Trial, forward_of
+from staff.mistakes.writings import takers
+
+
+class Server(Protocol):
+    """Starts workers."""
+
+    level: str
+
+    def worker(self, modules: Mapping[str, str]) -> Any:
+        """Return a context manager whose worker holds these modules."""
+
+
+def judge(
+    submission: Submission,
+    secret: bytes,
+    server_for: Callable[[bool], Server],
+    rubric: Rubric | None = None,
+    limits: Limits | None = None,
+    only: Collection[str] = (),
+) -> Judged:
+    """Try out the functions of a submission's edition.
+
+    Args:
+        submission: What was handed in.
+        secret: The course's; it draws the inputs, with the submission's digest.
+        server_for: Takes whether torch is needed, returns what starts workers.
+        rubric: What checks are worth; that of ``rubric.toml`` by default.
+        limits: How long a worker may take.
+        only: Keys of functions that matter; all of them by default.
+    """
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        judging = Judging(
+            submission, secret, server_for, rubric or current_rubric(), limits
+        )
+        return judging.all(only)
+
+
+class Judging:
+    """The judging of one submission.
+
+    Attributes:
+        submission: What was handed in.
+        rubric: What checks are worth.
+        limits: How long a worker may take.
+        found: Key -> what was found of the functions so far.
+        broken: File -> why it cannot be imported, of those that cannot.
+        isolation: The level at which workers run.
+        peak: The largest memory that one of them had, in bytes.
+    """
+
+    def __init__(
+        self,
+        submission: Submission,
+        secret: bytes,
+        server_for: Callable[[bool], Server],
+        rubric: Rubric,
+        limits: Limits | None,
+    ) -> None:
+        """Take what ``judge`` takes."""
+        self.submission, self._secret = submission, secret
+        self._server_for, self.rubric = server_for, rubric
+        self.limits = limits or Limits()
+        self.found: dict[str, Standing] = {}
+        self.broken: dict[str, str] = {}  # file -> why it cannot be imported
+        self.isolation, self.peak = "", 0
+
+    def all(self, only: Collection[str] = ()) -> Judged:
+        """Try out all functions, or those of these keys alone."""
+        checks: list[Check] = []
+        for question in edition_questions(self.submission.edition):
+            for f in question.functions:
+                if only and f.key not in only:
+                    continue
+                start = time.perf_counter()
+                worth = question.worth(f, self.submission.edition)
+                with Trial(self, f, worth) as trial:
+                    standing = trial.judge()
+                standing.seconds = time.perf_counter() - start
+                self.found[f.key] = standing
+                checks += standing.checks
+        return Judged(
+            tuple(checks),
+            self.isolation,
+            {key: s.seconds for key, s in self.found.items()},
+            {},
+            self.peak,
+            tuple(key for key, s in self.found.items() if s.ended == "time"),
+        )
+
+    def draws(self, function: Function) -> list[Draw]:
+        """Return the fresh inputs of a function."""
+        count = self.rubric.draws
+        draws = [Draw(self._seed(function, k), small=k % 2 == 1) for k in range(count)]
+        if self.rubric.single(function):
+            draws.append(Draw(self._seed(function, count), single=True))
+        return draws
+
+    def _seed(self, function: Function, draw: int) -> int:
+        text = f"{self.submission.digest}|{function.key}|{draw}"
+        made = hmac.new(self._secret, text.encode(), hashlib.sha256).digest()
+        return int.from_bytes(made[:4], "little") % 2**31
+
+    def worker(self, function: Function) -> AbstractContextManager[Worker]:
+        """Start a worker for a function."""
+        server = self._server_for(function.torch)
+        self.isolation = server.level
+        modules = {
+            name: text
+            for name, text in self.submission.modules.items()
+            if name not in self.broken or name == function.file
+        }
+        worker: AbstractContextManager[Worker] = server.worker(modules)
+        return worker
+
+    def wrong_before(self, function: Function) -> list[str]:
+        """Return the earlier functions that are not right, each with its partner."""
+        before = self.before(function)
+        wrong = {
+            f.qualname
+            for f in functions()
+            if f.key in self.found and not self.found[f.key].is_right
+        }
+        return [name for name in before if {name, _partner(name)} & wrong]
+
+    def before(self, function: Function) -> list[str]:
+        """Return the earlier functions that this one may call, with their partners."""
+        near = {function.module, *takers()[function.module]}
+        names = [
+            f.qualname
+            for f in functions()
+            if f.key in self.found and f.module in near and "." not in f.qualname
+        ]
+        own = {function.qualname, forward_of(function)}
+        known = {f.qualname for f in functions()}
+        both = {name for n in names for name in (n, _partner(n))}
+        return sorted((both & known) - own)
+
+    def never_end(self, function: Function) -> list[str]:
+        """Return the other functions that must not be called."""
+        return sorted(
+            f.qualname
+            for f in functions()
+            if f.key in self.found and self.found[f.key].ended and f != function
+        )
+
+
+def _partner(name: str) -> str:
+    """Return the backward pass of a forward one, and the other way round."""
+    stem, _, part = name.rpartition("_")
+    return f"{stem}_{'backward' if part == 'forward' else 'forward'}"

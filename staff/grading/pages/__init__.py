@@ -1,0 +1,1 @@
+"""Pages of a grading: one for each student, one for each grader, one for the class."""

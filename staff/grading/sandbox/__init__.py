@@ -1,0 +1,1 @@
+"""Where students' code runs: isolated, limited, and ended as a whole."""
