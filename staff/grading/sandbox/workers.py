@@ -167,7 +167,7 @@ class Server:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=errors,
-                    env=_environment(str(self._scratch)),
+                    env=self._environment(),
                     cwd=self._plan.scratch,
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,  # Ctrl-C is for the grader alone
@@ -186,6 +186,19 @@ class Server:
             # Nothing else keeps a student's code from reading the judge's memory.
             calls.hide_memory(True)
             self._hidden = True
+
+    def _environment(self) -> dict[str, str]:
+        """Return the server's environment: one thread, fixed hashes, no secret."""
+        inherited = {} if self._plan.holds("environment") else dict(os.environ)
+        return inherited | {
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "HOME": str(self._scratch),
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "MPLBACKEND": "Agg",
+            **dict.fromkeys(_THREADS, "1"),
+        }
 
     def worker(self, modules: Mapping[str, str]) -> "Worker":
         """Start a worker.
@@ -463,19 +476,6 @@ def _view(package: Path) -> list[str]:
                 "read it: uninstall it."
             )
     return found
-
-
-def _environment(home: str) -> dict[str, str]:
-    """Return a server's environment: nothing of the grader's, one thread, fixed hashes."""
-    return {
-        "PATH": "/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "HOME": home,
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "MPLBACKEND": "Agg",
-        **dict.fromkeys(_THREADS, "1"),
-    }
 
 
 def _bubblewrap(plan: Plan) -> list[str]:
