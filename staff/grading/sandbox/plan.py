@@ -20,6 +20,7 @@ DEFENCES = {
     "cpu": "computes no longer than it may",
     "wall": "exists no longer than it may",
     "output": "prints no more than it may",
+    "environment": "inherits nothing of the grader's environment",
     "descriptors": "opens no more files than it may, and inherits none but its line",
 }
 

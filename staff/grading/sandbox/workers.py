@@ -167,7 +167,7 @@ class Server:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=errors,
-                    env=_environment(str(self._scratch)),
+                    env=self._environment(),
                     cwd=self._plan.scratch,
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,  # Ctrl-C is for the grader alone
@@ -186,6 +186,19 @@ class Server:
             # Nothing else keeps a student's code from reading the judge's memory.
             calls.hide_memory(True)
             self._hidden = True
+
+    def _environment(self) -> dict[str, str]:
+        """Return the server's environment: one thread, fixed hashes, no secret."""
+        inherited = {} if self._plan.holds("environment") else dict(os.environ)
+        return inherited | {
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "HOME": str(self._scratch),
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "MPLBACKEND": "Agg",
+            **dict.fromkeys(_THREADS, "1"),
+        }
 
     def worker(self, modules: Mapping[str, str]) -> "Worker":
         """Start a worker.
@@ -218,8 +231,7 @@ class Server:
             ours.close()
             reports.close()
             raise SandboxError(
-                f"A worker could not be isolated at level {self.level}: "
-                f"{said['failed']}"
+                f"A worker could not be isolated at level {self.level}: {said['failed']}"
             )
         return Worker(ours, reports, self._limits)
 
@@ -346,13 +358,7 @@ class Worker:
             return
         with contextlib.suppress(OSError):
             self._reports.shutdown(socket.SHUT_WR)
-        self._end = {
-            "reason": "closed",
-            "detail": "",
-            "peak": 0,
-            "cpu": 0,
-            "output": "",
-        }
+        self._end = {"reason": "closed", "detail": "", "peak": 0, "cpu": 0, "output": ""}
         with contextlib.suppress(
             frames.EndError, frames.FrameError, frames.LateError, OSError, ValueError
         ):
@@ -453,9 +459,7 @@ def _view(package: Path) -> list[str]:
         SandboxError: If that would show the project to them.
     """
     paths = sysconfig.get_paths()
-    interpreter = {
-        paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")
-    }
+    interpreter = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     # Shared libraries lie beside the standard library, in a virtual environment's home.
     libraries = {str(Path(sys.base_prefix) / "lib"), str(Path(sys.prefix) / "lib")}
     found = folders.readable(sorted(interpreter | libraries))
@@ -468,23 +472,10 @@ def _view(package: Path) -> list[str]:
             )
         if (real / "cs231n").is_dir() or (real / "staff").is_dir():
             raise SandboxError(
-                f"A package cs231n or staff is installed in {real}, where workers "
-                "could read it: uninstall it."
+                f"A package cs231n or staff is installed in {real}, where workers could "
+                "read it: uninstall it."
             )
     return found
-
-
-def _environment(home: str) -> dict[str, str]:
-    """Return a server's environment: none of the grader's, one thread, fixed hashes."""
-    return {
-        "PATH": "/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "HOME": home,
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "MPLBACKEND": "Agg",
-        **dict.fromkeys(_THREADS, "1"),
-    }
 
 
 def _bubblewrap(plan: Plan) -> list[str]:
@@ -551,7 +542,7 @@ def lacking() -> dict[str, str]:
     return {level: why for level, why in _tried().items() if why}
 
 
-_TRIAL = """
+_TRIAL = '''
 import os, socket
 
 def main(reader, writer):
@@ -576,7 +567,7 @@ def main(reader, writer):
         own.write("can be written")
     text = ",".join(found).encode()
     os.write(writer, len(text).to_bytes(8, "little") + text)
-"""
+'''
 
 
 def _try(level: str) -> str:

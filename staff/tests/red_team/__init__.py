@@ -1,0 +1,1 @@
+"""Attacks of hostile submissions, and the stage on which they are tried out."""
