@@ -231,7 +231,8 @@ class Server:
             ours.close()
             reports.close()
             raise SandboxError(
-                f"A worker could not be isolated at level {self.level}: {said['failed']}"
+                f"A worker could not be isolated at level {self.level}: "
+                f"{said['failed']}"
             )
         return Worker(ours, reports, self._limits)
 
@@ -358,7 +359,13 @@ class Worker:
             return
         with contextlib.suppress(OSError):
             self._reports.shutdown(socket.SHUT_WR)
-        self._end = {"reason": "closed", "detail": "", "peak": 0, "cpu": 0, "output": ""}
+        self._end = {
+            "reason": "closed",
+            "detail": "",
+            "peak": 0,
+            "cpu": 0,
+            "output": "",
+        }
         with contextlib.suppress(
             frames.EndError, frames.FrameError, frames.LateError, OSError, ValueError
         ):
@@ -459,7 +466,9 @@ def _view(package: Path) -> list[str]:
         SandboxError: If that would show the project to them.
     """
     paths = sysconfig.get_paths()
-    interpreter = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    interpreter = {
+        paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    }
     # Shared libraries lie beside the standard library, in a virtual environment's home.
     libraries = {str(Path(sys.base_prefix) / "lib"), str(Path(sys.prefix) / "lib")}
     found = folders.readable(sorted(interpreter | libraries))
@@ -472,8 +481,8 @@ def _view(package: Path) -> list[str]:
             )
         if (real / "cs231n").is_dir() or (real / "staff").is_dir():
             raise SandboxError(
-                f"A package cs231n or staff is installed in {real}, where workers could "
-                "read it: uninstall it."
+                f"A package cs231n or staff is installed in {real}, where workers "
+                "could read it: uninstall it."
             )
     return found
 
@@ -542,7 +551,7 @@ def lacking() -> dict[str, str]:
     return {level: why for level, why in _tried().items() if why}
 
 
-_TRIAL = '''
+_TRIAL = """
 import os, socket
 
 def main(reader, writer):
@@ -567,7 +576,7 @@ def main(reader, writer):
         own.write("can be written")
     text = ",".join(found).encode()
     os.write(writer, len(text).to_bytes(8, "little") + text)
-'''
+"""
 
 
 def _try(level: str) -> str:
