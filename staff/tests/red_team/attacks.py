@@ -110,10 +110,10 @@ FILES = [
         _told, ("files",), proven=("landlock",),
     ),
     Attack(
-        "imports the staff's reference",
+        "imports the staff's modules",
         _attack("""
             sys.path.insert(0, given["project"])
-            import staff.questions
+            import staff.grading.results
             return "done"
         """),
         _done, ("files",), proven=("namespaces", "landlock"),
@@ -322,7 +322,7 @@ NETWORK = [
     Attack(
         "asks io_uring to do what is refused",
         _attack("return call(425, 4, ctypes.create_string_buffer(120))"),
-        _done, ("privileges",), proven=("namespaces", "landlock"),
+        _done, ("privileges", "memory"), ALL, proven=("namespaces", "landlock"),
     ),
 ]
 
@@ -406,7 +406,7 @@ NEIGHBOURS = [
         "slows another process down",
         _attack("os.setpriority(os.PRIO_PROCESS, given['victim'], 19)"),
         lambda seen: os.getpriority(os.PRIO_PROCESS, seen.stage.victim.pid) == 19,
-        ("neighbours",), proven=("namespaces", "landlock"),
+        ("neighbours", "privileges"), proven=("landlock",),
     ),
     Attack(
         "leaves shared memory for the next submission",
@@ -449,7 +449,7 @@ PROCESSES = [
             time.sleep(0.3)
             return "done"
         """),
-        _done, ("processes",), ALL, proven=("namespaces", "landlock"),
+        _done, ("processes", "memory"), ALL, proven=("namespaces", "landlock"),
     ),
     Attack(
         "starts threads without end",
@@ -460,7 +460,7 @@ PROCESSES = [
             time.sleep(0.3)
             return "done"
         """),
-        _done, ("processes",), ALL, proven=("namespaces", "landlock"),
+        _done, ("processes", "memory"), ALL, proven=("namespaces", "landlock"),
     ),
     Attack(
         "leaves a process that lives on",
@@ -586,7 +586,7 @@ RESOURCES = [
     ),
     Attack(
         "sleeps for ever",
-        _attack("time.sleep(5); return 'done'"),
+        _attack("time.sleep(3); return 'done'"),
         _done, ("wall",), ALL, proven=("namespaces",),
     ),
     Attack(
