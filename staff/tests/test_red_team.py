@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 SMALL = Limits(
     cpu_seconds=1,
-    wall_seconds=3,
+    wall_seconds=2,
     memory_bytes=96 << 20,
     processes=8,
     file_bytes=2 << 20,
@@ -27,6 +27,7 @@ SMALL = Limits(
     output_bytes=256 << 10,
     frame_bytes=1 << 20,
 )
+AS_ROOT = os.geteuid() == 0
 # Where a defence is off, nothing but its absence shall decide.
 PATIENT = dataclasses.replace(SMALL, wall_seconds=30)
 
@@ -101,7 +102,11 @@ def test_an_attack_is_stopped_and_works_without_its_defence(attack, attempt, tel
     here = workers.available()
     for level in here:
         worked, seen = attempt(attack, level)
-        assert worked == (level not in attack.stopped), (level, seen)
+        if level in attack.stopped:
+            assert not worked, (level, seen)
+        elif not (AS_ROOT and "privileges" in attack.off):
+            # A root without its capabilities may do less than an ordinary account.
+            assert worked, (level, "does more than it says", seen)
     worked, seen = attempt(attack, "limits", attack.off)
     assert worked, f"it works nowhere, so it shows nothing: {seen}"
     for level in attack.proven:

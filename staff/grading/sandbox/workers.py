@@ -519,7 +519,8 @@ def _bubblewrap(plan: Plan) -> list[str]:
         command += ["--dev", "/dev", "--proc", "/proc"]
     else:
         command += [bind, "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc"]
-    command += ["--tmpfs" if holds("files") else "--dir", plan.scratch]
+    shared = ["--bind", plan.scratch]  # a tmpfs of its own cannot be made in "/"
+    command += [*(["--tmpfs"] if holds("files") else shared), plan.scratch]
     return [*command, "--chdir", "/", "--"]
 
 

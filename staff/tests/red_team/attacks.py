@@ -119,10 +119,10 @@ FILES = [
         proven=("landlock",),
     ),
     Attack(
-        "imports the staff's reference",
+        "imports the staff's modules",
         _attack("""
             sys.path.insert(0, given["project"])
-            import staff.questions
+            import staff.grading.results
             return "done"
         """),
         _done,
@@ -377,7 +377,8 @@ NETWORK = [
         "asks io_uring to do what is refused",
         _attack("return call(425, 4, ctypes.create_string_buffer(120))"),
         _done,
-        ("privileges",),
+        ("privileges", "memory"),
+        ALL,
         proven=("namespaces", "landlock"),
     ),
 ]
@@ -472,8 +473,8 @@ NEIGHBOURS = [
         "slows another process down",
         _attack("os.setpriority(os.PRIO_PROCESS, given['victim'], 19)"),
         lambda seen: os.getpriority(os.PRIO_PROCESS, seen.stage.victim.pid) == 19,
-        ("neighbours",),
-        proven=("namespaces", "landlock"),
+        ("neighbours", "privileges"),
+        proven=("landlock",),
     ),
     Attack(
         "leaves shared memory for the next submission",
@@ -522,7 +523,7 @@ PROCESSES = [
             return "done"
         """),
         _done,
-        ("processes",),
+        ("processes", "memory"),
         ALL,
         proven=("namespaces", "landlock"),
     ),
@@ -536,7 +537,7 @@ PROCESSES = [
             return "done"
         """),
         _done,
-        ("processes",),
+        ("processes", "memory"),
         ALL,
         proven=("namespaces", "landlock"),
     ),
@@ -691,7 +692,7 @@ RESOURCES = [
     ),
     Attack(
         "sleeps for ever",
-        _attack("time.sleep(5); return 'done'"),
+        _attack("time.sleep(3); return 'done'"),
         _done,
         ("wall",),
         ALL,
