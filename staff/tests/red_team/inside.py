@@ -1,4 +1,4 @@
-"""The worker's side of the red team: call a student's function, say what it returned."""
+"""The worker's side of the red team: call a function, say what it returned."""
 
 import importlib
 import json
