@@ -12,7 +12,7 @@ RUN := $(BIN)/python
 SCRIPTS = $(shell find . \( -name '.?*' -o -name build -o -path './$(VENV)' \) -prune -o -name '*.sh' -print) .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-oldest lint handout bench data scenes lab notebooks \
+.PHONY: help run test test-slow test-oldest lint handout grade bench data scenes lab notebooks \
   clean setup lock
 
 help: ## print this
@@ -29,10 +29,22 @@ run: setup ## prepare data, execute the notebooks, write build/report/index.html
 	@$(RUN) -m staff run --profile $(PROFILE) $(ARGS)
 
 test: scenes ## run all tests, the notebooks' quick profile among them
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n auto --dist worksteal $(ARGS)
 
 test-slow: data ## run the tests that take minutes each: an hour and more in all
 	@$(RUN) -m pytest -m slow $(ARGS)
+
+# The lower ends of requirements.txt, in an environment of their own; scenes are there.
+OLDEST_TESTS = tests/test_import_contract.py tests/test_checkpoint.py tests/test_figures.py \
+  tests/test_digits.py tests/test_gan_training.py tests/test_gan_metrics.py \
+  tests/test_rnn_layers.py tests/test_lstm_layers.py tests/test_coco_utils.py \
+  tests/test_data_utils.py tests/test_loader_fuzz.py
+test-oldest: scenes ## run public tests with the oldest packages that are allowed
+	@$(RUN) -m venv --clear --without-pip build/oldest
+	@$(RUN) -m uv pip install --quiet --resolution lowest-direct --group test \
+	  --python build/oldest/$(notdir $(BIN)) -r requirements.txt
+	@build/oldest/$(notdir $(BIN))/python -m pytest -n auto --dist worksteal \
+	  $(if $(ARGS),$(ARGS),$(OLDEST_TESTS))
 
 lint: setup ## check style, types, spelling, scripts and notebooks
 	@$(RUN) -m ruff check
@@ -46,6 +58,9 @@ lint: setup ## check style, types, spelling, scripts and notebooks
 
 handout: data ## write the tree that students get, checked, and its zip
 	@$(RUN) -m staff handout $(ARGS)
+
+grade: setup ## grade SUBMISSIONS=folder, write build/grades/class.html
+	@$(RUN) -m staff grade $(if $(SUBMISSIONS),"$(SUBMISSIONS)",$(error Say what to grade: make grade SUBMISSIONS=folder)) --resume $(ARGS)
 
 bench: setup ## measure speed against torch, as ratios
 	@$(RUN) -m benchmarks $(ARGS)

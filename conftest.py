@@ -43,6 +43,12 @@ def pytest_collection_modifyitems(
                 item.add_marker(pytest.mark.skip(reason="slow; ask with -m slow"))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Let ``-n auto`` mean every core: each worker has one thread."""
+    return os.cpu_count() or 1
+
+
 _TOLD = pytest.StashKey[list[str]]()
 
 
@@ -50,6 +56,19 @@ _TOLD = pytest.StashKey[list[str]]()
 def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Return a function that takes a line for the end of the run: what was counted."""
     return request.config.stash.setdefault(_TOLD, []).append
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand over what was told, where this is a worker of pytest-xdist's."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["told"] = session.config.stash.get(_TOLD, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a worker hands over."""
+    told = getattr(node, "workeroutput", {}).get("told", [])
+    node.config.stash.setdefault(_TOLD, []).extend(told)
 
 
 def pytest_terminal_summary(

@@ -5,11 +5,14 @@ numbers.
 """
 
 import os
+import sys
 from pathlib import Path
 
+import setuptools
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+OLDEST = 77  # of setuptools
 FOLDER = "cs231n"
 NAME = "im2col_cython"
 HEADERS = tuple(
@@ -60,6 +63,12 @@ def extensions(root: Path, module: str) -> list[Extension]:
 
 
 if __name__ == "__main__":
+    if int(setuptools.__version__.partition(".")[0]) < OLDEST:
+        sys.exit(
+            f"setuptools {setuptools.__version__} cannot read pyproject.toml, and "
+            f"{OLDEST} or newer is needed; run: "
+            f"python -m pip install 'setuptools>={OLDEST}'"
+        )
     setup(
         ext_modules=extensions(Path(FOLDER), f"{FOLDER}.{NAME}"),
         cmdclass={"build_ext": BuildKernels},

@@ -27,7 +27,7 @@ from cs231n.fast_layers import (
     max_pool_backward_fast,
     max_pool_forward_fast,
 )
-from cs231n.im2col import Array
+from cs231n.support.arrays import Array
 from cs231n.support.kernels import compiled
 
 PEERS = {"torch_no_grad": "torch no-grad", "all_columns": "all columns"}

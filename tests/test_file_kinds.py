@@ -33,7 +33,7 @@ PACKED = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
         (PAGE, "page"),
         (codecs.BOM_UTF8 + b"<HTML lang='en'>", "page"),
         (b"<?xml version='1.0'?><Error>AccessDenied", "page"),
-        (gzip.compress(b"x"), "gzip"),
+        (gzip.compress(b"x", mtime=0), "gzip"),
         (lzma.compress(b"x"), "xz"),
         (pickle.dumps([1], 4), "pickle"),
         ("naïve".encode("utf-16"), "utf-16"),

@@ -167,7 +167,7 @@ def _changed(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 def _write(model: DigitClassifier, path: Path) -> None:
     arrays = {key: value.cpu().numpy() for key, value in model.state_dict().items()}
     with replacing(path) as draft, draft.open("wb") as file:
-        np.savez(file, allow_pickle=False, accuracy=model.accuracy, **arrays)
+        np.savez(file, accuracy=model.accuracy, **arrays)
 
 
 def _read(file: Path) -> DigitClassifier | None:

@@ -40,7 +40,7 @@ def save(
     page = {"format": _FORMAT, "settings": _as_json(settings), **facts}
     text = np.array(json.dumps(page))
     with replacing(path) as draft, draft.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays, facts=text)
+        np.savez(file, **arrays, facts=text)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -107,7 +107,7 @@ class Pieces:
                 files.replacing(self.folder / f"{name}.npz") as draft,
                 draft.open("wb") as file,
             ):
-                np.savez(file, allow_pickle=False, **arrays)
+                np.savez(file, **cast(dict[str, Any], arrays))
         except OSError:
             self._room = False
             self.remove()  # the work itself needs the room

@@ -172,13 +172,19 @@ def _before(path: Path) -> Record | None:
         return None
 
 
-def judge(todo: Todo, count: int, work: jobs.Work) -> None:
+def judge(
+    todo: Todo,
+    count: int,
+    work: jobs.Work,
+    more: str = "The same with --resume goes on.",
+) -> None:
     """Judge what is left, with a bar that says how many a minute.
 
     Args:
         todo: What is left.
         count: How many processes judge at once.
         work: What they have in common.
+        more: What to do after an interruption.
 
     Raises:
         JobError: If no process can begin.
@@ -209,8 +215,7 @@ def judge(todo: Todo, count: int, work: jobs.Work) -> None:
             jobs.run(todo.names, count, work, todo.people, done)
         except KeyboardInterrupt:
             raise InterruptedGradingError(
-                f"Interrupted; {number} of {len(todo.names)} are judged. The same with "
-                "--resume goes on."
+                f"Interrupted; {number} of {len(todo.names)} are judged. {more}"
             ) from None
     if number:
         print(f"Judged: {number}, {rate()}.")
@@ -450,10 +455,7 @@ def difference(old: Path, new: Path) -> int:
     found = compare.compare(old, new)
     print("\n".join(compare.lines(found)))
     if new.is_dir():
-        rows = [
-            [tables.text(cell) for cell in row] for row in compare.whom_to_tell(found)
-        ]
-        tables.save(rows, new / "whom-to-tell.csv")
+        tables.save(compare.whom_to_tell(found), new / "whom-to-tell.csv")
         print(f"Whom to tell: {new / 'whom-to-tell.csv'}")
     return 0
 

@@ -8,6 +8,7 @@ from staff.grading import records
 from staff.grading.records import Record
 from staff.grading.results import PASSED, Check
 from staff.grading.scores import Standing, shown, standing
+from staff.grading.tables import text
 
 
 @dataclass(frozen=True)
@@ -194,12 +195,12 @@ def whom_to_tell(difference: Difference) -> list[list[str]]:
         if move.ids and move.old != move.new:
             found.append(
                 [
-                    move.name,
+                    text(move.name),
                     " ".join(move.ids),
                     "" if move.old is None else shown(move.old),
                     "" if move.new is None else shown(move.new),
-                    _signed(move.by),
-                    " ".join(move.reasons),
+                    shown(move.by),
+                    text(" ".join(move.reasons)),
                     move.file,
                 ]
             )

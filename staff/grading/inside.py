@@ -269,11 +269,11 @@ class Inside:
             return self._ask_for_gradients(number, grads)
 
         flags: list[bool] = []
-        datas: list[Any] = []
-        result = _received(answer["result"], arrays, datas, flags)
+        received: list[Any] = []
+        result = _received(answer["result"], arrays, received, flags)
         if not any(flags):
-            return _filled(result, datas)
-        outs = through()(back, datas, flags, *tensors)
+            return _filled(result, received)
+        outs = through()(back, received, flags, *tensors)
         return _filled(result, outs)
 
     def _ask_for_gradients(self, number: int, grads: Sequence[Any]) -> list[Any]:
@@ -518,9 +518,9 @@ def _plain(value: Any) -> Array | None:
 
 
 def _received(
-    sent: Any, arrays: list[Array], datas: list[Any], flags: list[bool]
+    sent: Any, arrays: list[Array], received: list[Any], flags: list[bool]
 ) -> Any:
-    """Read a result that came from outside, tensors as places in ``datas``."""
+    """Read a result that came from outside, tensors as places in ``received``."""
     if not isinstance(sent, dict):
         return sent
     if "array" in sent:
@@ -530,10 +530,10 @@ def _received(
     if "tensor" in sent:
         import torch
 
-        datas.append(torch.from_numpy(arrays[sent["tensor"]]))
+        received.append(torch.from_numpy(arrays[sent["tensor"]]))
         flags.append(bool(sent["grad"]))
-        return _Place(len(datas) - 1)
-    return tuple(_received(v, arrays, datas, flags) for v in sent["tuple"])
+        return _Place(len(received) - 1)
+    return tuple(_received(v, arrays, received, flags) for v in sent["tuple"])
 
 
 class _Place:
@@ -543,11 +543,11 @@ class _Place:
         self.number = number
 
 
-def _filled(result: Any, datas: Sequence[Any]) -> Any:
+def _filled(result: Any, received: Sequence[Any]) -> Any:
     if isinstance(result, _Place):
-        return datas[result.number]
+        return received[result.number]
     if isinstance(result, tuple):
-        return tuple(_filled(v, datas) for v in result)
+        return tuple(_filled(v, received) for v in result)
     return result
 
 
@@ -564,13 +564,13 @@ def through() -> Callable[..., tuple[Any, ...]]:
         """Results of the other process."""
 
         @staticmethod
-        def forward(ctx: Any, back: Any, datas: Any, flags: Any, *at: Any) -> Any:
+        def forward(ctx: Any, back: Any, received: Any, flags: Any, *at: Any) -> Any:
             del at  # they are known by being here
             ctx.back, ctx.flags = back, flags
             ctx.mark_non_differentiable(
-                *(d for d, f in zip(datas, flags, strict=True) if not f)
+                *(d for d, f in zip(received, flags, strict=True) if not f)
             )
-            return tuple(datas)
+            return tuple(received)
 
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> Any:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from staff.grading import records
-from staff.grading.records import Grounds
+from staff.grading.records import Grounds, RecordError
 from staff.grading.results import Judged
 from staff.grading.submission import Submission
 
@@ -108,7 +108,12 @@ def run(
     slow: list[str] = []
 
     def settled(name: str) -> None:
-        host = records.read(work.folder / f"{name}.json")["host"]
+        try:
+            host = records.read(work.folder / f"{name}.json")["host"]
+        except RecordError as error:
+            _leave_to_people(name, str(error), work, people)
+            done(name)
+            return
         if host.get("timed_out") and not host.get("confirmed"):
             slow.append(name)
         else:

@@ -117,7 +117,7 @@ class Judging:
     def draws(self, function: Function) -> list[Draw]:
         """Return the fresh inputs of a function."""
         count = self.rubric.draws
-        draws = [Draw(self._seed(function, k)) for k in range(count)]
+        draws = [Draw(self._seed(function, k), small=k % 2 == 1) for k in range(count)]
         if self.rubric.single(function):
             draws.append(Draw(self._seed(function, count), single=True))
         return draws
@@ -141,18 +141,25 @@ class Judging:
 
     def wrong_before(self, function: Function) -> list[str]:
         """Return the earlier functions that are not right, each with its partner."""
-        near = {function.module, *takers()[function.module]}
+        before = self.before(function)
         wrong = {
             f.qualname
             for f in functions()
-            if f.key in self.found
-            and f.module in near
-            and "." not in f.qualname
-            and not self.found[f.key].is_right
+            if f.key in self.found and not self.found[f.key].is_right
         }
+        return [name for name in before if {name, _partner(name)} & wrong]
+
+    def before(self, function: Function) -> list[str]:
+        """Return the earlier functions that this one may call, with their partners."""
+        near = {function.module, *takers()[function.module]}
+        names = [
+            f.qualname
+            for f in functions()
+            if f.key in self.found and f.module in near and "." not in f.qualname
+        ]
         own = {function.qualname, forward_of(function)}
-        both = {name for w in wrong for name in (w, _partner(w))}
         known = {f.qualname for f in functions()}
+        both = {name for n in names for name in (n, _partner(n))}
         return sorted((both & known) - own)
 
     def never_end(self, function: Function) -> list[str]:

@@ -1,4 +1,4 @@
-"""The judge of one process: a package without answers, and servers that fork workers."""
+"""The judge of one process: a package without answers, servers that fork workers."""
 
 import tempfile
 from collections.abc import Iterator

@@ -25,8 +25,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from jsonschema import Draft202012Validator
-
 from cs231n.support import archive
 from cs231n.support.files import replacing
 from staff.grading.results import Judged
@@ -46,6 +44,8 @@ _RULES = (
     "staff/grading/results.py",
     "staff/grading/rubric.py",
     "staff/grading/judge.py",
+    "staff/grading/reference.py",
+    "staff/grading/trial.py",
     "staff/grading/line.py",
     "staff/grading/inside.py",
     "staff/grading/remote.py",
@@ -135,9 +135,6 @@ def record(
         grounds: By which rules.
         host: What else the run noticed: seconds in all, when it began, and the like.
 
-    Raises:
-        RecordError: If the parts do not make a record, such as points that are no
-            number.
     """
     checks = [
         {
@@ -148,7 +145,7 @@ def record(
         }
         for check in judged.checks
     ]
-    made = {
+    return {
         "format": FORMAT,
         "verdict": {
             "submission": {
@@ -180,7 +177,6 @@ def record(
         },
         "people": {},
     }
-    return checked(made, submission.name)
 
 
 def refusal(refused: Refused, grounds: Grounds) -> Record:
@@ -190,7 +186,7 @@ def refusal(refused: Refused, grounds: Grounds) -> Record:
         refused: What is known of it.
         grounds: By which rules it would have been judged.
     """
-    made = {
+    return {
         "format": FORMAT,
         "verdict": {
             "submission": _about(refused),
@@ -200,7 +196,6 @@ def refusal(refused: Refused, grounds: Grounds) -> Record:
         "host": _machine(),
         "people": {},
     }
-    return checked(made, refused.name)
 
 
 def failure(submission: Submission, why: str, grounds: Grounds) -> Record:
@@ -213,7 +208,7 @@ def failure(submission: Submission, why: str, grounds: Grounds) -> Record:
         why: What happened, for graders.
         grounds: By which rules it would have been judged.
     """
-    made = {
+    return {
         "format": FORMAT,
         "verdict": {
             "submission": {**_about(submission), "digest": submission.digest},
@@ -223,7 +218,6 @@ def failure(submission: Submission, why: str, grounds: Grounds) -> Record:
         "host": _machine(),
         "people": {},
     }
-    return checked(made, submission.name)
 
 
 def checked(found: Any, name: str) -> Record:
@@ -247,7 +241,10 @@ def checked(found: Any, name: str) -> Record:
 
 
 @cache
-def _validator() -> Draft202012Validator:
+def _validator() -> Any:
+    # Its import takes a second or two, which processes that only write need not wait.
+    from jsonschema import Draft202012Validator
+
     return Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
 
 

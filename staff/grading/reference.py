@@ -36,10 +36,12 @@ class Draw:
 
     Attributes:
         seed: Draws them.
+        small: Whether they are smaller than the public ones, or larger.
         single: Whether they are handed over in float32.
     """
 
     seed: int
+    small: bool = False
     single: bool = False
 
 
@@ -53,7 +55,7 @@ class Reference:
             function: Its row in the table.
             draw: Which inputs.
         """
-        self._function, self._seed = function, draw.seed
+        self._function, self._draw = function, draw
         self._exercise = find_exercise(function.key)
         self._others: dict[str, Accepted] = {}
 
@@ -109,9 +111,8 @@ class Reference:
 
     def _bench(self, draw: int) -> Bench:
         key = self._function.key
-        return FreshBench(
-            self._function, Records(self._seed, {key: Record({}, draw=draw)})
-        )
+        records = Records(self._draw.seed, {key: Record({}, draw=draw)})
+        return FreshBench(self._function, records, self._draw.small)
 
 
 def _marks(found: list[Results]) -> Accepted:

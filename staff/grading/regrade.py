@@ -75,7 +75,7 @@ def _judge(
         todo.names.append(path.stem)
         todo.people[path.stem] = record["people"]
     work = jobs.Work(folder, key, grounds, level, args.judging)
-    command.judge(todo, args.jobs, work)
+    command.judge(todo, args.jobs, work, "Begin again in an empty folder.")
     return {path.stem: records.read(folder / path.name) for path in old}
 
 

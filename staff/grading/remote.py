@@ -30,6 +30,7 @@ from staff.grading.inside import MOST, is_tensor, through
 
 NETWORK = ("_A", "_B", "_mix")  # what makes the checks' NumPy network
 KINDS = tuple(inspect._ParameterKind)
+NEVER_SMALL = "NTV"  # exercises put words into certain places of these
 LONGEST = 400  # characters of what a worker says
 
 
@@ -401,24 +402,44 @@ class _Sent:
 class FreshBench(Bench):
     """A bench whose inputs are of other sizes than the public ones."""
 
+    def __init__(self, function: Function, records: Records, small: bool) -> None:
+        """Import our module.
+
+        Args:
+            function: Its row in the table.
+            records: What is right, and the seed of the inputs.
+            small: Whether inputs are smaller than the public ones, or larger.
+        """
+        self._small = small
+        super().__init__(function, records)
+
     def sizes(self, usual: Mapping[str, int]) -> dict[str, int]:
         """Return the sizes of inputs."""
-        return fresh_sizes(usual, self.rng())
+        return fresh_sizes(usual, self.rng(), self._small)
 
 
-def fresh_sizes(usual: Mapping[str, int], rng: np.random.RandomState) -> dict[str, int]:
-    """Draw sizes: none is smaller than the usual one, and no two are close.
+def fresh_sizes(
+    usual: Mapping[str, int], rng: np.random.RandomState, small: bool
+) -> dict[str, int]:
+    """Draw sizes that all differ.
 
-    (``reshape(H - W)`` is right by luck where W is H + 1.)
+    Large ones have no neighbours, and some small ones are below 5: ``reshape(H - W)``
+    is right by luck where W is H + 1, and ``reshape(4 - H)`` where H is more than 4.
 
     Args:
         usual: Letter -> the size that public inputs have.
         rng: Draws them.
+        small: Whether those that may be are smaller than the usual ones.
     """
+    apart = 1 if small else 2
     while True:
-        sizes = {letter: n + int(rng.randint(8)) for letter, n in usual.items()}
-        ordered = sorted(sizes.values())
-        if all(b - a > 1 for a, b in pairwise(ordered)):
+        sizes = {
+            letter: 2 + int(rng.randint(3))
+            if small and letter not in NEVER_SMALL
+            else n + int(rng.randint(8))
+            for letter, n in usual.items()
+        }
+        if all(b - a >= apart for a, b in pairwise(sorted(sizes.values()))):
             return sizes
 
 
@@ -433,7 +454,7 @@ class RemoteBench(Bench):
         source: str = "",
         single: bool = False,
         never: Sequence[str] = (),
-        fresh: bool = False,
+        small: bool | None = None,
     ) -> None:
         """Let the worker import the student's module, which may fail in any way.
 
@@ -444,7 +465,8 @@ class RemoteBench(Bench):
             source: The student's module.
             single: Whether the worker gets all numbers in float32.
             never: Functions that must not be called, as they never end.
-            fresh: Whether inputs are of other sizes than the public ones.
+            small: Whether inputs are smaller than the public ones, or larger; as
+                large if None.
 
         Raises:
             EndedError: If the worker ended.
@@ -453,7 +475,7 @@ class RemoteBench(Bench):
         """
         self._to, self._source = to, source
         self._single, self._never = single, list(never)
-        self._fresh = fresh
+        self._small = small
         self._layers: dict[str, Callable[..., Any]] = {}
         super().__init__(function, records)
 
@@ -494,12 +516,14 @@ class RemoteBench(Bench):
             self._source,
             self._single,
             self._never,
-            self._fresh,
+            self._small,
         )
 
     def sizes(self, usual: Mapping[str, int]) -> dict[str, int]:
         """Return the sizes of inputs."""
-        return fresh_sizes(usual, self.rng()) if self._fresh else dict(usual)
+        if self._small is None:
+            return dict(usual)
+        return fresh_sizes(usual, self.rng(), self._small)
 
     def probe(self, name: str, *args: Any) -> Any:
         """Let the worker look into what a student's function built."""
@@ -560,23 +584,23 @@ class RemoteBench(Bench):
             self._to.seconds = seconds if isinstance(seconds, float) else 0.0
             self._put_back(sent, answer.get("changed"), arrays)
             _show(sent.nets, answer.get("seen"), arrays)
-            datas: list[Any] = []
+            received: list[Any] = []
             flags: list[bool] = []
-            result = _read(answer.get("result"), arrays, datas, flags)
+            result = _read(answer.get("result"), arrays, received, flags)
         except line.LineError:
             raise self._to.spoilt() from None
-        if datas:
-            result = _filled(result, self._joined(number, sent, datas, flags))
+        if received:
+            result = _filled(result, self._joined(number, sent, received, flags))
         return result
 
     def _joined(
-        self, number: int, sent: _Sent, datas: list[Any], flags: list[bool]
+        self, number: int, sent: _Sent, received: list[Any], flags: list[bool]
     ) -> Sequence[Any]:
         """Return tensors that can be differentiated through the worker."""
         if not any(flags):
-            return datas
+            return received
         if not sent.leaves:
-            floating = zip(datas, flags, strict=True)
+            floating = zip(received, flags, strict=True)
             return [
                 d.requires_grad_() if f and d.is_floating_point() else d
                 for d, f in floating
@@ -585,7 +609,7 @@ class RemoteBench(Bench):
         def back(grads: Sequence[Any]) -> list[Any]:
             return self._carried_back(number, grads, sent.leaves)
 
-        return through()(back, datas, flags, *sent.leaves)
+        return through()(back, received, flags, *sent.leaves)
 
     def _carried_back(
         self, number: int, grads: Sequence[Any], leaves: Sequence[Any]
@@ -699,9 +723,13 @@ class _Place:
 
 
 def _read(
-    sent: Any, arrays: list[Array], datas: list[Any], flags: list[bool], depth: int = 0
+    sent: Any,
+    arrays: list[Array],
+    received: list[Any],
+    flags: list[bool],
+    depth: int = 0,
 ) -> Any:
-    """Read a result, tensors as places in ``datas``."""
+    """Read a result, tensors as places in ``received``."""
     if not isinstance(sent, dict):
         if sent is None or type(sent) in (bool, int, float):
             return sent
@@ -709,29 +737,29 @@ def _read(
     if depth > 3:
         raise line.LineError("a result is too deep")
     if "token" in sent:
-        return _held(sent, arrays, datas, flags, depth)
+        return _held(sent, arrays, received, flags, depth)
     for name, make in (("tuple", tuple), ("list", list)):
         if name in sent:
             parts = sent[name]
             if not isinstance(parts, list) or len(parts) > MOST:
                 raise line.LineError("too long a list")
-            return make(_read(v, arrays, datas, flags, depth + 1) for v in parts)
+            return make(_read(v, arrays, received, flags, depth + 1) for v in parts)
     if "tensor" in sent:
         import torch
 
         array = arrays[line.number(sent, "tensor", len(arrays))]
         if array.dtype.name in ("uint16", "uint32", "uint64"):
             array = array.astype(np.int64)
-        datas.append(torch.from_numpy(array))
+        received.append(torch.from_numpy(array))
         flags.append(sent.get("grad") is True and array.dtype.kind == "f")
-        return _Place(len(datas) - 1)
+        return _Place(len(received) - 1)
     return arrays[line.number(sent, "array", len(arrays))]
 
 
 def _held(
     sent: dict[str, Any],
     arrays: list[Array],
-    datas: list[Any],
+    received: list[Any],
     flags: list[bool],
     depth: int,
 ) -> Any:
@@ -741,7 +769,10 @@ def _held(
         if not isinstance(entries, dict) or len(entries) > MOST:
             raise line.LineError("too long a dictionary")
         found = _TokenDict(
-            {n: _read(v, arrays, datas, flags, depth + 1) for n, v in entries.items()}
+            {
+                n: _read(v, arrays, received, flags, depth + 1)
+                for n, v in entries.items()
+            }
         )
         found.token = token
         return found
@@ -752,13 +783,13 @@ def _held(
     return _Token(token, kind)
 
 
-def _filled(result: Any, datas: Sequence[Any]) -> Any:
+def _filled(result: Any, received: Sequence[Any]) -> Any:
     """Put tensors into their places."""
     if isinstance(result, _Place):
-        return datas[result.number]
+        return received[result.number]
     if isinstance(result, tuple | list):
-        return type(result)(_filled(v, datas) for v in result)
+        return type(result)(_filled(v, received) for v in result)
     if isinstance(result, _TokenDict):
         for name, value in result.items():
-            result[name] = _filled(value, datas)
+            result[name] = _filled(value, received)
     return result

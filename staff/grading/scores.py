@@ -130,14 +130,15 @@ class Work:
 
     @property
     def remarks(self) -> list[str]:
-        """What costs nothing and should be known."""
+        """What costs nothing and should be known, and no finding says already."""
+        said = {check.reason for check in self.failed}
         found = []
         for check in self.checks:
             if check.state == FAILED and not check.of:
                 found.append(check.reason or check.name)
             if check.remark:
                 found.append(check.remark)
-        return list(dict.fromkeys(found))
+        return [text for text in dict.fromkeys(found) if text not in said]
 
 
 @dataclass(frozen=True)

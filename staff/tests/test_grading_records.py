@@ -1,4 +1,4 @@
-"""Records: what they hold, that they are whole, and the same bytes for the same facts."""
+"""Records: what they hold, that they are whole, the same bytes for the same facts."""
 
 import csv
 import io
@@ -339,7 +339,7 @@ def test_answers_stand_in_cells_of_their_own_or_in_old_notebooks():
     assert one.text == "In mine."
     for cell in notebook["cells"]:  # as tools leave them that know no ids
         del cell["id"]
-    notebook["cells"][2]["source"] = notebook["cells"][2]["source"] + " Alone."
+    notebook["cells"][1]["source"] += " Alone."
     (one,) = answers({"RNN_Captioning": json.dumps(notebook).encode()}, "2017")
     assert one.text == "Alone."
     old = {
@@ -429,6 +429,6 @@ def test_a_difference_says_whose_score_moved_by_how_much_and_why(tmp_path):
     assert found.moves[1].reasons[0].startswith(f"{STEP}/dW: passed → failed (−1). is")
     assert found.same == 1
     assert [row[:5] for row in compare.whom_to_tell(found)[1:]] == [
-        ["S 0", "0", "99", "100", "+1"],
-        ["S 1", "1", "100", "99", "−1"],
+        ["S 0", "0", "99", "100", "1"],
+        ["S 1", "1", "100", "99", "-1"],
     ]

@@ -140,12 +140,12 @@ def test_the_bank_has_at_least_three_mutants_of_every_function(solved):
 
 
 def some_mutants():
-    """Every tenth one, so that a run of all tests stays short."""
-    return mutants()[1::10]
+    """Every twentieth one, so that a run of all tests stays short."""
+    return mutants()[1::20]
 
 
 def test_some_mutants_lose_points_on_their_question_and_on_no_other(solved):
-    assert len(some_mutants()) >= 17
+    assert len(some_mutants()) >= 8
     assert mutant_problems(solved, some_mutants(), questions(), DATA) == []
 
 

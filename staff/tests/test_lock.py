@@ -3,8 +3,10 @@
 import hashlib
 import os
 import re
+import shutil
 import sys
 import threading
+import venv
 import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -87,11 +89,19 @@ def served(tmp_path):
         server.shutdown()
 
 
+@pytest.fixture(scope="module")
+def environment_with_pip(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bare") / ".venv"
+    venv.create(folder, symlinks=os.name != "nt", with_pip=True)
+    return folder
+
+
 @pytest.fixture
-def project(tmp_path, served, monkeypatch):
+def project(tmp_path, served, environment_with_pip, monkeypatch):
     """Give a project whose needs lie in the served index, with a lock made there."""
     root = tmp_path / "project"
     (root / "cs231n").mkdir(parents=True)
+    shutil.copytree(environment_with_pip, root / ".venv", symlinks=True)
     (root / "pyproject.toml").write_text(PROJECT)
     (root / "requirements.txt").write_text(
         "arrays<2\nengine\nwindows-only; sys_platform == 'win32'\n"

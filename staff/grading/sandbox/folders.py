@@ -1,8 +1,7 @@
-"""What a worker sees of the disk: a package with a student's modules, and little else."""
+"""What a worker sees of the disk: a package, a student's modules, and little else."""
 
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -135,8 +134,8 @@ def enter(
     for path in view:
         _alias(root, path)
     own, home = Path("/own"), Path("/own/home")
-    for path in (own, home):
-        (root / path.relative_to("/")).mkdir()
+    for folder in (own, home):
+        (root / folder.relative_to("/")).mkdir()
     calls.mount("home", str(root / "own" / "home"), "tmpfs", careful, size)
     lay(root / "own" / "tree", package, modules)
     if not (root / "tmp").exists():
@@ -159,7 +158,7 @@ def _outermost(paths: Iterable[str]) -> list[str]:
 def _bind(root: Path, path: str, *, writing: bool) -> None:
     """Show a folder or a file of the real file system under the same path."""
     place = root / path.lstrip("/")
-    if stat.S_ISDIR(os.stat(path).st_mode):
+    if Path(path).is_dir():
         place.mkdir(parents=True, exist_ok=True)
     else:
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ A process of its own between the warm server and the worker. It holds nothing se
 """
 
 import contextlib
+import io
 import json
 import os
 import resource
@@ -85,7 +86,9 @@ class _Keeper:
         with contextlib.suppress(frames.EndError, OSError):
             frames.write(self._reports.fileno(), json.dumps(what).encode())
 
-    def start(self, modules: Mapping[str, str], entry: types.ModuleType, line: int) -> str:
+    def start(
+        self, modules: Mapping[str, str], entry: types.ModuleType, line: int
+    ) -> str:
         """Fork the worker; return why it could not be isolated, or nothing."""
         self._output, output = os.pipe()
         isolated, ready = os.pipe()
@@ -154,11 +157,13 @@ class _Keeper:
         try:
             part = os.read(self._output, 1 << 16)
         except BlockingIOError:
-            return False if self._reason else True
+            return not self._reason
         self._printed += len(part)
         self._tail = (self._tail + part)[-_TAIL:]
         if self._printed > self._limits.output_bytes and self._plan.holds("output"):
-            self._stop("output", f"it printed more than {self._limits.output_bytes} bytes")
+            self._stop(
+                "output", f"it printed more than {self._limits.output_bytes} bytes"
+            )
             return False
         return bool(part)
 
@@ -185,9 +190,12 @@ class _Keeper:
             self._stop("time", f"it computed longer than {limits.cpu_seconds} seconds")
         elif holds("processes") and threads > limits.processes:
             self._stop("processes", f"it ran more than {limits.processes} threads")
-        elif holds("disk") and not self._namespaces:
-            if _size(self._folder / "home") > limits.file_bytes:
-                self._stop("disk", f"it wrote more than {limits.file_bytes} bytes")
+        elif (
+            holds("disk")
+            and not self._namespaces
+            and _size(self._folder / "home") > limits.file_bytes
+        ):
+            self._stop("disk", f"it wrote more than {limits.file_bytes} bytes")
 
     def _stop(self, reason: str, detail: str) -> None:
         self._reason, self._detail = reason, detail
@@ -362,7 +370,8 @@ def _only(line: int, output: int, ready: int, close: bool) -> int:
     nothing = os.open(os.devnull, os.O_RDONLY)
     # None of them may lie where another one goes.
     line, output, ready, nothing = (
-        os.dup(os.dup(os.dup(os.dup(os.dup(d))))) for d in (line, output, ready, nothing)
+        os.dup(os.dup(os.dup(os.dup(os.dup(d)))))
+        for d in (line, output, ready, nothing)
     )
     os.dup2(nothing, 0, inheritable=False)
     os.dup2(output, 1, inheritable=False)
@@ -380,9 +389,9 @@ def _limit(plan: Plan, space: int, *, own_count: bool) -> None:
     limits = plan.limits
     wanted = {
         "cpu": {"CPU": limits.cpu_seconds},
-        # The address space is far larger than memory with torch, whose libraries lie in
-        # it. What may be added is limited, so that a huge array fails as it should; what
-        # counts is the memory itself, which the keeper watches.
+        # The address space is far larger than memory with torch, whose libraries lie
+        # in it. What may be added is limited, so that a huge array fails as it should;
+        # what counts is the memory itself, which the keeper watches.
         "memory": {
             "AS": space + _ADDRESS_SPACE * limits.memory_bytes + _SLACK,
             "MEMLOCK": 0,
@@ -416,12 +425,16 @@ def _most_tasks(plan: Plan, *, own_count: bool) -> dict[str, int]:
 def _settle(tree: Path, home: Path) -> None:
     """Make the worker's own folders those that Python uses."""
     os.environ.update(
-        HOME=str(home), TMPDIR=str(home), MPLCONFIGDIR=str(home), XDG_CACHE_HOME=str(home)
+        HOME=str(home),
+        TMPDIR=str(home),
+        MPLCONFIGDIR=str(home),
+        XDG_CACHE_HOME=str(home),
     )
     tempfile.tempdir = None
     sys.path.insert(0, str(tree))
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
 
 
 def _overlaid(
@@ -501,8 +514,8 @@ def _descendants(pid: int) -> list[int]:
     while waiting:
         parent = waiting.pop()
         with contextlib.suppress(OSError):
-            for task in os.listdir(f"/proc/{parent}/task"):
-                text = Path(f"/proc/{parent}/task/{task}/children").read_text("ascii")
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                text = (task / "children").read_text("ascii")
                 children = [int(child) for child in text.split()]
                 found += children
                 waiting += children
@@ -572,10 +585,9 @@ def _remove(folder: Path) -> None:
 
     def force(act: Callable[[str], object], path: str, _: object) -> None:
         with contextlib.suppress(OSError):
-            os.chmod(Path(path).parent, 0o700)
-            os.chmod(path, 0o700, follow_symlinks=False) if not os.path.islink(
-                path
-            ) else None
+            Path(path).parent.chmod(0o700)
+            if not Path(path).is_symlink():
+                Path(path).chmod(0o700)
             act(path)
 
     shutil.rmtree(folder, onerror=force)

@@ -27,20 +27,20 @@ DEFENCES = {
 _DESCRIPTIONS = {
     "bubblewrap": (
         "Students' code ran in a container of bubblewrap: it saw the interpreter and a "
-        "read-only package, had no network, could start and reach no other process, and "
-        "was limited in time, memory, disk and output."
+        "read-only package, had no network, could start and reach no other process, "
+        "and was limited in time, memory, disk and output."
     ),
     "namespaces": (
         "Students' code ran in user, mount, process, network and IPC namespaces of its "
-        "own, with Landlock and seccomp: it saw the interpreter and a read-only package, "
-        "had no network, could start and reach no other process, and was limited in "
-        "time, memory, disk and output."
+        "own, with Landlock and seccomp: it saw the interpreter and a read-only "
+        "package, had no network, could start and reach no other process, and was "
+        "limited in time, memory, disk and output."
     ),
     "landlock": (
         "Students' code ran under Landlock and seccomp: it could read the interpreter "
         "and a read-only package alone, had no network, could start and reach no other "
-        "process, and was limited in time, memory, disk and output; it could tell which "
-        "paths exist."
+        "process, and was limited in time, memory, disk and output; it could tell "
+        "which paths exist."
     ),
     "limits": (
         "Students' code was limited in time, memory, disk and output and nothing else: "

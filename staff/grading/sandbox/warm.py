@@ -29,8 +29,8 @@ def main(descriptor: int) -> None:
     control = socket.socket(fileno=descriptor)
     told = json.loads(frames.read(descriptor, _MOST))
     limits = Limits(**told.pop("limits"))
-    plan = Plan(**{k: tuple(v) if isinstance(v, list) else v for k, v in told.items()},
-                limits=limits)
+    lists = {k: tuple(v) for k, v in told.items() if isinstance(v, list)}
+    plan = Plan(**{**told, **lists, "limits": limits})
     sys.path.insert(0, plan.package)
     for name in plan.preload:
         importlib.import_module(name)
@@ -42,7 +42,7 @@ def main(descriptor: int) -> None:
     namespaces = plan.level in ("bubblewrap", "namespaces") and _try_namespaces()
     if plan.level == "namespaces" and not namespaces:
         raise SystemExit("This machine gives no namespaces to this account.")
-    if calls.LINUX and len(os.listdir("/proc/self/task")) > 1:
+    if calls.LINUX and len(list(Path("/proc/self/task").iterdir())) > 1:
         raise SystemExit("The warm server has threads, which a fork would lose.")
     gc.collect()
     gc.freeze()  # so that workers share its pages

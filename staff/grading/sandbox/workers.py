@@ -124,6 +124,7 @@ class Server:
             )
         self._scratch = Path(tempfile.mkdtemp(prefix="cs231n-grading-")).resolve()
         self._lock = threading.Lock()
+        self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._hidden = False
         package = package.resolve()
@@ -153,15 +154,14 @@ class Server:
             raise
 
     def _start(self) -> None:
+        around = _bubblewrap(self._plan) if self.level == "bubblewrap" else []
         self._control, theirs = socket.socketpair()
         try:
             with theirs, (self._scratch / "errors").open("wb") as errors:
                 command = [
-                    *(sys.executable, "-s", "-P", "-c", _START),
+                    *(*around, sys.executable, "-s", "-P", "-c", _START),
                     *(self._plan.program, str(theirs.fileno())),
                 ]
-                if self.level == "bubblewrap":
-                    command = [*_bubblewrap(self._plan), *command]
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -210,6 +210,8 @@ class Server:
         Raises:
             SandboxError: If it cannot be isolated.
         """
+        if self._control is None:
+            raise SandboxError("The server has been closed: start another one.")
         ours, line = socket.socketpair()
         reports, theirs = socket.socketpair()
         with line, theirs:
@@ -231,7 +233,8 @@ class Server:
             ours.close()
             reports.close()
             raise SandboxError(
-                f"A worker could not be isolated at level {self.level}: {said['failed']}"
+                f"A worker could not be isolated at level {self.level}: "
+                f"{said['failed']}"
             )
         return Worker(ours, reports, self._limits)
 
@@ -244,8 +247,10 @@ class Server:
 
     def close(self) -> None:
         """End the server and all its workers."""
-        if self._process is not None:
+        if self._control is not None:
             self._control.close()
+            self._control = None
+        if self._process is not None:
             try:
                 self._process.wait(_PATIENCE_TO_END)
             except subprocess.TimeoutExpired:
@@ -358,7 +363,13 @@ class Worker:
             return
         with contextlib.suppress(OSError):
             self._reports.shutdown(socket.SHUT_WR)
-        self._end = {"reason": "closed", "detail": "", "peak": 0, "cpu": 0, "output": ""}
+        self._end = {
+            "reason": "closed",
+            "detail": "",
+            "peak": 0,
+            "cpu": 0,
+            "output": "",
+        }
         with contextlib.suppress(
             frames.EndError, frames.FrameError, frames.LateError, OSError, ValueError
         ):
@@ -459,7 +470,9 @@ def _view(package: Path) -> list[str]:
         SandboxError: If that would show the project to them.
     """
     paths = sysconfig.get_paths()
-    interpreter = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    interpreter = {
+        paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    }
     # Shared libraries lie beside the standard library, in a virtual environment's home.
     libraries = {str(Path(sys.base_prefix) / "lib"), str(Path(sys.prefix) / "lib")}
     found = folders.readable(sorted(interpreter | libraries))
@@ -472,8 +485,8 @@ def _view(package: Path) -> list[str]:
             )
         if (real / "cs231n").is_dir() or (real / "staff").is_dir():
             raise SandboxError(
-                f"A package cs231n or staff is installed in {real}, where workers could "
-                "read it: uninstall it."
+                f"A package cs231n or staff is installed in {real}, where workers "
+                "could read it: uninstall it."
             )
     return found
 
@@ -543,7 +556,7 @@ def lacking() -> dict[str, str]:
     return {level: why for level, why in _tried().items() if why}
 
 
-_TRIAL = '''
+_TRIAL = """
 import os, socket
 
 def main(reader, writer):
@@ -568,7 +581,7 @@ def main(reader, writer):
         own.write("can be written")
     text = ",".join(found).encode()
     os.write(writer, len(text).to_bytes(8, "little") + text)
-'''
+"""
 
 
 def _try(level: str) -> str:

@@ -9,7 +9,6 @@ import os
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from staff.grading.sandbox.plan import LEVELS
 from staff.tests.red_team.stage import SECRET, Seen, alive
@@ -30,6 +29,7 @@ class Attack:
         proven: Further levels at which it works once ``off`` is off.
         twice: Whether it is run once more, in the next submission's worker.
         seconds: How long to wait for it.
+        shown: The level at which it works without its defence.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Attack:
     proven: tuple[str, ...] = ()
     twice: bool = False
     seconds: float = 20
+    shown: str = "limits"
 
 
 _PRELUDE = """
@@ -57,8 +58,10 @@ def call(number, *arguments):
 
 
 def _attack(body: str) -> str:
-    return _PRELUDE + "def attack(given):\n" + textwrap.indent(
-        textwrap.dedent(body), "    "
+    return (
+        _PRELUDE
+        + "def attack(given):\n"
+        + textwrap.indent(textwrap.dedent(body), "    ")
     )
 
 
@@ -86,28 +89,36 @@ FILES = [
     Attack(
         "reads a file of the grader's",
         _attack("return open(given['secret']).read()"),
-        _told, ("files",), proven=("bubblewrap", "namespaces", "landlock"),
+        _told,
+        ("files",),
+        proven=("bubblewrap", "namespaces", "landlock"),
     ),
     Attack(
         "lists a folder of the grader's",
         _attack("return os.listdir(given['folder'])"),
         lambda seen: "secret.txt" in (seen.returned or ()),
-        ("files",), proven=("landlock",),
+        ("files",),
+        proven=("landlock",),
     ),
     Attack(
         "reads through a symbolic link of its own",
         _attack("os.symlink(given['secret'], 'own'); return open('own').read()"),
-        _told, ("files",), proven=("landlock",),
+        _told,
+        ("files",),
+        proven=("landlock",),
     ),
     Attack(
         "reads through a hard link of its own",
         _attack("os.link(given['secret'], 'own'); return open('own').read()"),
-        _told, ("files",),
+        _told,
+        ("files",),
     ),
     Attack(
         "climbs out by ..",
         _attack("return open('../' * 30 + given['secret'].lstrip('/')).read()"),
-        _told, ("files",), proven=("landlock",),
+        _told,
+        ("files",),
+        proven=("landlock",),
     ),
     Attack(
         "imports the staff's modules",
@@ -116,23 +127,28 @@ FILES = [
             import staff.grading.results
             return "done"
         """),
-        _done, ("files",), proven=("namespaces", "landlock"),
+        _done,
+        ("files",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "reads the solved module",
         _attack("return open(given['project'] + '/cs231n/rnn_layers.py').read()"),
         lambda seen: "BEGIN SOLUTION" in str(seen.returned),
-        ("files",), proven=("namespaces", "landlock"),
+        ("files",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "reads another process's environment",
         _attack("return open(f'/proc/{given[\"victim\"]}/environ').read()"),
-        _told, ("privileges",),
+        _told,
+        ("privileges",),
     ),
     Attack(
         "reads another process's arguments",
         _attack("return open(f'/proc/{given[\"victim\"]}/cmdline').read()"),
-        _told, (),
+        _told,
+        (),
     ),
     Attack(
         "reads another process's memory through /proc",
@@ -145,7 +161,8 @@ FILES = [
                         memory.seek(first)
                         return memory.read(last - first).decode("latin1")
         """),
-        _told, ("privileges",),
+        _told,
+        ("privileges",),
     ),
     Attack(
         "looks for processes to spy on",
@@ -153,7 +170,8 @@ FILES = [
             return [n for n in os.listdir("/proc") if n.isdigit()]
         """),
         lambda seen: str(seen.stage.victim.pid) in (seen.returned or ()),
-        (), proven=(),
+        (),
+        proven=(),
     ),
     Attack(
         "searches the descriptors it inherits",
@@ -166,7 +184,9 @@ FILES = [
                 return True
             return [n for n in range(5, 60) if is_open(n)]
         """),
-        lambda seen: bool(seen.returned), ("descriptors",), ALL,
+        lambda seen: bool(seen.returned),
+        ("descriptors",),
+        ALL,
         proven=("namespaces", "landlock"),
     ),
     Attack(
@@ -174,7 +194,9 @@ FILES = [
         _attack("""
             return str(dict(os.environ)) + " ".join(sys.orig_argv)
         """),
-        lambda seen: "RED_TEAM_SECRET" in str(seen.returned), ("environment",), ALL,
+        lambda seen: "RED_TEAM_SECRET" in str(seen.returned),
+        ("environment",),
+        ALL,
     ),
 ]
 
@@ -182,17 +204,23 @@ WRITING = [
     Attack(
         "overwrites a file of the grader's",
         _attack("open(given['target'], 'w').write('mine')"),
-        _changed, ("writing",), proven=("landlock",),
+        _changed,
+        ("writing",),
+        proven=("landlock",),
     ),
     Attack(
         "empties a file without opening it",
         _attack("os.truncate(given['target'], 0)"),
-        _changed, ("writing",), proven=("landlock",),
+        _changed,
+        ("writing",),
+        proven=("landlock",),
     ),
     Attack(
         "deletes a file of the grader's",
         _attack("os.unlink(given['target'])"),
-        _changed, ("writing",), proven=("landlock",),
+        _changed,
+        ("writing",),
+        proven=("landlock",),
     ),
     Attack(
         "moves another file over it",
@@ -201,19 +229,23 @@ WRITING = [
             open(place, "w").write("mine")
             os.replace(place, given["target"])
         """),
-        _changed, ("writing",), proven=("landlock",),
+        _changed,
+        ("writing",),
+        proven=("landlock",),
     ),
     Attack(
         "opens the grader's files to everybody",
         _attack("os.chmod(given['target'], 0o777)"),
         lambda seen: seen.stage.target.stat().st_mode != seen.stage.mode,
-        ("writing",), proven=("landlock",),
+        ("writing",),
+        proven=("landlock",),
     ),
     Attack(
         "makes the grader's file an old one",
         _attack("os.utime(given['target'], (1, 1))"),
         lambda seen: seen.stage.target.stat().st_mtime == 1,
-        ("writing",), proven=("landlock",),
+        ("writing",),
+        proven=("landlock",),
     ),
     Attack(
         "changes the package for the next submission",
@@ -223,19 +255,22 @@ WRITING = [
             open(place, "a").write("# mine")
         """),
         lambda seen: "mine" in (seen.stage.package / "cs231n/__init__.py").read_text(),
-        ("writing",), proven=("namespaces", "landlock"),
+        ("writing",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "adds a module numpy.py to the package",
         _attack("open(given['package'] + '/numpy.py', 'w').write('# mine')"),
         lambda seen: (seen.stage.package / "numpy.py").exists(),
-        ("writing",), proven=("namespaces", "landlock"),
+        ("writing",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "leaves a file for the next submission",
         _attack("""
             found = []
-            for place in ("/tmp", "/var/tmp", "/dev/shm", os.environ["HOME"] + "/../.."):
+            above = os.environ["HOME"] + "/../.."
+            for place in ("/tmp", "/var/tmp", "/dev/shm", above):
                 path = os.path.join(place, "left-by-red-team")
                 try:
                     found.append(open(path).read())
@@ -248,7 +283,9 @@ WRITING = [
                     pass
             return found
         """),
-        lambda seen: "mine" in (seen.next or ()), ("writing",), twice=True,
+        lambda seen: "mine" in (seen.next or ()),
+        ("writing",),
+        twice=True,
     ),
 ]
 
@@ -261,7 +298,10 @@ DISK = [
                     own.write(bytes(1 << 17))
             return "done"
         """),
-        _done, ("disk",), ALL, proven=("bubblewrap", "namespaces", "landlock"),
+        _done,
+        ("disk",),
+        ALL,
+        proven=("bubblewrap", "namespaces", "landlock"),
     ),
     Attack(
         "fills the disk with many files",
@@ -272,7 +312,10 @@ DISK = [
             time.sleep(0.5)
             return "done"
         """),
-        _done, ("disk",), ALL, proven=("bubblewrap", "namespaces", "landlock"),
+        _done,
+        ("disk",),
+        ALL,
+        proven=("bubblewrap", "namespaces", "landlock"),
     ),
     Attack(
         "asks for disk that it does not write",
@@ -281,7 +324,10 @@ DISK = [
                 os.posix_fallocate(own.fileno(), 0, 8 << 20)
             return "done"
         """),
-        _done, ("disk",), ALL, proven=("bubblewrap", "namespaces", "landlock"),
+        _done,
+        ("disk",),
+        ALL,
+        proven=("bubblewrap", "namespaces", "landlock"),
     ),
 ]
 
@@ -289,7 +335,9 @@ NETWORK = [
     Attack(
         "connects by TCP",
         _attack("socket.create_connection(('127.0.0.1', given['tcp']), 2)"),
-        _reached("tcp"), ("network",), proven=("namespaces", "landlock"),
+        _reached("tcp"),
+        ("network",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "sends by UDP",
@@ -297,17 +345,23 @@ NETWORK = [
             one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             one.sendto(b"mine", ("127.0.0.1", given["udp"]))
         """),
-        _reached("udp"), ("network",), proven=("namespaces", "landlock"),
+        _reached("udp"),
+        ("network",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "connects to a UNIX socket",
         _attack("socket.socket(socket.AF_UNIX).connect(given['unix'])"),
-        _reached("unix"), ("network",), proven=("landlock",),
+        _reached("unix"),
+        ("network",),
+        proven=("landlock",),
     ),
     Attack(
         "connects to an abstract UNIX socket",
         _attack("socket.socket(socket.AF_UNIX).connect(chr(0) + given['abstract'])"),
-        _reached("abstract"), ("network",), proven=("namespaces", "landlock"),
+        _reached("abstract"),
+        ("network",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "listens for others",
@@ -317,12 +371,17 @@ NETWORK = [
             one.listen()
             return "done"
         """),
-        _done, ("network",), proven=("namespaces", "landlock"),
+        _done,
+        ("network",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "asks io_uring to do what is refused",
         _attack("return call(425, 4, ctypes.create_string_buffer(120))"),
-        _done, ("privileges", "memory"), ALL, proven=("namespaces", "landlock"),
+        _done,
+        ("privileges", "memory"),
+        ALL,
+        proven=("namespaces", "landlock"),
     ),
 ]
 
@@ -331,7 +390,8 @@ NEIGHBOURS = [
         "kills another process",
         _attack("os.kill(given['victim'], signal.SIGKILL); time.sleep(0.2)"),
         lambda seen: not seen.stage.victim_lives(),
-        ("neighbours",), proven=("namespaces", "landlock"),
+        ("neighbours",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "signals its parent",
@@ -341,12 +401,16 @@ NEIGHBOURS = [
             os.kill(os.getppid(), 0)
             return "done"
         """),
-        _done, ("neighbours",), proven=("namespaces", "landlock"),
+        _done,
+        ("neighbours",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "signals every process",
         _attack("os.kill(-1, 0); return 'done'"),
-        _done, ("neighbours",), proven=("namespaces", "landlock"),
+        _done,
+        ("neighbours",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "has the kernel send a signal for it",
@@ -360,7 +424,8 @@ NEIGHBOURS = [
             time.sleep(0.2)
         """),
         lambda seen: not seen.stage.victim_lives(),
-        ("neighbours",), proven=("namespaces", "landlock"),
+        ("neighbours",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "traces another process",
@@ -370,7 +435,8 @@ NEIGHBOURS = [
             call(101, 17, given["victim"], 0, 0)
             return result
         """),
-        _done, ("neighbours", "privileges"),
+        _done,
+        ("neighbours", "privileges"),
     ),
     Attack(
         "reads another process's memory by process_vm_readv",
@@ -383,7 +449,8 @@ NEIGHBOURS = [
             except OSError as error:
                 return "done" if error.errno == errno.EFAULT else error.errno
         """),
-        _done, ("neighbours", "privileges"),
+        _done,
+        ("neighbours", "privileges"),
     ),
     Attack(
         "takes a descriptor from another process",
@@ -391,7 +458,8 @@ NEIGHBOURS = [
             other = libc.syscall(434, given["victim"], 0)
             return call(438, other, 1, 0)
         """),
-        _done, ("neighbours", "privileges"),
+        _done,
+        ("neighbours", "privileges"),
     ),
     Attack(
         "changes another process's limits",
@@ -400,13 +468,15 @@ NEIGHBOURS = [
             resource.prlimit(given["victim"], resource.RLIMIT_CORE, (0, 0))
             return "done"
         """),
-        _done, ("neighbours", "privileges"),
+        _done,
+        ("neighbours", "privileges"),
     ),
     Attack(
         "slows another process down",
         _attack("os.setpriority(os.PRIO_PROCESS, given['victim'], 19)"),
         lambda seen: os.getpriority(os.PRIO_PROCESS, seen.stage.victim.pid) == 19,
-        ("neighbours", "privileges"), proven=("landlock",),
+        ("neighbours", "privileges"),
+        proven=("landlock",),
     ),
     Attack(
         "leaves shared memory for the next submission",
@@ -416,7 +486,9 @@ NEIGHBOURS = [
             return found
         """),
         lambda seen: isinstance(seen.next, int) and seen.next >= 0,
-        ("neighbours",), proven=("landlock",), twice=True,
+        ("neighbours",),
+        proven=("landlock",),
+        twice=True,
     ),
 ]
 
@@ -430,14 +502,17 @@ PROCESSES = [
             os.waitpid(child, 0)
             return "done"
         """),
-        _done, ("processes",), proven=("bubblewrap", "namespaces", "landlock"),
+        _done,
+        ("processes",),
+        proven=("bubblewrap", "namespaces", "landlock"),
     ),
     Attack(
         "runs a program",
         _attack("""
             os.execv("/lib64/ld-linux-x86-64.so.2", ["ld", "--version"])
         """),
-        lambda seen: seen.gone == "exit", ("processes", "files"),
+        lambda seen: seen.gone == "exit",
+        ("processes", "files"),
     ),
     Attack(
         "forks like a bomb",
@@ -449,7 +524,10 @@ PROCESSES = [
             time.sleep(0.3)
             return "done"
         """),
-        _done, ("processes", "memory"), ALL, proven=("namespaces", "landlock"),
+        _done,
+        ("processes", "memory"),
+        ALL,
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "starts threads without end",
@@ -460,7 +538,10 @@ PROCESSES = [
             time.sleep(0.3)
             return "done"
         """),
-        _done, ("processes", "memory"), ALL, proven=("namespaces", "landlock"),
+        _done,
+        ("processes", "memory"),
+        ALL,
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "leaves a process that lives on",
@@ -476,7 +557,9 @@ PROCESSES = [
                 os._exit(0)
             return int(os.read(reader, 20))
         """),
-        lambda seen: alive(seen.returned), ("survivors",), ALL,
+        lambda seen: alive(seen.returned),
+        ("survivors",),
+        ALL,
     ),
 ]
 
@@ -484,7 +567,9 @@ PRIVILEGES = [
     Attack(
         "makes namespaces in which it is root",
         _attack("return 'done' if libc.unshare(0x10000000) == 0 else 'refused'"),
-        _done, ("privileges",), proven=("namespaces", "landlock"),
+        _done,
+        ("privileges",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "mounts a file system over what is there",
@@ -495,12 +580,15 @@ PRIVILEGES = [
             where = os.environ["HOME"].encode()
             return "done" if libc.mount(b"x", where, b"tmpfs", 0, None) == 0 else "no"
         """),
-        _done, ("privileges",),
+        _done,
+        ("privileges",),
     ),
     Attack(
         "can still gain by set-user-id programs",
         _attack("return 'done' if libc.prctl(39, 0, 0, 0, 0) == 0 else 'no'"),
-        _done, ("privileges",), ALL,
+        _done,
+        ("privileges",),
+        ALL,
     ),
     Attack(
         "keeps capabilities",
@@ -509,18 +597,24 @@ PRIVILEGES = [
             call(125, (ctypes.c_uint32 * 2)(0x20080522, 0), both)
             return "done" if any(both) else "none"
         """),
-        _done, ("privileges",), ALL,
-        proven=("namespaces",) + (("landlock",) if os.geteuid() == 0 else ()),
+        _done,
+        ("privileges",),
+        ALL,
+        shown="namespaces",  # where an ordinary account has some
     ),
     Attack(
         "adds a key to the kernel's",
         _attack("return call(248, b'user', b'mine', b'x', 1, -2)"),
-        _done, ("privileges",), proven=("namespaces", "landlock"),
+        _done,
+        ("privileges",),
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "hides memory behind a descriptor",
         _attack("os.memfd_create('mine'); return 'done'"),
-        _done, ("memory",), proven=("namespaces", "landlock"),
+        _done,
+        ("memory",),
+        proven=("namespaces", "landlock"),
     ),
 ]
 
@@ -534,7 +628,10 @@ RESOURCES = [
                 time.sleep(0.005)
             return "done"
         """),
-        _done, ("memory",), ALL, proven=("bubblewrap", "namespaces", "landlock"),
+        _done,
+        ("memory",),
+        ALL,
+        proven=("bubblewrap", "namespaces", "landlock"),
     ),
     Attack(
         "takes shared memory without end",
@@ -547,7 +644,10 @@ RESOURCES = [
                 time.sleep(0.01)
             return "done"
         """),
-        _done, ("memory",), ALL, proven=("bubblewrap", "namespaces", "landlock"),
+        _done,
+        ("memory",),
+        ALL,
+        proven=("bubblewrap", "namespaces", "landlock"),
     ),
     Attack(
         "asks for a huge array at once",
@@ -556,7 +656,10 @@ RESOURCES = [
             mmap.mmap(-1, 4 << 30)
             return "done"
         """),
-        _done, ("memory",), ALL, proven=("bubblewrap", "namespaces", "landlock"),
+        _done,
+        ("memory",),
+        ALL,
+        proven=("bubblewrap", "namespaces", "landlock"),
     ),
     Attack(
         "computes without end, deaf to signals",
@@ -567,7 +670,10 @@ RESOURCES = [
                 pass
             return "done"
         """),
-        _done, ("cpu",), ALL, proven=("namespaces",),
+        _done,
+        ("cpu",),
+        ALL,
+        proven=("namespaces",),
     ),
     Attack(
         "computes without end in threads",
@@ -582,12 +688,17 @@ RESOURCES = [
                 thread.join()
             return "done"
         """),
-        _done, ("cpu",), ALL,
+        _done,
+        ("cpu",),
+        ALL,
     ),
     Attack(
         "sleeps for ever",
         _attack("time.sleep(3); return 'done'"),
-        _done, ("wall",), ALL, proven=("namespaces",),
+        _done,
+        ("wall",),
+        ALL,
+        proven=("namespaces",),
     ),
     Attack(
         "prints without end",
@@ -598,7 +709,10 @@ RESOURCES = [
             time.sleep(0.2)
             return "done"
         """),
-        _done, ("output",), ALL, proven=("bubblewrap", "namespaces", "landlock"),
+        _done,
+        ("output",),
+        ALL,
+        proven=("bubblewrap", "namespaces", "landlock"),
     ),
     Attack(
         "opens files without end",
@@ -606,12 +720,17 @@ RESOURCES = [
             held = [open("/dev/null") for _ in range(200)]
             return "done"
         """),
-        _done, ("descriptors",), ALL, proven=("namespaces", "landlock"),
+        _done,
+        ("descriptors",),
+        ALL,
+        proven=("namespaces", "landlock"),
     ),
     Attack(
         "sends a frame larger than may come",
         _attack("return 'x' * (2 << 20)"),
-        lambda seen: len(str(seen.returned)) > 1 << 20, ("frames",), ALL,
+        lambda seen: len(str(seen.returned)) > 1 << 20,
+        ("frames",),
+        ALL,
     ),
     Attack(
         "promises a frame of a billion gigabytes",
@@ -619,10 +738,20 @@ RESOURCES = [
             os.write(3, (1 << 62).to_bytes(8, "little"))
             time.sleep(2)
         """),
-        lambda seen: seen.gone == "time", ("frames",), ALL, seconds=1.5,
+        lambda seen: seen.gone == "time",
+        ("frames",),
+        ALL,
+        seconds=1.5,
     ),
 ]
 
 ATTACKS = [
-    *FILES, *WRITING, *DISK, *NETWORK, *NEIGHBOURS, *PROCESSES, *PRIVILEGES, *RESOURCES
+    *FILES,
+    *WRITING,
+    *DISK,
+    *NETWORK,
+    *NEIGHBOURS,
+    *PROCESSES,
+    *PRIVILEGES,
+    *RESOURCES,
 ]

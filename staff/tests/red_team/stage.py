@@ -15,7 +15,9 @@ from pathlib import Path
 
 SECRET = "the course's secret seed"
 SHARED_MEMORY = 0x23102310  # a key that attacks use
-_SLEEPER = "import sys, time; sys.stdout.write('up\\n'); sys.stdout.flush(); time.sleep(600)"
+_SLEEPER = (
+    "import sys, time; sys.stdout.write('up\\n'); sys.stdout.flush(); time.sleep(600)"
+)
 
 
 class Stage:
