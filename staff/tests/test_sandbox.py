@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from staff.grading.sandbox import folders, frames, keeper, workers
+from staff.grading.sandbox import folders, frames, keeper, windows, workers
 from staff.grading.sandbox.plan import LEVELS, Limits, describe
 from staff.grading.sandbox.workers import SandboxError, Server, WorkerGone
 
@@ -320,3 +320,96 @@ def test_an_ordinary_account_has_the_levels_too(tmp_path, tell):
     assert set(done.stdout.strip().split(",")) >= {"limits"}
     if "namespaces" in workers.available():
         assert "namespaces" in done.stdout, done.stderr
+
+
+class Kernel32:
+    """What a job asks of Windows, and what was answered."""
+
+    def __init__(self, memory=0, seconds=0):
+        self.said, self._memory, self._seconds = [], memory, seconds
+
+    def __getattr__(self, name):
+        def call(*arguments):
+            self.said.append(name)
+            if name == "SetInformationJobObject":
+                self.limits = windows._Extended.from_buffer_copy(arguments[2]._obj)
+            if name == "QueryInformationJobObject":
+                into = arguments[2]._obj
+                if arguments[1] == windows._EXTENDED_LIMITS:
+                    into.peak_job = self._memory
+                else:
+                    into.user = int(self._seconds * windows._TICKS)
+            return 1
+
+        return call
+
+
+def on_windows(package, body, kernel=None, **limits):
+    source = "def attack(given):\n" + textwrap.indent(textwrap.dedent(body), "    ")
+    return windows.FreshWorker(
+        package,
+        PROGRAM,
+        {"cs231n/rnn_layers.py": source},
+        dataclasses.replace(LIMITS, **limits),
+        WorkerGone,
+        kernel or Kernel32(),
+    )
+
+
+def test_windows_limits_a_fresh_process_acted_out(package):
+    kernel = Kernel32(memory=5 << 20, seconds=0.5)
+    body = """
+        import os
+        print("said")
+        return [given, os.environ.get("USER"), os.getcwd()]
+    """
+    with on_windows(package, body, kernel) as worker:
+        worker.send(b'{"a": 1}')
+        given, user, home = json.loads(worker.receive(20))["returned"]
+    assert (given, user) == ({"a": 1}, None)
+    assert not Path(home).exists()
+    assert worker.peak_bytes == 5 << 20
+    assert worker.cpu_seconds == 0.5
+    assert kernel.limits.basic.processes == 1
+    assert kernel.limits.basic.job_time == 5 * windows._TICKS
+    assert kernel.limits.job_memory == LIMITS.memory_bytes
+    assert kernel.limits.basic.flags & windows._KILL_ON_CLOSE
+    first = kernel.said.index
+    assert first("AssignProcessToJobObject") < first("TerminateJobObject")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "kernel"),
+    [
+        ("import os; os._exit(3)", "exit", Kernel32()),
+        ("import os; os.abort()", "signal", Kernel32()),
+        ("import os; os._exit(1)", "memory", Kernel32(memory=LIMITS.memory_bytes)),
+        ("import os; os._exit(1)", "time", Kernel32(seconds=LIMITS.cpu_seconds)),
+        ("import time; time.sleep(9)", "time", Kernel32()),
+        (
+            "print('x' * 3000000, flush=True)\nimport time; time.sleep(9)",
+            "output",
+            None,
+        ),
+        (
+            "import os\nfor n in range(3, 9):\n    try: os.write(n, b'9' * 99)\n"
+            "    except OSError: pass",
+            "protocol",
+            None,
+        ),
+    ],
+)
+def test_ends_are_told_apart_on_windows_acted_out(package, body, reason, kernel):
+    with on_windows(package, body, kernel, output_bytes=1 << 20) as worker:
+        worker.send(b"{}")
+        with pytest.raises(WorkerGone) as gone:
+            worker.receive(1.5)
+    assert gone.value.reason == reason
+
+
+def test_a_job_that_windows_refuses_starts_no_worker(package, monkeypatch):
+    kernel = Kernel32()
+    monkeypatch.setattr(kernel, "AssignProcessToJobObject", lambda *_: 0, raising=False)
+    with pytest.raises(OSError, match="no worker can be limited"):
+        on_windows(package, "return 1", kernel)
+    assert "TerminateJobObject" in kernel.said
