@@ -42,7 +42,7 @@ OLDEST_TESTS = tests/test_import_contract.py tests/test_checkpoint.py tests/test
 test-oldest: scenes ## run public tests with the oldest packages that are allowed
 	@$(RUN) -m venv --clear --without-pip build/oldest
 	@$(RUN) -m uv pip install --quiet --resolution lowest-direct --group test \
-	  --python build/oldest/$(notdir $(BIN)) -r requirements.txt
+	  --python build/oldest -r requirements.txt
 	@build/oldest/$(notdir $(BIN))/python -m pytest -n auto --dist worksteal \
 	  $(if $(ARGS),$(ARGS),$(OLDEST_TESTS))
 
