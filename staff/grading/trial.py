@@ -54,6 +54,8 @@ SAID = {
     "signal": "It crashed Python itself, or was stopped as it did what no exercise "
     "needs; try it in a terminal of its own.",
     "output": "It printed more than anybody reads: take out what prints in a loop.",
+    "disk": "It wrote more files than any exercise needs: take out what saves arrays.",
+    "processes": "It started more threads than any exercise needs: take them out.",
     "protocol": "It disturbed what runs it: return plain arrays, and leave descriptors "
     "and other processes alone.",
 }

@@ -3,14 +3,19 @@
 import contextlib
 import dataclasses
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from staff.grading.judge import judge
+from staff.grading.judging import package as write_package
 from staff.grading.sandbox import workers
 from staff.grading.sandbox.plan import DEFENCES, LEVELS, Limits
+from staff.grading.submission import Submission
 from staff.tests.red_team.attacks import ATTACKS
+from staff.tests.red_team.cheats import CHEATS, RIGHT, WRONG, Cheat
 from staff.tests.red_team.stage import Stage, try_out
 
 pytestmark = pytest.mark.skipif(
@@ -107,14 +112,75 @@ def test_an_attack_is_stopped_and_works_without_its_defence(attack, attempt, tel
         elif not (AS_ROOT and "privileges" in attack.off):
             # A root without its capabilities may do less than an ordinary account.
             assert worked, (level, "does more than it says", seen)
-    worked, seen = attempt(attack, "limits", attack.off)
-    assert worked, f"it works nowhere, so it shows nothing: {seen}"
-    for level in attack.proven:
+    assert attack.shown in here or attack.shown in workers.lacking()
+    for level in {attack.shown, *attack.proven}:
         if level in here:
             worked, seen = attempt(attack, level, attack.off)
-            assert worked, f"{level}: another defence stops it: {seen}"
+            assert worked, f"{level}: it shows nothing, for it fails anyway: {seen}"
     stopped = " ".join(f"{n if n in attack.stopped else '-':<10}" for n in LEVELS)
     tell(f"red team: {attack.name:<52} {stopped} off: {', '.join(attack.off) or '-'}")
+
+
+STEP = "cs231n.rnn_layers.rnn_step_forward"
+
+
+@pytest.fixture(scope="module")
+def earned(tmp_path_factory):
+    """Return what judges a module: the points of its first function."""
+    folder = tmp_path_factory.mktemp("handout")
+    write_package(folder)
+    level = workers.available()[0]
+    with workers.Server(folder, level=level) as server:
+
+        def points(cheat):
+            modules = {"cs231n/rnn_layers.py": cheat.source} | cheat.beside
+            submission = Submission("a", "2017 assignment3.zip", "2017", modules)
+            judged = judge(submission, b"secret", lambda _: server, only=(STEP,))
+            assert [check.function for check in judged.checks]
+            return sum(check.points for check in judged.checks)
+
+        yield points
+
+
+@pytest.fixture
+def naive(tmp_path):
+    """Return what judges a module in its own process; its word is an exit status."""
+
+    def passes(cheat):
+        for name, source in {"student.py": cheat.source, **cheat.beside}.items():
+            (tmp_path / name).write_text(source)
+        program = Path(__file__).with_name("red_team") / "naive.py"
+        done = subprocess.run(
+            [sys.executable, str(program), str(tmp_path), cheat.against],
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        if cheat.against == "output":
+            return b"passed" in done.stdout
+        return done.returncode == 0
+
+    return passes
+
+
+AGAINST = ("allclose", "by hand", "greater", "later import", "pickle", "output")
+
+
+def test_right_and_wrong_are_told_apart_by_both_judges(earned, naive):
+    assert earned(Cheat("right", RIGHT)) > 0
+    assert earned(Cheat("wrong", WRONG)) == 0
+    for against in AGAINST:
+        assert naive(Cheat("right", RIGHT, against)), against
+        assert not naive(Cheat("wrong", WRONG, against)), against
+
+
+@pytest.mark.parametrize("cheat", CHEATS, ids=lambda c: c.name.replace(" ", "-"))
+def test_a_cheat_earns_nothing_and_fools_a_judge_in_its_own_process(
+    cheat, earned, naive, tell
+):
+    assert naive(cheat), "it fools nobody, so it shows nothing"
+    assert earned(cheat) == 0
+    tell(f"red team: {cheat.name:<52} the judge outside, at every level")
 
 
 def test_there_are_enough_attacks():

@@ -30,6 +30,7 @@ from typing import Any, Self
 
 from staff.grading.sandbox import calls, folders, frames, landlock, seccomp
 from staff.grading.sandbox.plan import DEFENCES, LEVELS, Limits, Plan, describe
+from staff.grading.sandbox.windows import FreshWorker
 
 __all__ = [
     "LEVELS",
@@ -118,12 +119,11 @@ class Server:
         if unknown or level not in LEVELS:
             wrong = ", ".join(sorted(unknown)) or level
             raise SandboxError(f"{wrong} is no defence or level: see sandbox/plan.py.")
-        if os.name != "posix":
-            raise SandboxError(
-                "Workers fork, which this system cannot; see other_systems.py."
-            )
+        if os.name == "nt" and level != "limits":
+            raise SandboxError(f"Windows has no level {level}: it has limits alone.")
         self._scratch = Path(tempfile.mkdtemp(prefix="cs231n-grading-")).resolve()
         self._lock = threading.Lock()
+        self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._hidden = False
         package = package.resolve()
@@ -146,6 +146,8 @@ class Server:
             limits=self._limits,
             weaken=tuple(weaken),
         )
+        if os.name == "nt":
+            return  # nothing to keep warm
         try:
             self._start()
         except BaseException:
@@ -153,15 +155,14 @@ class Server:
             raise
 
     def _start(self) -> None:
+        around = _bubblewrap(self._plan) if self.level == "bubblewrap" else []
         self._control, theirs = socket.socketpair()
         try:
             with theirs, (self._scratch / "errors").open("wb") as errors:
                 command = [
-                    *(sys.executable, "-s", "-P", "-c", _START),
+                    *(*around, sys.executable, "-s", "-P", "-c", _START),
                     *(self._plan.program, str(theirs.fileno())),
                 ]
-                if self.level == "bubblewrap":
-                    command = [*_bubblewrap(self._plan), *command]
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -200,7 +201,7 @@ class Server:
             **dict.fromkeys(_THREADS, "1"),
         }
 
-    def worker(self, modules: Mapping[str, str]) -> "Worker":
+    def worker(self, modules: Mapping[str, str]) -> "Worker | FreshWorker":
         """Start a worker.
 
         Args:
@@ -210,6 +211,12 @@ class Server:
         Raises:
             SandboxError: If it cannot be isolated.
         """
+        if os.name == "nt":
+            program = Path(self._plan.program)
+            package = Path(self._plan.package)
+            return FreshWorker(package, program, modules, self._limits, WorkerGone)
+        if self._control is None:
+            raise SandboxError("The server has been closed: start another one.")
         ours, line = socket.socketpair()
         reports, theirs = socket.socketpair()
         with line, theirs:
@@ -245,8 +252,10 @@ class Server:
 
     def close(self) -> None:
         """End the server and all its workers."""
-        if self._process is not None:
+        if self._control is not None:
             self._control.close()
+            self._control = None
+        if self._process is not None:
             try:
                 self._process.wait(_PATIENCE_TO_END)
             except subprocess.TimeoutExpired:
@@ -569,8 +578,9 @@ def main(reader, writer):
     except OSError:
         pass
     try:
-        os.kill({pid}, 0)
-        found.append("neighbours")
+        if os.name == "posix":  # elsewhere 0 is a signal, too
+            os.kill({pid}, 0)
+            found.append("neighbours")
     except OSError:
         pass
     with open(os.path.join(os.environ["HOME"], "own"), "w") as own:

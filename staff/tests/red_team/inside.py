@@ -1,4 +1,4 @@
-"""The worker's side of the red team: call a function, say what it returned."""
+"""The worker's side: calls what a student wrote and says what it returned."""
 
 import importlib
 import json

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SECRET = "the course's secret seed"
-SHARED_MEMORY = 0x23102310  # a key that attacks use
+SHARED_MEMORY = 0x23100000 + os.getpid() % 0x10000  # a key that attacks use
 _SLEEPER = (
     "import sys, time; sys.stdout.write('up\\n'); sys.stdout.flush(); time.sleep(600)"
 )
