@@ -10,7 +10,7 @@ def one_blas_thread() -> Iterator[None]:
 
     A model's products are too small to gain from a second one; and beside other work
     BLAS's threads, which spin while they wait for one another, make each step several
-    times as long (benchmarks/README.md, "Threads beside other work").
+    times as long.
     """
     from threadpoolctl import threadpool_limits
 

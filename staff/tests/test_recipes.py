@@ -21,6 +21,7 @@ from staff.questions import ROOT
 from tests import data_server
 
 CODE = {".py", ".toml", ".json", ".md", ".txt", ".sh", ".ipynb", ".h", ".pyx"}
+CODE |= {".lock"}
 GENERATED = {"README.md", "cs231n/README.md", "cs231n/assignment/assignment.json"}
 FINGERPRINTS = "cs231n/tools/check/fingerprints.json"
 

@@ -519,11 +519,14 @@ def as_nobody(command, **kwargs):
 @pytest.fixture
 def public(folder, tmp_path_factory):
     """Open the way to the folder for everybody, as root's temporary files are not."""
+    top = tmp_path_factory.getbasetemp().parent
+    if "PYTEST_XDIST_WORKER" in os.environ:  # which has a folder of its own in there
+        top = top.parent
     for parent in folder.parents:
         if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
             mode = stat.S_IMODE(parent.stat().st_mode)
             parent.chmod(mode | 0o055)
-        if parent == tmp_path_factory.getbasetemp().parent:
+        if parent == top:
             break
     return folder
 

@@ -9,7 +9,7 @@ from cs231n import datasets
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.drawing.scenes.scene import COLOURS
 from cs231n.drawing.small import LABELS
-from cs231n.embedded import tiny_folder, tiny_model, tiny_training, tiny_twin
+from cs231n.embedded import building, tiny_folder, tiny_model, tiny_training, tiny_twin
 from cs231n.embedded.tiny_folder import Sizes
 from cs231n.embedded.tiny_recipe import Recipe
 from cs231n.support import folders
@@ -32,7 +32,7 @@ def make_twin(rng, classes=7):
 def pair(rng, tmp_path):
     """Return a twin and the NumPy network that was loaded from its file."""
     twin = make_twin(rng)
-    tiny_model._write(tmp_path / "twin.h5", tiny_twin.export(twin), {"key": "x"})
+    building.write_h5(tmp_path / "twin.h5", tiny_twin.export(twin), key="x")
     return twin, PretrainedCNN(num_classes=7, h5_file=tmp_path / "twin.h5")
 
 
