@@ -192,6 +192,8 @@ def test_a_grader_killed_leaves_no_process_behind(package, level):
         time.sleep(0.05)
     assert not named(scratch)
     assert not list(Path(scratch, "workers").glob("*"))
+    with Server(package, level="limits", program=PROGRAM, preload=()):
+        assert not Path(scratch).exists()
 
 
 def named(text):

@@ -51,6 +51,7 @@ _PATIENCE = 120.0  # seconds for a server to import what it must
 _PATIENCE_TO_START = 60.0
 _PATIENCE_TO_END = 10.0
 _REPORT = 1 << 20
+_FOLDERS = "cs231n-grading-"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _LIGHT = ("numpy",)
 # torch._dynamo is what the first optimizer imports.
@@ -121,7 +122,10 @@ class Server:
             raise SandboxError(f"{wrong} is no defence or level: see sandbox/plan.py.")
         if os.name == "nt" and level != "limits":
             raise SandboxError(f"Windows has no level {level}: it has limits alone.")
-        self._scratch = Path(tempfile.mkdtemp(prefix="cs231n-grading-")).resolve()
+        _remove_what_the_killed_left()
+        self._scratch = Path(
+            tempfile.mkdtemp(prefix=f"{_FOLDERS}{os.getpid()}-")
+        ).resolve()
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -451,6 +455,28 @@ class Worker:
     ) -> None:
         """End the worker."""
         self.close()
+
+
+def _remove_what_the_killed_left() -> None:
+    """Remove temporary folders of graders of this account that are no more."""
+    if os.name != "posix":
+        return  # no way to ask for a process without a risk to it
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDERS}[0-9]*-*"):
+        pid = folder.name.removeprefix(_FOLDERS).partition("-")[0]
+        with contextlib.suppress(OSError, ValueError):
+            if folder.lstat().st_uid == os.getuid() and not _lives(int(pid)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    """Tell whether there is a process of this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _copy_program(place: Path, program: Path) -> None:

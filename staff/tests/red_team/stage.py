@@ -8,16 +8,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 SECRET = "the course's secret seed"
 SHARED_MEMORY = 0x23100000 + os.getpid() % 0x10000  # a key that attacks use
-_SLEEPER = (
-    "import sys, time; sys.stdout.write('up\\n'); sys.stdout.flush(); time.sleep(600)"
-)
+_SLEEPER = "echo up; read nothing"
 
 
 class Stage:
@@ -44,8 +41,9 @@ class Stage:
                 one.listen()
             one.settimeout(0.2)
         self.victim = subprocess.Popen(
-            [sys.executable, "-S", "-c", _SLEEPER, SECRET],
+            ["sh", "-c", _SLEEPER, SECRET],
             env={"SECRET": SECRET},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         self.victim.stdout.readline()
@@ -84,6 +82,7 @@ class Stage:
             one.close()
         self.victim.kill()
         self.victim.wait()
+        self.victim.stdin.close()
         self.victim.stdout.close()
         libc = ctypes.CDLL(None)
         segment = libc.shmget(SHARED_MEMORY, 0, 0)
