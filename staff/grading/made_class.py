@@ -276,12 +276,12 @@ def _handout() -> Files:
     return collect(ROOT, questions())
 
 
-def _of(edition: str) -> list[Question]:
+def _questions_of(edition: str) -> list[Question]:
     return [q for q in questions() if edition in q.points]
 
 
 def _functions(edition: str) -> list[Function]:
-    return [f for q in _of(edition) for f in q.functions]
+    return [f for q in _questions_of(edition) for f in q.functions]
 
 
 def _slips(edition: str, rng: random.Random, count: int) -> list[Slip]:
@@ -319,7 +319,9 @@ def modules(edition: str, written: set[str], bodies: Mapping[str, str]) -> Files
     ids = [q.id for q in questions()]
     changed = writings.sources(bodies)
     files = {}
-    for path in dict.fromkeys(path for q in _of(edition) for path in q.modules):
+    for path in dict.fromkeys(
+        path for q in _questions_of(edition) for path in q.modules
+    ):
         module = path.removesuffix(".py").replace("/", ".")
         source = changed.get(module) or writings.solved(module)
         keep = [name.removeprefix(f"{module}.") for name in written]
@@ -391,32 +393,28 @@ def _work(
     return made, written, _bodies(slips)
 
 
-def _finished(rng: random.Random) -> Made:
-    made, written, bodies = _work(rng, "2017", 0)
-    made.kind = "finished"
-    made.content = _packed(_of_today("2017", written, bodies, rng))
-    return made
+def _today(
+    kind: str,
+    edition: str,
+    mistakes: Callable[[random.Random], int],
+    part: Callable[[random.Random], float] = lambda _: 1.0,
+) -> Callable[[random.Random], Made]:
+    """Return what makes a submission in today's layout.
 
+    Args:
+        kind: What it is called in ``answers.json``.
+        edition: The set of questions.
+        mistakes: Draws how many it holds.
+        part: Draws which part of the functions is written.
+    """
 
-def _mistaken(rng: random.Random) -> Made:
-    made, written, bodies = _work(rng, "2017", rng.randint(1, 4))
-    made.kind = "mistakes"
-    made.content = _packed(_of_today("2017", written, bodies, rng))
-    return made
+    def make(rng: random.Random) -> Made:
+        made, written, bodies = _work(rng, edition, mistakes(rng), part(rng))
+        made.kind = kind
+        made.content = _packed(_of_today(edition, written, bodies, rng))
+        return made
 
-
-def _half(rng: random.Random) -> Made:
-    made, written, bodies = _work(rng, "2017", rng.randint(0, 2), rng.uniform(0.1, 0.9))
-    made.kind = "half"
-    made.content = _packed(_of_today("2017", written, bodies, rng))
-    return made
-
-
-def _set_of_2016(rng: random.Random) -> Made:
-    made, written, bodies = _work(rng, "2016", rng.randint(0, 2))
-    made.kind = "set of 2016"
-    made.content = _packed(_of_today("2016", written, bodies, rng))
-    return made
+    return make
 
 
 def _old(edition: str) -> Callable[[random.Random], Made]:
@@ -441,7 +439,7 @@ def _in_layout(
     captioning = ("RNN_Captioning.ipynb", "LSTM_Captioning.ipynb")
     notebooks = {name: _notebooks()[name] for name in captioning}
     if edition in old_notebooks.NOTEBOOKS:
-        inline = [path for q in _of(chosen)[2:] for path in q.modules]
+        inline = [path for q in _questions_of(chosen)[2:] for path in q.modules]
         for path in inline:
             del files[path]
         solved = {
@@ -584,7 +582,7 @@ _HOSTILE_CODE = {
 def _hostile_code(rng: random.Random) -> Made:
     """Return work with a module that does what no module should."""
     made, written, bodies = _work(rng, "2017", 0)
-    path = rng.choice([p for q in _of("2017") for p in q.modules])
+    path = rng.choice([p for q in _questions_of("2017") for p in q.modules])
     line, may_be_right = rng.choice(list(_HOSTILE_CODE.items()))
     files = _of_today("2017", written, bodies, rng)
     text = files[path].decode()
@@ -603,10 +601,15 @@ def _hostile_code(rng: random.Random) -> Made:
 
 
 MAKERS: dict[str, Callable[[random.Random], Made]] = {
-    "finished": _finished,
-    "mistakes": _mistaken,
-    "half": _half,
-    "set of 2016": _set_of_2016,
+    "finished": _today("finished", "2017", lambda _: 0),
+    "mistakes": _today("mistakes", "2017", lambda rng: rng.randint(1, 4)),
+    "half": _today(
+        "half",
+        "2017",
+        lambda rng: rng.randint(0, 2),
+        lambda rng: rng.uniform(0.1, 0.9),
+    ),
+    "set of 2016": _today("set of 2016", "2016", lambda rng: rng.randint(0, 2)),
     **{f"layout of {y}": _old(y) for y in ("2016", "2018", "2019", "2020", "2021")},
     "messy": _messy,
     "broken": _broken,

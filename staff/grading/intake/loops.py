@@ -60,21 +60,18 @@ def update_step(host: Host) -> str:
     Raises:
         ShapeError: If the step cannot be told from what surrounds it.
     """
-    before, picture, loop = _parts(host)
-    settings = {"l2_reg": "l2_reg", "learning_rate": "learning_rate"}
-    lines = [
-        "def class_visualization_update_step(",
-        "    img, model, target_y, l2_reg, learning_rate",
-        "):",
-        "    _given, _start = img, img.detach()",
-        *_bind(host, ["target_y", "model"], settings, {"dtype": "torch.FloatTensor"}),
-        *_indented(before),
+    return _step(
+        host,
+        [
+            "def class_visualization_update_step(",
+            "    img, model, target_y, l2_reg, learning_rate",
+            "):",
+            "    _given, _start = img, img.detach()",
+        ],
+        {"dtype": "torch.FloatTensor"},
         "    _take_gradient(locals(), _given)",
-        f"    for {ast.unparse(loop.target)} in range(1):",
-        *_indented(_students(loop), 8),
-        f"    _hand_back({picture}, locals(), _given)",
-    ]
-    return "\n".join(lines)
+        "    _hand_back({picture}, locals(), _given)",
+    )
 
 
 def visualization_step(host: Host) -> str:
@@ -86,16 +83,40 @@ def visualization_step(host: Host) -> str:
     Raises:
         ShapeError: If the step cannot be told from what surrounds it.
     """
+    return _step(
+        host,
+        [
+            "def class_visualization_step(X, target_y, model, l2_reg, learning_rate):",
+            "    _start = X.copy()",
+        ],
+        {},
+        "",
+        "    return {picture}",
+    )
+
+
+def _step(
+    host: Host, head: list[str], known: dict[str, str], before_it: str, after_it: str
+) -> str:
+    """Return a function of one turn of the loop that draws a class's picture.
+
+    Args:
+        host: The notebook's function.
+        head: What the new one begins with.
+        known: Further names -> what they stand for.
+        before_it: What is done between the notebook's preparations and the turn.
+        after_it: What is done with the picture, whose name takes ``{picture}``'s place.
+    """
     before, picture, loop = _parts(host)
     settings = {"l2_reg": "l2_reg", "learning_rate": "learning_rate"}
     lines = [
-        "def class_visualization_step(X, target_y, model, l2_reg, learning_rate):",
-        "    _start = X.copy()",
-        *_bind(host, ["target_y", "model"], settings, {}),
+        *head,
+        *_bind(host, ["target_y", "model"], settings, known),
         *_indented(before),
+        *([before_it] if before_it else []),
         f"    for {ast.unparse(loop.target)} in range(1):",
         *_indented(_students(loop), 8),
-        f"    return {picture}",
+        after_it.format(picture=picture),
     ]
     return "\n".join(lines)
 

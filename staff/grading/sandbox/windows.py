@@ -16,10 +16,10 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from staff.grading.sandbox import folders, frames
+from staff.grading.sandbox.closing import Closing
 from staff.grading.sandbox.plan import Limits
 
 _TIME, _PROCESSES, _MEMORY = 0x4, 0x8, 0x200
@@ -157,7 +157,7 @@ class Job:
             raise OSError(f"{what} failed, so no worker can be limited.")
 
 
-class FreshWorker:
+class FreshWorker(Closing):
     """A worker as ``workers.Worker``, without a server."""
 
     def __init__(
@@ -310,16 +310,3 @@ class FreshWorker:
                 if self._printed > self._limits.output_bytes:
                     self._process.kill()
                     return
-
-    def __enter__(self) -> Self:
-        """Be a context that ends it."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End it."""
-        self.close()

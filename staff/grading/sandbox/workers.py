@@ -25,10 +25,10 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from staff.grading.sandbox import calls, folders, frames, landlock, seccomp
+from staff.grading.sandbox.closing import Closing
 from staff.grading.sandbox.plan import DEFENCES, LEVELS, Limits, Plan, describe
 from staff.grading.sandbox.windows import FreshWorker
 
@@ -86,7 +86,7 @@ class WorkerGone(Exception):  # noqa: N818 - the name says what happened
         self.reason, self.detail = reason, detail
 
 
-class Server:
+class Server(Closing):
     """A process that has imported what is slow and forks workers."""
 
     def __init__(
@@ -271,21 +271,8 @@ class Server:
             self._hidden = False
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def __enter__(self) -> Self:
-        """Be a context that ends the server."""
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the server."""
-        self.close()
-
-
-class Worker:
+class Worker(Closing):
     """A process with a student's code, seen from outside."""
 
     def __init__(
@@ -442,19 +429,6 @@ class Worker:
             frames.read(self._reports.fileno(), _REPORT, until)
         )
         return said
-
-    def __enter__(self) -> Self:
-        """Be a context that ends the worker."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the worker."""
-        self.close()
 
 
 def _remove_what_the_killed_left() -> None:
