@@ -19,7 +19,7 @@
 #   and how captions are judged.
 # - **What you should know**: all of `RNN_Captioning.ipynb`, and the derivative of the
 #   sigmoid.
-# - **How long it takes**: with all functions written, the notebook runs in seven
+# - **How long it takes**: with all functions written, the notebook runs in three
 #   minutes on two cores, of which the long training near the end takes most.
 
 # %% [markdown]
