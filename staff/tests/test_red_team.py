@@ -180,7 +180,7 @@ def test_a_cheat_earns_nothing_and_fools_a_judge_in_its_own_process(
 ):
     assert naive(cheat), "it fools nobody, so it shows nothing"
     assert earned(cheat) == 0
-    tell(f"red team: {cheat.name:<52} the judge outside, at every level")
+    tell(f"red team: {cheat.name:<52} the judge outside, tried at the strongest level")
 
 
 def test_there_are_enough_attacks():
