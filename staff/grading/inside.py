@@ -131,7 +131,7 @@ class Inside:
         kwargs = {n: given.read(v) for n, v in request["kwargs"].items()}
         layers = {name: self._proxy(name) for name in request["layers"]}
         layers |= {name: _never(name) for name in request["never"]}
-        start = time.perf_counter()
+        start = time.process_time()
         if request["op"] == "probe":
             probes = importlib.import_module("cs231n.tools.check.probes")
             result = getattr(probes, request["name"])(*args)
@@ -139,9 +139,9 @@ class Inside:
             with replaced(layers), self._known(layers):
                 name = request["name"]
                 call = find(self._module, name) if name else self._function
-                start = time.perf_counter()
+                start = time.process_time()
                 result = call(*args, **kwargs)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         outputs: list[Any] = []
         answer = {
             "result": self._written(result, out, outputs),

@@ -73,7 +73,10 @@ class Judging:
         broken: File -> why it cannot be imported, of those that cannot.
         isolation: The level at which workers run.
         peak: The largest memory that one of them had, in bytes.
+        timed: Whether functions that are right are timed.
     """
+
+    timed = True
 
     def __init__(
         self,
@@ -109,7 +112,7 @@ class Judging:
             tuple(checks),
             self.isolation,
             {key: s.seconds for key, s in self.found.items()},
-            {},
+            {key: s.speed for key, s in self.found.items() if s.speed},
             self.peak,
             tuple(key for key, s in self.found.items() if s.ended == "time"),
         )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from cs231n.assignment.table import Function, functions
 from cs231n.tools.check import marks
-from cs231n.tools.check.bench import Exercise
 from cs231n.tools.check.exercises import exercise as find_exercise
 from cs231n.tools.check.faults import GoneError
 from cs231n.tools.check.marks import Record, Records
@@ -37,6 +36,7 @@ from staff.grading.remote import (
 )
 from staff.grading.results import ASKED, CARE, FAILED, PASSED, UNBEGUN, Check
 from staff.grading.rubric import Entry
+from staff.grading.speed import speed_class
 from staff.mistakes.bank import bank
 from staff.mistakes.writings import WritingError
 
@@ -117,14 +117,17 @@ class Standing:
         is_right: Whether all that is asked holds.
         ended: Why its worker ended, if calling it ends workers.
         seconds: Wall time.
-        gaps: Output -> largest difference over the one allowed, of numbers.
+        speed: Its speed class; "" if it has none.
+        gaps: Output -> by which factor it differs more than is allowed, in float64 and
+            in float32; infinite if it is of another kind. Nothing of what raised.
     """
 
     checks: list[Check] = field(default_factory=list)
     is_right: bool = False
     ended: str = ""
     seconds: float = 0.0
-    gaps: dict[str, float] = field(default_factory=dict)
+    speed: str = ""
+    gaps: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 class Trial:
@@ -394,8 +397,17 @@ class Trial:
                 notes = []
         if not attempt.layout:
             standing.checks += self._care(attempt)
-        standing.gaps = _gaps(attempt, self._references, self._draws, self._exercise)
+        standing.gaps = self._gaps(attempt)
+        standing.speed = self._speed(attempt)
         return standing
+
+    def _speed(self, attempt: Attempt) -> str:
+        """Say how fast the function is, if nothing took the place of another one."""
+        alone = not (attempt.layers or attempt.layout or attempt.way != "own")
+        line = self._line
+        if not (alone and self._judging.timed and line is not None and line.alive):
+            return ""
+        return speed_class(self._function, self._exercise, line, self._source)
 
     def _narrow(self, failed: Attempt, way: str) -> str:
         title = self._exercise.narrow[way]
@@ -441,7 +453,28 @@ class Trial:
                 standing.checks.append(self._check(entry, PASSED))
             else:
                 standing.checks.append(self._check(entry, FAILED, said, named, hidden))
+        standing.gaps = self._gaps(best)
         return standing
+
+    def _gaps(self, attempt: Attempt) -> dict[str, tuple[float, float]]:
+        """Return how far results are from what is right, over what is allowed."""
+        found: dict[str, tuple[float, float]] = {}
+        for draw, look in zip(self._draws, attempt.looks, strict=False):
+            how, right = self._exercise, self._references[draw].of(attempt.way).right
+            if draw.single:
+                how = replace(how, within=widened(how))
+            for name, accepted in right.get(attempt.way, right["own"]).items():
+                if name not in look.marks:  # compared with finite differences
+                    continue
+                off = min(gap(look.marks[name], m) for m in accepted)
+                over = off / how.limit(name)
+                double, single = found.get(name, (0.0, 0.0))
+                if draw.single:
+                    single = max(single, over)
+                else:
+                    double = max(double, over)
+                found[name] = double, single
+        return found
 
     def _share(self, attempt: Attempt) -> float:
         asked = [entry for entry in self._entries if entry.tier == ASKED]
@@ -531,27 +564,6 @@ class Trial:
             hidden,
             remark,
         )
-
-
-def _gaps(
-    attempt: Attempt,
-    references: Mapping[Draw, Reference],
-    draws: list[Draw],
-    how: Exercise,
-) -> dict[str, float]:
-    """Return each output's largest difference over the one that is allowed."""
-    found: dict[str, float] = {}
-    if attempt.way not in references[draws[0]].record.right:
-        return found
-    for draw, look in zip(draws, attempt.looks, strict=False):
-        limits = replace(how, within=widened(how)) if draw.single else how
-        for name, accepted in references[draw].record.right[attempt.way].items():
-            if name not in look.marks:  # compared with finite differences
-                continue
-            off = min(gap(look.marks[name], m) for m in accepted)
-            over = off / limits.limit(name)
-            found[name] = max(found.get(name, 0.0), over)
-    return found
 
 
 def forward_of(function: Function) -> str:

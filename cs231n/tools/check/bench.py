@@ -124,9 +124,14 @@ class Bench:
                 "calls it may still need what stood there; work on a copy"
             )
 
+    @property
+    def seed(self) -> int:
+        """What draws this function's inputs."""
+        return (self._seed + self.record.draw) % 2**32
+
     def rng(self) -> np.random.RandomState:
         """Return the generator of this function's inputs, always from its start."""
-        return np.random.RandomState((self._seed + self.record.draw) % 2**32)
+        return np.random.RandomState(self.seed)
 
     def normals(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
         """Draw standard normal numbers for each named shape."""
