@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n.tools.check.bench import find, kind, replaced
+from cs231n.tools.check.bench import find, find_function, kind, replaced
 from cs231n.tools.check.faults import (
     GoneError,
     NothingError,
@@ -173,7 +173,7 @@ class Inside:
         except BaseException as error:  # a student's module may even call exit
             return {"broken": broken_module(error, _package(name))}
         try:
-            self._function = find(self._module, request["qualname"])
+            self._function = find_function(self._module, request["qualname"])
         except GoneError as error:
             return {"gone": str(error)}
         return {"signature": _signature(self._function)}
