@@ -64,8 +64,8 @@ LOADING = f"The file cannot be imported. {{}} {DEFINE}"
 UNHANDED = "{} was not handed in."
 EMPTY = "{} is empty: save it once more, and hand it in again."
 WITHOUT = (
-    "is right with your other files as they are handed out: something that it needs has "
-    "been changed or deleted there"
+    "is right with your other files as they are handed out: something that it needs "
+    "has been changed or deleted there"
 )
 ALONE = "was tried without your other files, as it cannot be imported with them: {}"
 ELSEWHERE = "is right on the public inputs, and wrong on others of other sizes"
