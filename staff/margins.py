@@ -25,7 +25,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -40,7 +40,7 @@ from staff.grading.judge import Judging
 from staff.grading.judging import package
 from staff.grading.local import LocalServer, LocalWorker
 from staff.grading.records import rubric_digest
-from staff.grading.reference import SINGLE, Draw
+from staff.grading.reference import SINGLE, Draw, widened
 from staff.grading.remote import Limits
 from staff.grading.results import ASKED, CARE, FAILED, PASSED, Judged
 from staff.grading.rubric import Rubric, edition_questions, rubric
@@ -507,7 +507,8 @@ def margins(right: Iterable[Line], wrong: Iterable[Line]) -> list[Margin]:
         for entry in rubric().entries(f):
             if entry.tier == ASKED:
                 name = f"{f.key}/{entry.name}"
-                limit = min(how.limit(output) for output in entry.outputs)
+                allowed = replace(how, within=widened(how, single=False))
+                limit = min(allowed.limit(output) for output in entry.outputs)
                 found[name] = Margin(name, limit)
                 outputs[name] = entry.outputs
     for line in right:

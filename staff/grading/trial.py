@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cs231n.assignment.table import Function, functions
 from cs231n.tools.check import marks
+from cs231n.tools.check.bench import Exercise
 from cs231n.tools.check.exercises import exercise as find_exercise
 from cs231n.tools.check.faults import GoneError
 from cs231n.tools.check.marks import Record, Records
@@ -289,9 +290,7 @@ class Trial:
         record = reference.of(attempt.way)
         if attempt.layout:
             record = replace(record, cache=reference.cache(attempt.layout))
-        how = self._exercise
-        if draw.single:
-            how = replace(how, within=widened(how))
+        how = self._how(draw)
         try:
             bench = self._bench(draw, record)
         except (EndedError, BrokenError, GoneError) as error:
@@ -306,6 +305,11 @@ class Trial:
                 if note not in attempt.notes:
                     attempt.notes.append(note)
         return look
+
+    def _how(self, draw: Draw) -> Exercise:
+        """Return the exercise with what may differ on these inputs."""
+        within = widened(self._exercise, draw.single)
+        return replace(self._exercise, within=within)
 
     def _confirmed_end(self, attempt: Attempt) -> Attempt:
         """Try once more what took too long: the machine may have been busy."""
@@ -505,9 +509,7 @@ class Trial:
         """Return how far results are from what is right, over what is allowed."""
         found: dict[str, tuple[float, float]] = {}
         for draw, look in zip(self._draws, attempt.looks, strict=False):
-            how, right = self._exercise, self._references[draw].of(attempt.way).right
-            if draw.single:
-                how = replace(how, within=widened(how))
+            how, right = self._how(draw), self._references[draw].of(attempt.way).right
             for name, accepted in right.get(attempt.way, right["own"]).items():
                 if name not in look.marks:  # compared with finite differences
                     continue

@@ -58,6 +58,13 @@ def test_some_mutants_cost_their_own_points_alone(at):
     assert not faults(at, [v for v in MUTANTS if "pytorch" not in v.key][::60])
 
 
+def test_rounding_at_last_is_right_whatever_the_inputs(at):
+    """With one of these seeds it was off by 1.3e-7, where 1e-7 is asked for."""
+    key = "cs231n.rnn_layers.lstm_backward"
+    line = margins.try_seeds(at, key, 275, 25)
+    assert (line["writing"], line["fault"]) == ("float32", "")
+
+
 STEP = next(f for f in functions() if f.short == "rnn_step_forward")
 WRONG = "next_h, cache = np.sin(x @ Wx + prev_h @ Wh + b), (x, prev_h, Wx, Wh, b)\n"
 
