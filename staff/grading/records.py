@@ -21,12 +21,12 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from cs231n.support import archive
 from cs231n.support.files import replacing
+from staff.environment import installed
 from staff.grading.results import Judged
 from staff.grading.submission import Left, Refused, Submission
 from staff.questions import ROOT, package_files, questions
@@ -75,6 +75,15 @@ class Grounds:
     environment: Mapping[str, str]
     withdrawn: Mapping[str, str] = field(default_factory=dict)
 
+    def facts(self) -> dict[str, Any]:
+        """Return them as they stand in a verdict."""
+        return {
+            "rubric": self.rubric,
+            "secret": self.secret,
+            "environment": dict(self.environment),
+            "withdrawn": dict(self.withdrawn),
+        }
+
 
 def rubric_digest(root: Path = ROOT) -> str:
     """Return a hash that changes with whatever may change a verdict.
@@ -103,12 +112,7 @@ def environment() -> dict[str, str]:
         "system": platform.system(),
         "machine": platform.machine(),
     }
-    for package in _VERSIONS_OF:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return found | installed(_VERSIONS_OF)
 
 
 def stem(submission: Submission | Refused) -> str:
@@ -160,7 +164,7 @@ def record(
                     for name, content in submission.notebooks.items()
                 },
             },
-            **_rules(grounds),
+            **grounds.facts(),
             "checks": checks,
             "questions": _questions(checks, submission.edition),
             "score": _number(sum(check["points"] for check in checks)),
@@ -190,7 +194,7 @@ def refusal(refused: Refused, grounds: Grounds) -> Record:
         "format": FORMAT,
         "verdict": {
             "submission": _about(refused),
-            **_rules(grounds),
+            **grounds.facts(),
             "refused": _plain(refused.why),
         },
         "host": _machine(),
@@ -212,7 +216,7 @@ def failure(submission: Submission, why: str, grounds: Grounds) -> Record:
         "format": FORMAT,
         "verdict": {
             "submission": {**_about(submission), "digest": submission.digest},
-            **_rules(grounds),
+            **grounds.facts(),
             "failed": _plain(why),
         },
         "host": _machine(),
@@ -392,15 +396,6 @@ def _about(submission: Submission | Refused) -> dict[str, Any]:
             "late": submission.late,
         }
     return about
-
-
-def _rules(grounds: Grounds) -> dict[str, Any]:
-    return {
-        "rubric": grounds.rubric,
-        "secret": grounds.secret,
-        "environment": dict(grounds.environment),
-        "withdrawn": dict(grounds.withdrawn),
-    }
 
 
 def _machine() -> dict[str, Any]:

@@ -61,7 +61,7 @@ def _judge(
     for path, record in old.items():
         verdict = record["verdict"]
         if "refused" in verdict:  # there is nothing to judge
-            new = {**record, "verdict": verdict | _rules(grounds)}
+            new = {**record, "verdict": verdict | grounds.facts()}
             records.save(records.checked(new, str(path)), folder / path.name)
             continue
         zipped = path.with_suffix(".zip")
@@ -77,15 +77,6 @@ def _judge(
     work = jobs.Work(folder, key, grounds, level, args.judging)
     command.judge(todo, args.jobs, work, "Begin again in an empty folder.")
     return {path.stem: records.read(folder / path.name) for path in old}
-
-
-def _rules(grounds: Grounds) -> dict[str, object]:
-    return {
-        "rubric": grounds.rubric,
-        "secret": grounds.secret,
-        "environment": dict(grounds.environment),
-        "withdrawn": dict(grounds.withdrawn),
-    }
 
 
 def _compare(old: dict[Path, Record], new: dict[str, Record]) -> int:
