@@ -23,6 +23,7 @@ from staff.grading import (
     people,
     records,
     roster,
+    rules,
     secret,
     tables,
 )
@@ -110,7 +111,7 @@ def grounds_for(key: bytes) -> Grounds:
     from staff.grading.rubric import rubric  # brings NumPy along
 
     return Grounds(
-        rubric=records.rubric_digest(),
+        rubric=rules.digest(),
         secret=secret.digest(key),
         environment=records.environment(),
         withdrawn=rubric().withdrawn,

@@ -29,7 +29,7 @@ from cs231n.support import archive
 from cs231n.support.files import replacing
 from staff.grading.results import Judged
 from staff.grading.submission import Left, Refused, Submission
-from staff.questions import ROOT, package_files, questions
+from staff.questions import questions
 
 Record: TypeAlias = dict[str, Any]
 FORMAT = 1
@@ -37,22 +37,6 @@ SCHEMA = Path(__file__).with_name("record.schema.json")
 FOLDER = "records"
 _ABOUT = "submission.json"  # in the zip, beside modules/ and notebooks/
 _VERSIONS_OF = ("numpy", "scipy", "torch", "torchvision")
-# What a verdict depends on, besides the package: the table, and how it is judged.
-_RULES = (
-    "staff/questions.toml",
-    "staff/grading/*.toml",
-    "staff/grading/results.py",
-    "staff/grading/rubric.py",
-    "staff/grading/judge.py",
-    "staff/grading/reference.py",
-    "staff/grading/trial.py",
-    "staff/grading/line.py",
-    "staff/grading/inside.py",
-    "staff/grading/remote.py",
-    "staff/grading/local*.py",
-    "staff/grading/sandbox/*.py",
-    "staff/mistakes/*",
-)
 
 
 class RecordError(ValueError):
@@ -74,25 +58,6 @@ class Grounds:
     secret: str
     environment: Mapping[str, str]
     withdrawn: Mapping[str, str] = field(default_factory=dict)
-
-
-def rubric_digest(root: Path = ROOT) -> str:
-    """Return a hash that changes with whatever may change a verdict.
-
-    Args:
-        root: The project's root.
-    """
-    names = {
-        path for path in package_files() if path.endswith((".py", ".json", ".toml"))
-    }
-    for pattern in _RULES:
-        names |= {p.relative_to(root).as_posix() for p in root.glob(pattern)}
-    seen = hashlib.sha256()
-    for name in sorted(names):
-        if (root / name).is_file():
-            content = (root / name).read_bytes().replace(b"\r\n", b"\n")
-            seen.update(f"{name} {len(content)}\n".encode() + content)
-    return seen.hexdigest()
 
 
 @cache
