@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeAlias
 
 from staff.grading import records
 from staff.grading.records import Grounds, RecordError
@@ -238,16 +238,17 @@ def _end(job: _Job, *, at_once: bool = False) -> None:
     job.process.close()
 
 
-def load(judging: str) -> Callable[[str], AbstractContextManager[Judge]]:
-    """Return what makes a judge for a level of isolation.
+Judging: TypeAlias = Callable[[str, tuple[str, ...]], AbstractContextManager[Judge]]
+
+
+def load(judging: str) -> Judging:
+    """Return what makes a judge for a level of isolation and for some questions.
 
     Args:
         judging: ``module:function``.
     """
     module, _, name = judging.partition(":")
-    made: Callable[[str], AbstractContextManager[Judge]] = getattr(
-        importlib.import_module(module), name
-    )
+    made: Judging = getattr(importlib.import_module(module), name)
     return made
 
 
@@ -261,7 +262,7 @@ def _main(pipe: connection.Connection, work: Work) -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     try:
-        with load(work.judging)(work.level) as judge:
+        with load(work.judging)(work.level, work.grounds.only) as judge:
             pipe.send(("ready", ""))
             while True:
                 try:

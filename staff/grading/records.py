@@ -52,12 +52,24 @@ class Grounds:
         secret: Hash of the course secret.
         environment: Names -> versions of what ran.
         withdrawn: Check's id -> why it counts no more.
+        only: The questions that are judged, by id; all of them if there is none.
     """
 
     rubric: str
     secret: str
     environment: Mapping[str, str]
     withdrawn: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+
+    def told(self) -> dict[str, Any]:
+        """Return what a verdict says of them."""
+        return {
+            "rubric": self.rubric,
+            "secret": self.secret,
+            "environment": dict(self.environment),
+            "withdrawn": dict(self.withdrawn),
+            **({"only": list(self.only)} if self.only else {}),
+        }
 
 
 @cache
@@ -125,9 +137,9 @@ def record(
                     for name, content in submission.notebooks.items()
                 },
             },
-            **_rules(grounds),
+            **grounds.told(),
             "checks": checks,
-            "questions": _questions(checks, submission.edition),
+            "questions": _questions(checks, submission.edition, grounds.only),
             "score": _number(sum(check["points"] for check in checks)),
             "of": _number(sum(check["of"] for check in checks)),
         },
@@ -155,7 +167,7 @@ def refusal(refused: Refused, grounds: Grounds) -> Record:
         "format": FORMAT,
         "verdict": {
             "submission": _about(refused),
-            **_rules(grounds),
+            **grounds.told(),
             "refused": _plain(refused.why),
         },
         "host": _machine(),
@@ -177,7 +189,7 @@ def failure(submission: Submission, why: str, grounds: Grounds) -> Record:
         "format": FORMAT,
         "verdict": {
             "submission": {**_about(submission), "digest": submission.digest},
-            **_rules(grounds),
+            **grounds.told(),
             "failed": _plain(why),
         },
         "host": _machine(),
@@ -282,6 +294,7 @@ def same_grounds(found: Record, digest: str, grounds: Grounds) -> bool:
         and verdict["rubric"] == grounds.rubric
         and verdict["secret"] == grounds.secret
         and verdict["environment"] == dict(grounds.environment)
+        and verdict.get("only", []) == list(grounds.only)
     )
 
 
@@ -359,24 +372,17 @@ def _about(submission: Submission | Refused) -> dict[str, Any]:
     return about
 
 
-def _rules(grounds: Grounds) -> dict[str, Any]:
-    return {
-        "rubric": grounds.rubric,
-        "secret": grounds.secret,
-        "environment": dict(grounds.environment),
-        "withdrawn": dict(grounds.withdrawn),
-    }
-
-
 def _machine() -> dict[str, Any]:
     return {"host": platform.node(), "platform": platform.platform()}
 
 
-def _questions(checks: list[dict[str, Any]], edition: str) -> list[dict[str, Any]]:
-    """Return the points of each question of a set, in the order of the table."""
+def _questions(
+    checks: list[dict[str, Any]], edition: str, only: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Return the points of each judged question of a set, in the table's order."""
     found = []
     for question in questions():
-        if edition not in question.points:
+        if edition not in question.points or (only and question.id not in only):
             continue
         keys = [function.key for function in question.functions]
         own = [check for check in checks if check["function"] in keys]
