@@ -30,6 +30,7 @@ from staff.grading.submission import Submission
 PATIENCE = 3600.0
 """Seconds for one submission after which a job is taken to hang."""
 _LEAVING = 10.0
+_leaving = threading.Event()  # whether this process was asked to end
 _ATTEMPTS = 2
 
 
@@ -270,13 +271,17 @@ def _main(pipe: connection.Connection, work: Work) -> None:
                 except (EOFError, OSError):
                     return
                 pipe.send(_judge(judge, name, people, alone, work))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGTERM)
     except Exception as error:
         with suppress(OSError):
             pipe.send(("broken", f"{type(error).__name__}: {error}"))
 
 
 def _leave(number: int, _: Any) -> NoReturn:
-    sys.exit(128 + number)  # by way of all that has to be tidied up
+    del number
+    _leaving.set()
+    raise KeyboardInterrupt  # by way of all that has to be tidied up
 
 
 def _follow_parent() -> None:
@@ -297,6 +302,9 @@ def _judge(
     try:
         submission = records.kept(work.folder / f"{name}.zip")
         judged = judge(submission, work.secret)
+        if _leaving.is_set():
+            # What was raised may have been taken for a fault of the student's.
+            raise KeyboardInterrupt
         host = {
             "begun": begun.isoformat(timespec="seconds"),
             "total_seconds": round(time.monotonic() - start, 3),

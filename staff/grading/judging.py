@@ -12,12 +12,10 @@ from staff.grading.judge import judge
 from staff.grading.results import Judged
 from staff.grading.sandbox.workers import Server
 from staff.grading.submission import Submission
-from staff.handout import archive
-from staff.handout.files import collect
+from staff.handout import archive, files
 from staff.mistakes.writings import takers
 from staff.questions import ROOT, Question, questions
 
-_PACKAGE = "cs231n/"
 _EXPECTED = "cs231n/tools/check/fingerprints.json"  # no worker's business
 
 
@@ -27,15 +25,9 @@ def package(folder: Path) -> None:
     Args:
         folder: An empty one.
     """
-    files = collect(ROOT, questions())
-    archive.write(
-        {
-            name: content
-            for name, content in files.items()
-            if name.startswith(_PACKAGE) and name != _EXPECTED
-        },
-        folder,
-    )
+    content = files.package(ROOT, questions())
+    del content[_EXPECTED]
+    archive.write(content, folder)
 
 
 def _with_those_before(asked: Collection[Question]) -> set[str]:

@@ -73,7 +73,10 @@ def judge(one, secret, level="limits", only=()):
     if "begin(" in text:  # a file that tells that judging has begun
         Path(re.search(r"begin\((.*?)\)", text)[1]).touch()
     if found := re.search(r"sleep\((.*?)\)", text):
-        time.sleep(float(found[1]))
+        try:
+            time.sleep(float(found[1]))
+        except BaseException:  # the judge takes all that is raised for the student's
+            text += "wrong rnn_step_forward."
     if "the grader dies" in text:
         os._exit(3)
     if "the grader raises" in text:
