@@ -10,7 +10,7 @@ from cs231n.assignment.table import functions
 from staff.grading.jobs import Judge
 from staff.grading.judge import judge
 from staff.grading.results import Judged
-from staff.grading.sandbox.workers import Server
+from staff.grading.sandbox.workers import Server, prefix
 from staff.grading.submission import Submission
 from staff.handout import archive, files
 from staff.mistakes.writings import takers
@@ -58,7 +58,7 @@ def judging(level: str, only: tuple[str, ...] = ()) -> Iterator[Judge]:
     keys = {f.key for question in asked for f in question.functions}
     tried = _with_those_before(asked)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory("-package")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix())))
         package(folder)
         servers: dict[bool, Server] = {}
 
