@@ -298,7 +298,7 @@ def _judge(
     judge: Judge, name: str, people: dict[str, Any], alone: bool, work: Work
 ) -> tuple[str, str]:
     """Judge one submission and write its record; say how it went."""
-    begun, start = datetime.now(UTC), time.monotonic()
+    begun, start, before = datetime.now(UTC), time.monotonic(), time.process_time()
     try:
         submission = records.kept(work.folder / f"{name}.zip")
         judged = judge(submission, work.secret)
@@ -308,6 +308,7 @@ def _judge(
         host = {
             "begun": begun.isoformat(timespec="seconds"),
             "total_seconds": round(time.monotonic() - start, 3),
+            "cpu_seconds": round(time.process_time() - before + judged.cpu, 3),
             "confirmed": alone or not judged.timed_out,
         }
         found = records.record(submission, judged, work.grounds, host)

@@ -338,7 +338,7 @@ class Worker(Closing):
 
     @property
     def cpu_seconds(self) -> float:
-        """How long it has computed."""
+        """How long it has computed, its keeper's share among it."""
         return float(self._state()["cpu"])
 
     @property
