@@ -22,6 +22,7 @@ from staff.questions import ROOT
 from staff.tests.graded import solved, stubs, with_slip
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs signals of POSIX")
+STUDENTS = 200
 LAYERS, MODEL = "cs231n/rnn_layers.py", "cs231n/classifiers/rnn.py"
 
 
@@ -148,21 +149,24 @@ def test_a_class_of_200_is_graded_though_it_is_killed_three_times(
     tmp_path, asked, tell
 ):
     folder, out = tmp_path / "class", tmp_path / "grades"
-    made_class.make(folder, 200, seed=231)
+    made_class.make(folder, STUDENTS, seed=231)
     answers = json.loads((folder / made_class.ANSWERS).read_text("utf-8"))
     rows = {row["name"]: row for row in answers["submissions"]}
     handed_in, roster = folder / made_class.SUBMISSIONS, folder / made_class.ROSTER
     words = ["--resume", "--questions", asked, "--jobs", "2", "--roster", str(roster)]
     begun: dict[str, str] = {}
     refused = sum(row["refused"] for row in rows.values())
-    for count in (40, 90, 140):
-        found = kill_at(refused + count, [handed_in], out, *words)
+    for part in (0.2, 0.45, 0.7):
+        count = refused + round(part * (len(rows) - refused))
+        found = kill_at(count, [handed_in], out, *words)
         now = {n: r["host"]["begun"] for n, r in found.items() if "begun" in r["host"]}
         assert begun.items() <= now.items()  # nothing was judged twice
         begun = now
     begin = time.monotonic()
     said = grade([handed_in], out, *words)
-    tell(f"a class of 200, {asked}, the last run: {time.monotonic() - begin:.0f} s")
+    tell(
+        f"a class of {STUDENTS}, {asked}, the last run: {time.monotonic() - begin:.0f} s"
+    )
     tell("; ".join(re.findall(r"Judged.*", said)))
 
     all_ = whole(out)
@@ -173,7 +177,9 @@ def test_a_class_of_200_is_graded_though_it_is_killed_three_times(
     wrong = {name: fits(row, all_[name], keys) for name, row in rows.items()}
     assert not {name: said for name, said in wrong.items() if said}
     peak = max(r["host"].get("peak_bytes", 0) for r in all_.values())
-    tell(f"a class of 200, {asked}: none lost; a worker's peak is {peak >> 20} MB")
+    tell(
+        f"a class of {STUDENTS}, {asked}: none lost; a worker's peak is {peak >> 20} MB"
+    )
 
     # Some of them afresh, one after the other, those that came last first.
     judged = sorted(n for n, row in rows.items() if not row["refused"])
