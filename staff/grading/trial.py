@@ -360,9 +360,10 @@ class Trial:
         self._line = Line(worker, self._limits)
 
     def _close(self) -> None:
+        self._workers.close()
         if self._worker is not None:
             self._judging.peak = max(self._judging.peak, self._worker.peak_bytes)
-        self._workers.close()
+            self._judging.cpu += self._worker.cpu_seconds
         self._worker = None
 
     # What is said of it
