@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n import datasets
-from cs231n.datasets.captions import photos
+from cs231n.datasets.captions import shown
 from cs231n.datasets.captions.chosen import chosen
 from cs231n.datasets.readers import coco
 from cs231n.support import folders
@@ -87,7 +87,7 @@ def load_coco_data(
     folder = _locate(base_dir)
     data = coco.read(folder, pca_features, in_memory)
     names = (u for split in ("train", "val") for u in data[f"{split}_urls"].tolist())
-    are_photos = photos.remember(folder, names)
+    are_photos = shown.remember(folder, names)
 
     if max_train is not None:
         rows = _choose(data["train_image_idxs"], max_train, rng, replace)
@@ -110,11 +110,8 @@ def captions_folder() -> Path:
         >>> sorted(file.name for file in captions_folder().glob("*_captions.h5"))
         ['coco2014_captions.h5']
     """
-    if (named := chosen()) is not None:
-        return named
-    found = datasets.find(Path(coco.FOLDER, coco.CAPTIONS_FILE))
-    if found is not None:
-        return found.parent
+    if (there := _on_disk()) is not None:
+        return there
     from cs231n.embedded import captions as scene_captions
 
     return Path(scene_captions.ensure())
@@ -238,9 +235,15 @@ def _locate(base_dir: str | os.PathLike[str]) -> Path:
                 "base_dir out to use what is on disk."
             )
         return folder
-    if chosen() is None and datasets.find(Path(coco.FOLDER, coco.CAPTIONS_FILE)) is None:
+    if _on_disk() is None:
         print("No coco_captioning folder on disk: using the drawn scenes instead.")
     return captions_folder()
+
+
+def _on_disk() -> Path | None:
+    """Return the folder that is chosen, or the course's own, or None."""
+    found = datasets.find(Path(coco.FOLDER, coco.CAPTIONS_FILE))
+    return chosen() or (found.parent if found is not None else None)
 
 
 def _rows(features: Array, pictures: Array) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n.datasets import pictures
-from cs231n.datasets.captions import photos
+from cs231n.datasets.captions import shown
 from cs231n.datasets.fetching.http import HttpError
 from cs231n.drawing.placeholder import placeholder_image
 from cs231n.support.arrays import Array
@@ -237,7 +237,7 @@ def image_from_url(url: str) -> Picture:
     try:
         return _picture_at(url)
     except Exception as error:  # a notebook must go on, whatever a server sends
-        known = isinstance(error, HttpError | photos.PhotoError | _NoPictureError)
+        known = isinstance(error, HttpError | shown.PhotoError | _NoPictureError)
         reason = str(error) if known else f"{type(error).__name__}: {error}"
         said = f"No picture from {_shorten(url)} ({_shorten(reason)})"
         # A terminal may not know every letter; printing must not raise either.
@@ -262,7 +262,7 @@ def _picture_at(url: str) -> Picture:
     from urllib.parse import urlsplit
     from urllib.request import url2pathname
 
-    if (photo := photos.find(url)) is not None:  # first: a name may look like a URL
+    if (photo := shown.find(url)) is not None:  # first: a name may look like a URL
         return _read(photo)
     scheme = urlsplit(url).scheme.lower()
     if scheme == "scene":

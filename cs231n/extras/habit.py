@@ -1,4 +1,4 @@
-"""Extra, yours: what captions owe to their picture, and what to the habit of the language.
+"""Extra, yours: what captions owe to their picture, and what to a habit of writing.
 
 A model that is shown the wrong picture goes on writing. What is right all the same is
 right by habit: "a", "on", whatever most pictures have. The rest it must have seen.

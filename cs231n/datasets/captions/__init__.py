@@ -1,1 +1,1 @@
-"""Captioned data sets of your own: built from photos and annotations, chosen by name."""
+"""Captioned photos of your own: read annotations, find photos, split, choose words."""
