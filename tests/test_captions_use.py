@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cs231n.coco_utils import captions_folder, load_coco_data, sample_coco_minibatch
-from cs231n.datasets.captions import chosen, photos, record
+from cs231n.datasets.captions import chosen, record, shown
 from cs231n.image_utils import image_from_url, load_image
 from cs231n.lab.captions import kind_of
 from tests import coco_files
@@ -47,7 +47,7 @@ def data_folder(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("CS231N_DATA_DIR", str(folder))
     monkeypatch.setattr("cs231n.datasets.search_path", lambda: [folder])
-    monkeypatch.setattr(photos, "_folders", {})
+    monkeypatch.setattr(shown, "_folders", {})
     return folder
 
 
