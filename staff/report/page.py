@@ -392,7 +392,16 @@ class _Renderer(mistune.HTMLRenderer):
 
 
 def _equation(_: Any, latex: str, *, display: bool) -> str:
-    """Turn LaTeX into MathML, or show it as it stands if that cannot be done whole."""
+    return equation(latex, display=display)
+
+
+def equation(latex: str, *, display: bool) -> str:
+    """Turn LaTeX into MathML, or show it as it stands if that cannot be done whole.
+
+    Args:
+        latex: The equation, without dollar signs.
+        display: Whether it stands on lines of its own.
+    """
     try:
         latex = latex.replace("{aligned}", "{align*}")  # the name it knows
         drawn = convert(latex, display="block" if display else "inline")

@@ -96,6 +96,8 @@ def test_the_edition_comes_first_wherever_students_meet_it(monkeypatch):
         table_for_students("1999")
     monkeypatch.setattr(files, "course", lambda _: replace(SET, edition="2016"))
     text = files.collect(ROOT, questions())["README.md"].decode()
-    assert text.index("| Q4-2016 |") < text.index("The 2017 edition") < text.index(
-        "| Q5 |"
+    assert (
+        text.index("| Q4-2016 |")
+        < text.index("The 2017 edition")
+        < text.index("| Q5 |")
     )
