@@ -55,8 +55,6 @@ def collect(root: Path, table: Sequence[Question]) -> dict[str, bytes]:
     Raises:
         HandoutError: If the tree cannot be handed out, naming every file that is wrong.
     """
-    from staff import convert  # which takes seconds to import
-
     files: dict[str, bytes] = {}
     problems: list[str] = []
     questions = [question.id for question in table]
