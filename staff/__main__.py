@@ -13,6 +13,7 @@ VERBS = {
     "run": ("report.run", "execute the notebooks and write the report"),
     "table": ("pages", "write what is made from the tables"),
     "handout": ("handout.build", "make what students get, and check it"),
+    "docs": ("site.build", "make the documents site, for students and for staff"),
     "fingerprints": (
         "mistakes.fingerprints",
         "write what check knows results and mistakes by",

@@ -34,9 +34,9 @@ from cs231n.assignment.table import Function, function, functions
 from cs231n.support.files import replacing
 from cs231n.support.progress import progress_bar
 from cs231n.tools.check.exercises import exercise
+from staff.grading import rules
 from staff.grading.judge import Judging
 from staff.grading.local import LocalServer, LocalWorker
-from staff.grading.records import rubric_digest
 from staff.grading.reference import SINGLE, Draw, widened
 from staff.grading.remote import Limits
 from staff.grading.results import ASKED, CARE, FAILED, PASSED, Judged
@@ -386,7 +386,7 @@ def _remarked(judged: Judged, among: set[str] | None = None) -> set[str]:
 
 def folder() -> Path:
     """Return where what was measured by today's rules lies."""
-    return FOLDER / rubric_digest()[:12]
+    return FOLDER / rules.digest()[:12]
 
 
 def read(name: str) -> list[Line]:

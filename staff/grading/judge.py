@@ -73,6 +73,7 @@ class Judging:
         broken: File -> why it cannot be imported, of those that cannot.
         isolation: The level at which workers run.
         peak: The largest memory that one of them had, in bytes.
+        cpu: How long they computed, in seconds.
         timed: Whether functions that are right are timed.
     """
 
@@ -92,7 +93,7 @@ class Judging:
         self.limits = limits or Limits()
         self.found: dict[str, Standing] = {}
         self.broken: dict[str, str] = {}  # file -> why it cannot be imported
-        self.isolation, self.peak = "", 0
+        self.isolation, self.peak, self.cpu = "", 0, 0.0
 
     def all(self, only: Collection[str] = ()) -> Judged:
         """Try out all functions, or those of these keys alone."""
@@ -115,6 +116,7 @@ class Judging:
             {key: s.speed for key, s in self.found.items() if s.speed},
             self.peak,
             tuple(key for key, s in self.found.items() if s.ended == "time"),
+            self.cpu,
         )
 
     def draws(self, function: Function) -> list[Draw]:

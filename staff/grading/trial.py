@@ -412,9 +412,10 @@ class Trial:
         self._line = Line(worker, self._limits)
 
     def _close(self) -> None:
+        self._workers.close()
         if self._worker is not None:
             self._judging.peak = max(self._judging.peak, self._worker.peak_bytes)
-        self._workers.close()
+            self._judging.cpu += self._worker.cpu_seconds
         self._worker = self._line = None
 
     # What is said of it

@@ -13,6 +13,7 @@ import pytest
 
 from cs231n.assignment.table import function, functions
 from staff import margins
+from staff.grading import rules
 from staff.grading.results import ASKED
 from staff.grading.rubric import rubric
 from staff.margins import SEEDS, Version, all_solved, edition_of, touched, try_version
@@ -141,7 +142,7 @@ def test_what_was_measured_is_not_measured_again(tmp_path, monkeypatch):
     lines = margins.measure_right(keys, 100)
     assert len(tried) == 3 + 6
     assert {(line["key"], line["first"]) for line in lines} == set(tried)
-    monkeypatch.setattr(margins, "rubric_digest", lambda: "other rules")
+    monkeypatch.setattr(rules, "digest", lambda: "other rules")
     assert margins.read("right") == []
 
 
