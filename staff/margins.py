@@ -536,7 +536,8 @@ def table(found: Iterable[Margin], counts: Mapping[str, int]) -> str:
         "some factor of what is allowed: up to 1 it is right. *Right* is the worst of",
         f"all right answers, in float64 and in float32 (where at least {SINGLE:g} is",
         "allowed); *wrong* is the least by which a wrong answer that fails this check",
-        "does so, `inf` where all of them raise, or return another shape or NaN.",
+        "does so, `inf` where all of them raise, or return another shape or NaN; both are",
+        "empty where none has been judged yet.",
         "",
         *(f"- {what}: {count}" for what, count in counts.items()),
         "",
@@ -544,10 +545,12 @@ def table(found: Iterable[Margin], counts: Mapping[str, int]) -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for m in found:
+        double = f"{m.double:.1g}" if m.seeds else ""
         single = "" if math.isnan(m.single) else f"{m.single:.1g}"
+        wrong = f"{m.wrong:.2g}" if m.versions else ""
         lines.append(
-            f"| `{m.check.removeprefix('cs231n.')}` | {m.within:.0e} | {m.double:.1g} "
-            f"| {single} | {m.seeds} | {m.wrong:.2g} | {m.versions} |"
+            f"| `{m.check.removeprefix('cs231n.')}` | {m.within:.0e} | {double} "
+            f"| {single} | {m.seeds} | {wrong} | {m.versions} |"
         )
     return "\n".join(lines) + "\n"
 
