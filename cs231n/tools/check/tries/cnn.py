@@ -212,12 +212,12 @@ def _dream(bench: Bench, way: str) -> Results:
     rng = bench.rng()
     model, X = Network(rng), _picture(rng)
     results = _dreamt(bench, model, X, LAYER, _CHANGE)
-    return results | _dreamt(bench, model, X, DENSE, f"{_CHANGE} by features that are no maps")
+    return results | _dreamt(
+        bench, model, X, DENSE, f"{_CHANGE} by features that are no maps"
+    )
 
 
-def _dreamt(
-    bench: Bench, model: Network, X: Array, layer: int, says: str
-) -> Results:
+def _dreamt(bench: Bench, model: Network, X: Array, layer: int, says: str) -> Results:
     given = X.copy()
     picture = bench.call(
         given,
@@ -238,9 +238,7 @@ def _same_dtype(bench: Bench, found: Array) -> None:
         bench.note(f"returns another dtype, {found.dtype}, than the pictures have")
 
 
-def _moved(
-    bench: Bench, start: Array, picture: Any, says: str = _CHANGE
-) -> Results:
+def _moved(bench: Bench, start: Array, picture: Any, says: str = _CHANGE) -> Results:
     """Return how a picture was changed."""
     found = as_array("the picture", picture)
     if found.shape != start.shape:
