@@ -33,7 +33,7 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
-from typing import Any
+from typing import Any, TextIO
 
 _HEAVY = (
     *("numpy", "scipy.sparse", "scipy.ndimage", "torch", "matplotlib", "PIL.Image"),
@@ -142,6 +142,7 @@ class Warm:
         Raises:
             RuntimeError: If it fails.
         """
+        self._jobs: TextIO
         theirs, jobs = os.pipe()
         answers, ours = os.pipe()
         self._process = os.fork()
@@ -244,8 +245,9 @@ def warm(what: str, argument: Any) -> Warm:
     if what in _warm and _warm[what][0] != argument:
         _warm.pop(what)[1].close()
     if what not in _warm:
-        prepare = {"check": check, "tests": tests, "cells": cells}[what]
-        _warm[what] = argument, Warm(prepare, argument)
+        prepare: dict[str, Callable[..., None]]
+        prepare = {"check": check, "tests": tests, "cells": cells}
+        _warm[what] = argument, Warm(prepare[what], argument)
     return _warm[what][1]
 
 
