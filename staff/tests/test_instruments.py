@@ -44,16 +44,19 @@ def job(functions, *answers):
     return Job(tuple(functions), files)
 
 
-def cases(function):
-    """Yield what the bank knows of a function: a name, a job, what each should say."""
+def right_ways(function):
+    """Yield the bank's writings: a name, a job, what each should say."""
     for writing in writings_of(function):
         wanted = wanted_of(function, writing)
         yield writing, job([function], answers_of(function.name, writing)), wanted
-    for slip in slips_of(function):
+
+
+def mistakes(function, tier):
+    """Yield the bank's mistakes, in all writings, those of care being accepted."""
+    for slip in (s for s in slips_of(function) if s.tier == tier):
         for writing in slip.edits:
-            wanted = (slip.tier == "care",) * 3
             asked = job([function], answers_with(slip, writing))
-            yield f"{slip.says} ({writing})", asked, wanted
+            yield f"{slip.says} ({writing})", asked, RIGHT if tier == "care" else WRONG
 
 
 # With states in float32, finite differences of the forward pass have too few digits for
@@ -105,17 +108,14 @@ SOME = [
 def test_some_of_the_bank_is_judged_alike_by_all_three(ask_all_three):
     chosen = []
     for key in SOME:
-        mine = list(cases(FUNCTIONS[key]))
-        chosen += [next(c for c in mine if c[2] == how) for how in (RIGHT, WRONG)]
+        chosen.append(next(right_ways(FUNCTIONS[key])))
+        chosen.append(next(mistakes(FUNCTIONS[key], "asked")))
     assert disagreements(chosen, ask_all_three) == {}
 
 
 def test_what_does_not_parse_is_rejected_and_harms_nothing_after_it(ask_all_three):
-    (asked, *_), (right, *_) = (
-        [j for _, j, wanted in cases(FUNCTIONS[SOME[-1]]) if wanted == how]
-        for how in (WRONG, RIGHT)
-    )
-    torn = Job(asked.functions, dict.fromkeys(asked.files, "def torn(:"))
+    _, right, _ = next(right_ways(FUNCTIONS[SOME[-1]]))
+    torn = Job(right.functions, dict.fromkeys(right.files, "def torn(:"))
     assert ask_all_three(torn).accepted == WRONG
     assert ask_all_three(right).accepted == RIGHT
 
@@ -171,11 +171,12 @@ def test_all_right_ways_are_accepted_by_all_three(question, ask_all_three, tell)
     """Judge each way of writing in all functions at once, then where it fails alone."""
     at_once, alone = defaultdict(list), []
     for function in question.functions:
-        for name, asked, wanted in cases(function):
-            if wanted == RIGHT and name in writings_of(function):
+        for name, asked, wanted in right_ways(function):
+            if wanted == RIGHT:
                 at_once[name].append(function)
-            elif wanted != WRONG:
+            else:
                 alone.append((name, asked, wanted))
+        alone += mistakes(function, "care")
     for name, together in at_once.items():
         answers = [answers_of(function.name, name) for function in together]
         whole = [(name, job(together, *answers), RIGHT)]
@@ -195,7 +196,7 @@ def test_all_right_ways_are_accepted_by_all_three(question, ask_all_three, tell)
 @pytest.mark.slow
 @pytest.mark.parametrize("key", FUNCTIONS)
 def test_all_wrong_ways_are_rejected_by_all_three(key, ask_all_three, tell):
-    chosen = [c for c in cases(FUNCTIONS[key]) if c[2] == WRONG]
+    chosen = list(mistakes(FUNCTIONS[key], "asked"))
     assert disagreements(chosen, ask_all_three) == {}
     tell(
         f"{FUNCTIONS[key].short}: {len(chosen)} wrong ways rejected by check, tests "
