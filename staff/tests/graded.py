@@ -10,11 +10,10 @@ from staff.grading.judge import judge
 from staff.grading.local import LocalServer
 from staff.grading.results import ASKED, CARE, PASSED, Judged
 from staff.grading.submission import Submission
-from staff.handout.files import collect
 from staff.mistakes.bank import answers_with
 from staff.mistakes.writings import sources
 from staff.questions import ROOT
-from staff.questions import questions as table
+from staff.tests.student_folder import handout_files
 
 SECRET = b"a course's secret"
 EXPECTED = "cs231n/tools/check/fingerprints.json"  # no worker's business
@@ -23,10 +22,9 @@ EXPECTED = "cs231n/tools/check/fingerprints.json"  # no worker's business
 @cache
 def handout() -> dict[str, str]:
     """Return the package as it is handed out: path -> text."""
-    files = collect(ROOT, table())
     return {
         name: content.decode()
-        for name, content in files.items()
+        for name, content in handout_files().items()
         if name.startswith("cs231n/") and name != EXPECTED
     }
 

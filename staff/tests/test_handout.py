@@ -21,6 +21,7 @@ from staff.handout.archive import pack, release_day, write
 from staff.handout.build import build, differences
 from staff.handout.files import HandoutError, collect, entries, student_pyproject
 from staff.questions import ROOT, questions
+from staff.tests.student_folder import handout_files
 
 TABLE = golden.table()
 
@@ -33,7 +34,7 @@ def tree(tmp_path):
 
 @pytest.fixture(scope="module")
 def real():
-    return collect(ROOT, questions())
+    return handout_files()
 
 
 def message(tree):
@@ -507,7 +508,7 @@ def test_the_command_writes_and_says_so(tmp_path, capsys):
     command = ["--checks", "none", "--out", str(tmp_path / "h"), "--zip"]
     assert handout.main([*command, str(tmp_path / "h.zip")]) == 0
     assert "not checked" in capsys.readouterr().out
-    assert differences(collect(ROOT, questions()), tmp_path / "h") == []
+    assert differences(handout_files(), tmp_path / "h") == []
 
 
 def test_the_command_says_what_is_wrong_and_makes_nothing(
