@@ -3,6 +3,7 @@
 import ast
 import functools
 import json
+import sys
 
 import nbformat
 import pytest
@@ -63,9 +64,11 @@ def test_a_check_that_fails_says_so_once_and_an_interrupt_goes_through(capsys):
     with attempt():
         raise AssertionError("dx is off")
     assert capsys.readouterr().err == "AssertionError: dx is off\n"
-    for error in (KeyboardInterrupt, SystemExit):
-        with pytest.raises(error), attempt():
-            raise error
+    with pytest.raises(KeyboardInterrupt), attempt():
+        raise KeyboardInterrupt
+    with attempt():
+        sys.exit(3)
+    assert "take out exit(), quit() and sys.exit()" in capsys.readouterr().err
     with attempt():
         pass
     assert capsys.readouterr() == ("", "")
