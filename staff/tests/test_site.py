@@ -302,7 +302,18 @@ def test_files_that_a_guide_names_exist(file):
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_what_the_guide_shows_is_what_the_check_says(tmp_path):
+def shown(name):
+    """Return what the first guide shows under a name, without times."""
+    guide = GUIDES["docs/students/begin.md"]
+    block = rf"<!-- shown: {name} -->\n```text\n(.*?)```"
+    return untimed(re.search(block, guide, re.DOTALL)[1])
+
+
+def untimed(text):
+    return re.sub(r"\d+\.\d\d s", "…", text).strip()
+
+
+def test_what_the_guide_shows_is_what_check_and_notebook_say(tmp_path):
     folder = unpack(tmp_path / "assignment3")
     module = folder / "cs231n" / "rnn_layers.py"
     handed = module.read_text("utf-8")
@@ -322,10 +333,20 @@ def test_what_the_guide_shows_is_what_the_check_says(tmp_path):
             text=True,
             check=False,
         )
-        block = rf"<!-- shown: {name} -->\n```text\n(.*?)```"
-        shown = re.search(block, guide, re.DOTALL)[1]
-        said, shown = (re.sub(r"\d+\.\d\d s", "…", x) for x in (done.stdout, shown))
-        assert said.strip() == shown.strip()
+        assert untimed(done.stdout) == shown(name)
+
+    notebook = json.loads((folder / "RNN_Captioning.ipynb").read_bytes())
+    cells = ["".join(cell["source"]) for cell in notebook["cells"]]
+    cell = next(cell for cell in cells if 'check(\n    "rnn_step_forward"' in cell)
+    imports = [line for line in "\n".join(cells).splitlines() if line[:4] == "from"]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(["import numpy as np", *imports, cell])],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert untimed(done.stdout) == shown("cell"), done.stderr
 
 
 @pytest.mark.slow
