@@ -6,6 +6,7 @@ PROFILE ?= full
 ARGS ?=
 CPU ?=
 NEWEST ?=
+CAPTIONS ?=
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN := $(BIN)/python
@@ -25,9 +26,10 @@ help: ## print this
 	@echo "CPU=1 makes that 2 GB, for machines without a graphics card of NVIDIA's."
 	@echo "PYTHON=python3.12 picks the Python, VENV=folder the place, PROFILE=quick a short"
 	@echo "run; ARGS goes to the program: make test ARGS='-m q1', make run ARGS='--jobs 1'."
+	@echo "CAPTIONS=holiday lets make run caption a data set of yours; docs/captions.md."
 
 run: setup ## prepare data, execute the notebooks, write build/report/index.html
-	@$(RUN) -m staff run --profile $(PROFILE) $(ARGS)
+	@$(RUN) -m staff run --profile $(PROFILE) $(if $(CAPTIONS),--captions "$(CAPTIONS)") $(ARGS)
 
 test: scenes ## run all tests, the notebooks' quick profile among them
 	@$(RUN) -m pytest -n auto --dist worksteal $(ARGS)

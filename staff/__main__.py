@@ -23,6 +23,7 @@ VERBS = {
     "grade": ("grading.command", "grade submissions: records, pages and tables"),
     "regrade": ("grading.regrade", "judge submissions again, from their records alone"),
     "class": ("grading.made_class", "make a class of submissions to try the grader on"),
+    "margins": ("margins", "measure how far right and wrong are from what is allowed"),
     "calibrate": ("calibrate", "measure how often checks of training fail by chance"),
 }
 

@@ -3,6 +3,8 @@
 import argparse
 import shutil
 import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from staff.grading import command, jobs, records, secret
@@ -25,7 +27,7 @@ def regrade(args: argparse.Namespace) -> int:
             f"{secret.SETTING}, or say --another-secret, which draws other inputs."
         )
     level = command.level_for(args.require_isolation)
-    grounds = command.grounds_for(key)
+    grounds = replace(command.grounds_for(key), only=_questions_of(old.values()))
     if args.out is None:
         if args.overrides or args.written or args.remarks:
             raise GradeError("where to? name a folder for the new records with --out.")
@@ -47,6 +49,17 @@ def regrade(args: argparse.Namespace) -> int:
     return status
 
 
+def _questions_of(all_: Iterable[Record]) -> tuple[str, ...]:
+    """Return the questions that records are about; none if it is all."""
+    found = {tuple(record["verdict"].get("only", ())) for record in all_}
+    if len(found) > 1:
+        raise GradeError(
+            "some of these records are about all questions and some are not, or about "
+            "others; name those apart that are about the same."
+        )
+    return found.pop()
+
+
 def _judge(
     old: dict[Path, Record],
     folder: Path,
@@ -61,7 +74,7 @@ def _judge(
     for path, record in old.items():
         verdict = record["verdict"]
         if "refused" in verdict:  # there is nothing to judge
-            new = {**record, "verdict": verdict | grounds.facts()}
+            new = {**record, "verdict": verdict | grounds.told()}
             records.save(records.checked(new, str(path)), folder / path.name)
             continue
         zipped = path.with_suffix(".zip")

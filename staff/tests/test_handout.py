@@ -19,7 +19,13 @@ from staff.handout import build as handout
 from staff.handout import golden
 from staff.handout.archive import pack, release_day, write
 from staff.handout.build import build, differences
-from staff.handout.files import HandoutError, collect, entries, student_pyproject
+from staff.handout.files import (
+    HandoutError,
+    collect,
+    entries,
+    package,
+    student_pyproject,
+)
 from staff.questions import ROOT, questions
 
 TABLE = golden.table()
@@ -34,6 +40,15 @@ def tree(tmp_path):
 @pytest.fixture(scope="module")
 def real():
     return collect(ROOT, questions())
+
+
+def test_the_package_alone_is_the_same_files(real):
+    quick = package(ROOT, questions())
+    assert quick == {
+        name: content
+        for name, content in real.items()
+        if name.startswith("cs231n/") and name != stamp.STAMP
+    }
 
 
 def message(tree):
