@@ -224,15 +224,8 @@ def test_an_executed_notebook_is_shown_with_its_outputs(tmp_path, monkeypatch):
     assert "Captioning images with an LSTM" in pages["notebooks/LSTM_Captioning"]
 
 
-GUIDES = {
-    file: (ROOT / file).read_text("utf-8")
-    for flavour in FLAVOURS
-    for part in sources.sections(flavour)
-    for file in part.pages.values()
-}
-STUDENTS = {
-    file for part in sources.sections("students") for file in part.pages.values()
-}
+GUIDES = {file: (ROOT / file).read_text("utf-8") for file in sources.files("staff")}
+STUDENTS = set(sources.files("students"))
 ELSEWHERE = {"pip", "venv", "pytest", "jupyter"}
 
 
