@@ -331,7 +331,7 @@ def test_what_the_guide_shows_is_what_check_and_notebook_say(tmp_path):
     notebook = json.loads((folder / "RNN_Captioning.ipynb").read_bytes())
     cells = ["".join(cell["source"]) for cell in notebook["cells"]]
     cell = next(cell for cell in cells if 'check(\n    "rnn_step_forward"' in cell)
-    imports = [line for line in "\n".join(cells).splitlines() if line[:4] == "from"]
+    imports = re.findall("^from .* import .*", "\n".join(cells), re.MULTILINE)
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(["import numpy as np", *imports, cell])],
         cwd=folder,
