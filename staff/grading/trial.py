@@ -20,6 +20,7 @@ from cs231n.tools.check.verdict import (
     look_at,
 )
 from cs231n.tools.check.written import code_in
+from staff.grading.lacking import lacking
 from staff.grading.reference import (
     Draw,
     Reference,
@@ -383,6 +384,7 @@ class Trial:
         notes = list(attempt.notes)
         if attempt.way in self._exercise.narrow:
             notes.insert(0, self._narrow(attempts[0], attempt.way))
+        notes += self._lacking()
         if self._line is not None and self._line.names_gpu:
             from cs231n.tools.check.gpu import REMARK
 
@@ -397,6 +399,17 @@ class Trial:
             standing.checks += self._care(attempt)
         standing.gaps = _gaps(attempt, self._references, self._draws, self._exercise)
         return standing
+
+    def _lacking(self) -> list[str]:
+        """Say once what other files lack that this function's module takes."""
+        module = self._function.module
+        if self._function != next(f for f in functions() if f.module == module):
+            return []
+        return [
+            f"{file} lacks {_listed(names)}, which it had when it was handed out, and "
+            f"{self._function.file} takes from it: copy it back"
+            for file, names in lacking(self._judging.submission.modules, module).items()
+        ]
 
     def _narrow(self, failed: Attempt, way: str) -> str:
         title = self._exercise.narrow[way]
