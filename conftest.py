@@ -6,6 +6,7 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.pop("CS231N_CAPTIONS", None)  # tests are of the usual data
 
 import ipaddress  # noqa: E402
 import socket  # noqa: E402

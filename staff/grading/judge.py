@@ -75,7 +75,10 @@ class Judging:
         isolation: The level at which workers run.
         peak: The largest memory that one of them had, in bytes.
         cpu: How long they computed, in seconds.
+        timed: Whether functions that are right are timed.
     """
+
+    timed = True
 
     def __init__(
         self,
@@ -111,7 +114,7 @@ class Judging:
             tuple(checks),
             self.isolation,
             {key: s.seconds for key, s in self.found.items()},
-            {},
+            {key: s.speed for key, s in self.found.items() if s.speed},
             self.peak,
             tuple(key for key, s in self.found.items() if s.ended == "time"),
             self.cpu,
@@ -130,14 +133,22 @@ class Judging:
         made = hmac.new(self._secret, text.encode(), hashlib.sha256).digest()
         return int.from_bytes(made[:4], "little") % 2**31
 
-    def worker(self, function: Function) -> AbstractContextManager[Worker]:
-        """Start a worker for a function."""
+    def worker(
+        self, function: Function, alone: bool = False
+    ) -> AbstractContextManager[Worker]:
+        """Start a worker for a function.
+
+        Args:
+            function: Its row in the table.
+            alone: Whether other files of the table are left as they are handed out.
+        """
+        left = {f.file for f in functions()} if alone else self.broken.keys()
         server = self._server_for(function.torch)
         self.isolation = server.level
         modules = {
             name: text
             for name, text in self.submission.modules.items()
-            if name not in self.broken or name == function.file
+            if name not in left or name == function.file
         }
         modules = completed(modules, function.module)
         worker: AbstractContextManager[Worker] = server.worker(modules)

@@ -21,12 +21,12 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from cs231n.support import archive
 from cs231n.support.files import replacing
+from staff.environment import installed
 from staff.grading.results import Judged
 from staff.grading.submission import Left, Refused, Submission
 from staff.questions import questions
@@ -80,12 +80,7 @@ def environment() -> dict[str, str]:
         "system": platform.system(),
         "machine": platform.machine(),
     }
-    for package in _VERSIONS_OF:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return found | installed(_VERSIONS_OF)
 
 
 def stem(submission: Submission | Refused) -> str:

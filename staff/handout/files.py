@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cs231n.assignment import stamp
-from staff import markers
-from staff.questions import Question, as_markdown
+from staff import convert, markers
+from staff.course import course, heading
+from staff.questions import Question, as_markdown, editions_as_markdown
 
 ALLOWED = "staff/student/files.txt"
 MOVED = "staff/student/moved.toml"
@@ -54,8 +55,6 @@ def collect(root: Path, table: Sequence[Question]) -> dict[str, bytes]:
     Raises:
         HandoutError: If the tree cannot be handed out, naming every file that is wrong.
     """
-    from staff import convert  # which takes seconds to import
-
     files: dict[str, bytes] = {}
     problems: list[str] = []
     questions = [question.id for question in table]
@@ -196,9 +195,16 @@ def _read(path: Path, name: str) -> bytes:
 def _fill_in(text: str, table: Sequence[Question], root: Path) -> str:
     """Put in what a text asks for.
 
-    ``{{questions 2017}}`` is the table of a set's questions, ``{{test packages}}`` what
-    pip is asked for; pip itself knows groups only since version 25.1.
+    ``{{course}}`` is the course's name and where its hand-out is, ``{{questions}}`` the
+    tables of its questions and of other editions', ``{{questions 2017}}`` that of one
+    set, ``{{test packages}}`` what pip is asked for; pip itself knows groups only since
+    version 25.1.
     """
+    if "{{course}}" in text:
+        text = text.replace("{{course}}", heading(course(root)))
+    if "{{questions}}" in text:
+        tables = editions_as_markdown(table, course(root).edition)
+        text = text.replace("{{questions}}", tables)
     if "{{test packages}}" in text:
         project = _read(root / "pyproject.toml", "pyproject.toml").decode()
         groups = tomllib.loads(student_pyproject(project))["dependency-groups"]

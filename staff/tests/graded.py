@@ -87,16 +87,6 @@ def grader(folder: Path) -> Iterator[Grader]:
         made.close()
 
 
-def edition_of(key: str) -> str:
-    """Return the first edition that has a function."""
-    return next(
-        name
-        for q in questions()
-        for name in q.points
-        if key in {f.key for f in q.functions}
-    )
-
-
 def neighbours(key: str) -> list[str]:
     """Return the functions that may suffer from a mistake in one, itself included."""
     home = next(q for q in questions() if key in {f.key for f in q.functions})
