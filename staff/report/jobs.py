@@ -43,6 +43,7 @@ class Job:
         title: What is prepared, in a few words; empty for notebooks.
         module: The module to run as a command; empty for notebooks.
         quick: That command's arguments in the quick profile.
+        unless: A variable of the environment that, once set, makes it needless.
         seconds: How long it will probably take.
         megabytes: How much memory it needs at most.
     """
@@ -52,6 +53,7 @@ class Job:
     title: str = ""
     module: str = ""
     quick: tuple[str, ...] = ()
+    unless: str = ""
     seconds: float = _SECONDS
     megabytes: float = _MEGABYTES
 
@@ -99,17 +101,27 @@ def parse_jobs(rows: Mapping[str, Any]) -> dict[str, Job]:
     return jobs
 
 
-def wanted(names: Iterable[str], table: Mapping[str, Job]) -> list[Job]:
+def wanted(
+    names: Iterable[str],
+    table: Mapping[str, Job],
+    variables: Mapping[str, str] | None = None,
+) -> list[Job]:
     """Return the jobs of notebooks, and before them all that these need.
 
     Args:
         names: The notebooks'; those that the table does not have need nothing.
         table: What ``read_jobs`` returned.
+        variables: The environment, which may make jobs needless; None for this one.
     """
     found: dict[str, Job] = {}
+    said = os.environ if variables is None else variables
+    needless = {name for name, job in table.items() if said.get(job.unless)}
 
     def add(name: str) -> None:
         job = table.get(name, Job(name))
+        if needless & {*job.needs}:
+            needs = tuple(need for need in job.needs if need not in needless)
+            job = replace(job, needs=needs)
         for need in job.needs:
             add(need)
         found.setdefault(name, job)

@@ -31,6 +31,7 @@ from staff.report.jobs import (
 )
 from staff.report.run import main
 from staff.report.screen import Screen, about
+from tests import coco_files
 
 WAIT = """
 import time
@@ -180,6 +181,59 @@ def test_the_table_knows_every_notebook_and_what_it_needs():
             "small-network": "find_tiny_imagenet" in text,
         }
         assert set(j.needs) == {need for need, asked in needs.items() if asked}
+
+
+def test_a_variable_makes_data_needless():
+    jobs = read_jobs(TABLE)
+    names_of = ["RNN_Captioning", "LSTM_Captioning", "ImageGradients"]
+    assert {j.name for j in wanted(names_of, jobs, {})} == {
+        *names_of,
+        *("scenes", "small-network"),
+    }
+    needed = wanted(names_of, jobs, {"CS231N_CAPTIONS": "holiday"})
+    assert {j.name for j in needed} == {*names_of, "small-network"}
+    assert all(j.needs == () for j in needed if j.name != "ImageGradients")
+    Plan(needed, 2, 1000)  # which knows all that each needs
+    assert "scenes" in {j.name for j in wanted(names_of, jobs, {"CS231N_CAPTIONS": ""})}
+
+
+def test_a_chosen_data_set_is_found_and_no_scenes_are_drawn(tmp_path, monkeypatch):
+    monkeypatch.setenv("CS231N_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("CS231N_CAPTIONS", raising=False)
+    folder = coco_files.write(tmp_path / "data" / "holiday")
+    write_table(
+        tmp_path,
+        ('name = "scenes"', 'module = "no.such"', 'unless = "CS231N_CAPTIONS"'),
+        ('name = "RNN_Captioning"', 'needs = ["scenes"]'),
+    )
+    write(
+        tmp_path,
+        "RNN_Captioning",
+        f"""import os, sys; sys.path.insert(0, {str(ROOT)!r})
+from cs231n.coco_utils import captions_folder
+assert os.environ["CS231N_CAPTIONS"] == {str(folder)!r}
+assert str(captions_folder()) == {str(folder)!r}""",
+    )
+    for choice in ("holiday", str(folder)):
+        code, facts, _ = run(tmp_path, "--captions", choice)
+        assert code == 0
+        assert statuses(facts) == {"RNN_Captioning": "passed"}
+    monkeypatch.setenv("CS231N_CAPTIONS", "holiday")
+    assert statuses(run(tmp_path)[1]) == {"RNN_Captioning": "passed"}
+
+
+def test_a_data_set_that_does_not_exist_stops_a_run_at_once(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("CS231N_DATA_DIR", str(tmp_path / "data"))
+    coco_files.write(tmp_path / "data" / "holiday")
+    write(tmp_path, "RNN_Captioning", "1 + 1")
+    with pytest.raises(SystemExit):
+        main(["--root", str(tmp_path), "--captions", "hoilday"])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "no captioned data set is called 'hoilday'; there " in said
+    assert "holiday" in said.partition("there ")[2]
+    assert not (tmp_path / "report").exists()
 
 
 @pytest.mark.parametrize(
