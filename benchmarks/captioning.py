@@ -1,7 +1,7 @@
 """What Q1 and Q2 spend their time on, each piece beside torch.
 
 A function of GROUPS yields rows at the given sizes, one by one, so that only one row's
-arrays are alive at a time. Targets are ratios of our time to the peer's.
+arrays are alive at a time.
 
 Letters in shapes: as in cs231n.classifiers.rnn.
 """
@@ -237,7 +237,7 @@ def products(sizes: Sizes) -> Iterator[Row]:
                 assert_close(ours(), theirs())
 
             name = f"NumPy's product ({M}, {K}) @ ({K}, {L}) {dtype}"
-            yield Row(name, ours, {"torch": theirs}, {}, agree)
+            yield Row(name, ours, {"torch": theirs}, agree)
 
 
 def recurrent(cell_type: str, sizes: Sizes) -> Iterator[Row]:
@@ -245,10 +245,6 @@ def recurrent(cell_type: str, sizes: Sizes) -> Iterator[Row]:
     forward, backward = {
         "rnn": (rnn_forward, rnn_backward),
         "lstm": (lstm_forward, lstm_backward),
-    }[cell_type]
-    both_targets = {
-        "rnn": {"float32": 0.9, "float64": 0.75},
-        "lstm": {"float32": 1.45, "float64": 0.75},
     }[cell_type]
     T, W, H = sizes.T, sizes.W, sizes.H
     kH = {"rnn": 1, "lstm": 4}[cell_type] * H
@@ -301,14 +297,12 @@ def recurrent(cell_type: str, sizes: Sizes) -> Iterator[Row]:
                 f"{title} forward {size}",
                 lambda inputs=tuple(inputs): forward(*inputs),
                 {"torch no-grad": forward_only},
-                {"torch no-grad": 1.65} if cell_type == "lstm" else {},
                 agree,
             )
         yield Row(
             f"{title} forward+backward {size}",
             ours,
             {"torch": theirs, "step by step": steps},
-            {"torch": both_targets[dtype]},
             agree,
         )
 
@@ -346,7 +340,6 @@ def temporal_affine(sizes: Sizes) -> Iterator[Row]:
             f"temporal affine forward+backward N={N} float32",
             ours,
             {"torch": theirs},
-            {"torch": 0.85},
             agree,
         )
 
@@ -373,12 +366,11 @@ def temporal_softmax(sizes: Sizes) -> Iterator[Row]:
             assert_close(np.float32(loss), loss_t, "loss")
             assert_close(dx, dx_t, "dx")
 
-        for k, way, wrap in ways():
+        for way, wrap in ways():
             yield Row(
                 f"temporal softmax loss+gradient N={N} float32, {way}",
                 wrap(ours),
                 {"torch": theirs},
-                {"torch": (0.85, 0.35)[k]},
                 agree,
             )
 
@@ -436,7 +428,6 @@ def embedding(sizes: Sizes) -> Iterator[Row]:
                 f"embedding forward {size}",
                 lambda words=words, table=table: word_embedding_forward(words, table),
                 {"torch no-grad": theirs_forward},
-                {"torch no-grad": 1.0},
                 agree,
             )
         yield Row(
@@ -448,7 +439,6 @@ def embedding(sizes: Sizes) -> Iterator[Row]:
                 "torch index_add_": index_add,
                 "np.add.at": add_at,
             },
-            {"torch forward+backward": 0.3, "np.add.at": 1 / 25},
             agree,
         )
 
@@ -486,12 +476,11 @@ def adam(sizes: Sizes) -> Iterator[Row]:
                 assert_close(step, tensor, name)
 
     count = sum(w.size for w in weights.values())
-    for k, way, wrap in ways():
+    for way, wrap in ways():
         yield Row(
             f"Adam, {count / 1e6:.2f} M parameters float32, {way}",
             wrap(ours),
             {"torch default": default[1].step, "torch fused": fused[1].step},
-            ({"torch default": 1.0}, {"torch fused": 0.7})[k],
             agree,
         )
 
@@ -542,7 +531,6 @@ def solver_step(sizes: Sizes) -> Iterator[Row]:
                 for name, expected in twin.gradients().items():
                     assert_close(grads[name], expected, name)
 
-        target = {"rnn": 0.65, "lstm": 0.85 if max(sizes.batches) == N else 1.05}
         yield Row(
             f"solver step {cell_type.upper()} N={N} float32",
             CaptioningSolver(fast, data, **settings)._step,
@@ -550,7 +538,6 @@ def solver_step(sizes: Sizes) -> Iterator[Row]:
                 "torch": theirs,
                 "CaptioningRNN": CaptioningSolver(plain, data, **settings)._step,
             },
-            {"torch": target[cell_type]},
             agree,
         )
 
@@ -600,7 +587,6 @@ def sampling(sizes: Sizes) -> Iterator[Row]:
                 + ("trained" if trained else f"{sizes.steps} steps"),
                 ours,
                 peers,
-                {"torch": 0.35 if trained else 0.65},
                 agree,
             )
 

@@ -1,7 +1,7 @@
 """Convolution, pooling and the 2016 network beside torch and beside plain loops.
 
 Every piece of work has a row for NumPy alone and, where the kernels are built, one with
-them. Targets are ratios of our time to the peer's.
+them.
 
 Letters in shapes: as in cs231n.fast_layers.
 """
@@ -30,39 +30,25 @@ from cs231n.fast_layers import (
 from cs231n.support.arrays import Array
 from cs231n.support.kernels import compiled
 
-PEERS = {"torch_no_grad": "torch no-grad", "all_columns": "all columns"}
 TWOS = {"pool_height": 2, "pool_width": 2, "stride": 2}
 
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution that is measured: sizes, and targets by way and work."""
+    """A convolution that is measured."""
 
     x: tuple[int, int, int, int]
     w: tuple[int, int, int, int]
     stride: int
     pad: int
     dtype: str = "float32"
-    both: tuple[float | None, float | None] = (None, None)  # against torch
-    forward: tuple[float | None, float | None] = (None, None)
-    strides: tuple[float | None, float | None] = (None, None)  # both, against those
 
 
-_B = Conv((50, 64, 32, 32), (64, 64, 3, 3), 1, 1)
-_C = Conv((16, 128, 28, 28), (128, 128, 3, 3), 1, 1)
 CONVS = {
-    "A": Conv(
-        (100, 3, 31, 31), (25, 3, 3, 3), 2, 1, both=(1.0, 0.7), strides=(1 / 1.8, 0.4)
-    ),
-    "A float64": Conv(
-        (100, 3, 31, 31), (25, 3, 3, 3), 2, 1, "float64", both=(1.0, 0.65)
-    ),
-    "B": Conv(
-        _B.x, _B.w, 1, 1, both=(1.9, 1.1), forward=(1.9, 1.1), strides=(1 / 1.15, 0.625)
-    ),
-    "C": Conv(
-        _C.x, _C.w, 1, 1, both=(1.9, 1.2), forward=(1.9, 1.2), strides=(1 / 1.15, 0.625)
-    ),
+    "A": Conv((100, 3, 31, 31), (25, 3, 3, 3), 2, 1),
+    "A float64": Conv((100, 3, 31, 31), (25, 3, 3, 3), 2, 1, "float64"),
+    "B": Conv((50, 64, 32, 32), (64, 64, 3, 3), 1, 1),
+    "C": Conv((16, 128, 28, 28), (128, 128, 3, 3), 1, 1),
 }
 LOOPED = {
     "A": CONVS["A"],
@@ -75,11 +61,6 @@ SMALL_CONVS = {
     "small float64": Conv((2, 5, 8, 8), (7, 5, 3, 3), 1, 1, "float64"),
 }
 POOLS = ((100, 25, 16, 16), (50, 64, 32, 32))
-
-
-def targets(**limits: float | None) -> dict[str, float]:
-    """Leave out the peers that have no target."""
-    return {PEERS.get(k, k): v for k, v in limits.items() if v is not None}
 
 
 # Plain loops: one output number at a time, as the layers are first written in class.
@@ -170,7 +151,7 @@ def convolution(convs: dict[str, Conv]) -> Iterator[Row]:
             _compare(fast(), theirs(), strides(), alone)
 
         size = name if "float" in name else f"{name} {c.dtype}"
-        for k, way, wrap in ways():
+        for way, wrap in ways():
             yield Row(
                 f"conv {size} forward, {way}",
                 wrap(partial(conv_forward_fast, x, w, b, param)),
@@ -178,14 +159,12 @@ def convolution(convs: dict[str, Conv]) -> Iterator[Row]:
                     "torch no-grad": theirs_forward,
                     "all columns": wrap(partial(conv_forward_strides, x, w, b, param)),
                 },
-                targets(torch_no_grad=c.forward[k]),
                 agree,
             )
             yield Row(
                 f"conv {size} forward+backward, {way}",
                 wrap(fast),
                 {"torch": theirs, "all columns": wrap(strides)},
-                targets(torch=c.both[k], all_columns=c.strides[k]),
                 agree,
             )
 
@@ -219,19 +198,17 @@ def pooling(shapes: Any) -> Iterator[Row]:
             _compare(fast(), theirs(), reshaped(), alone)
 
         size = "x".join(map(str, shape))
-        for k, way, wrap in ways():
+        for way, wrap in ways():
             yield Row(
                 f"max pool {size} forward, {way}",
                 wrap(partial(max_pool_forward_fast, x, TWOS)),
                 {"torch no-grad": theirs_forward},
-                {"torch no-grad": (0.7, 0.1)[k]},
                 agree,
             )
             yield Row(
                 f"max pool {size} forward+backward, {way}",
                 wrap(fast),
                 {"torch": theirs, "reshape": reshaped},
-                {"torch": (1.5, 0.15)[k], "reshape": 0.4},
                 agree,
             )
 
@@ -293,13 +270,12 @@ def network(N: int, size: int) -> Iterator[Row]:
                     off /= np.linalg.norm(grad)
                     assert off < 0.05, f"{name} differs from torch's by {off:.1e}"
 
-    for k, way, wrap in ways():
+    for way, wrap in ways():
         yield Row(
             f"PretrainedCNN forward+backward N={N} float32, {way}",
             wrap(ours),
             {"torch": theirs},
-            {},
-            agree if k == 0 else None,
+            agree if way == "NumPy" else None,  # it compares both ways
         )
 
 
@@ -337,12 +313,12 @@ def loops(convs: dict[str, Conv], pool: tuple[int, ...]) -> Iterator[Row]:
 
 
 def _beside_loops(name: str, fast: Work, slow: Work) -> Iterator[Row]:
-    for k, way, wrap in ways():
+    for way, wrap in ways():
         yield Row(
             f"{name} forward+backward, one image, {way}",
             wrap(fast),
             {"loops": slow},
-            agree=partial(_compare_work, fast, slow) if k == 0 else None,
+            agree=partial(_compare_work, fast, slow) if way == "NumPy" else None,
             rounds=1,
         )
 
@@ -357,7 +333,7 @@ def peak_memory() -> None:
             "fast": (conv_forward_fast, conv_backward_fast),
         }
         for way, (forward, backward) in pairs.items():
-            for _, by, wrap in ways():
+            for by, wrap in ways():
 
                 def work(forward: Any = forward, backward: Any = backward) -> Any:
                     out, cache = forward(x, w, b, param)  # noqa: B023 (runs at once)
@@ -365,7 +341,7 @@ def peak_memory() -> None:
 
                 print(f"conv {name}, {way}, {by}: {_peak(wrap(work)):.0f} MB")
     model, X = PretrainedCNN(), np.ones((50, 3, 64, 64), np.float32)
-    for _, by, wrap in ways():
+    for by, wrap in ways():
         peak = _peak(wrap(partial(model.loss, X, np.arange(50))))
         print(f"PretrainedCNN, 50 images, {by}: {peak:.0f} MB")
 

@@ -12,10 +12,12 @@ import statistics
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 Work = Callable[[], object]
 
 SLACK = 1.25  # ratios wander by a tenth or so; what --gate forgives
+TARGETS: dict[str, dict[str, float]] = tomllib.loads(
+    Path(__file__).with_name("targets.toml").read_text("utf-8")
+)
+"""Row -> peer -> the largest ratio of our time to its time we are content with."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +40,20 @@ class Row:
         name: What is done, at which size.
         ours: Does it once.
         peers: Name -> does the same once.
-        targets: Peer -> the largest ratio of our time to its time we are content with.
         agree: Raises AssertionError when ours and the peers' results differ.
         seconds_goal: For rows without peers, the time we are content with. For reading
             only.
         rounds: Blocks for each entry, where one of them takes seconds.
+        targets: Peer -> limit, as in TARGETS.
     """
 
     name: str
     ours: Work
     peers: Mapping[str, Work] = field(default_factory=dict)
-    targets: Mapping[str, float] = field(default_factory=dict)
     agree: Work | None = None
     seconds_goal: float | None = None
     rounds: int | None = None
+    targets: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,13 @@ class Result:
     def within(self, slack: float = 1.0) -> bool:
         """Tell whether all ratios keep their targets, times a slack."""
         return all(self.ratio(p) <= t * slack for p, t in self.targets.items())
+
+    def verdicts(self) -> list[bool]:
+        """Return whether each of the targets was met, the seconds' goal among them."""
+        met = [self.ratio(peer) <= target for peer, target in self.targets.items()]
+        if self.seconds_goal is not None:
+            met.append(self.seconds["ours"] <= self.seconds_goal)
+        return met
 
     def facts(self) -> dict[str, Any]:
         """Return what a JSON report says of this row."""
@@ -143,8 +156,8 @@ def _repeats(work: Work, protocol: Protocol) -> int:
     return max(1, math.ceil(protocol.block_seconds / once))
 
 
-def ways() -> Iterator[tuple[int, str, Callable[[Work], Work]]]:
-    """Yield the ways to compute that there are: number, name, and what wraps work."""
+def ways() -> Iterator[tuple[str, Callable[[Work], Work]]]:
+    """Yield the ways to compute that there are: name, and what wraps work."""
     from cs231n.support.kernels import compiled
 
     def alone(work: Work) -> Work:
@@ -154,9 +167,9 @@ def ways() -> Iterator[tuple[int, str, Callable[[Work], Work]]]:
 
         return run
 
-    yield 0, "NumPy", alone
+    yield "NumPy", alone
     if compiled.kernels() is not None:
-        yield 1, "compiled", lambda work: work
+        yield "compiled", lambda work: work
 
 
 @contextmanager
@@ -273,6 +286,16 @@ def table(results: list[Result]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def summary(results: list[Result]) -> str:
+    """Return one line that counts the targets that were met and missed."""
+    verdicts = [met for result in results for met in result.verdicts()]
+    if not verdicts:
+        return "Nothing of this has a target."
+    missed = [result.name for result in results if not all(result.verdicts())]
+    line = f"{sum(verdicts)} targets met, {len(verdicts) - sum(verdicts)} missed"
+    return f"{line}: {'; '.join(missed)}." if missed else f"{line}."
 
 
 def _yes(met: bool) -> str:
