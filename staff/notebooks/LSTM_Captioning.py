@@ -513,18 +513,20 @@ with attempt():
 # `CHECKPOINT`: the run then continues where it was. (Delete the file when you have
 # changed your code.)
 #
-# Photos of your own may be few: then the model passes over them more often, up to 16
-# times. More would teach it these photos by heart.
+# Photos of your own may be few: then the model passes over them more often. Before it
+# knows them by heart, the validation loss begins to rise; kept are the parameters with
+# the lowest (*early stopping*).
 
 # %%
 CHECKPOINT = None
-epochs = 4
-per_epoch = max(1, len(data["train_captions"]) // 100)  # iterations
-if kind_of(data) == "photos":
-    epochs = int(np.clip(400 // per_epoch, 4, 16))
-decay = 0.4 ** (4 / epochs)
+epochs, decay, val_every = 4, 0.4, 150
+are_photos = kind_of(data) == "photos"
+if are_photos:
+    per_epoch = max(1, len(data["train_captions"]) // 100)  # iterations
+    epochs = max(4, min(24, 700 // per_epoch), 100 // per_epoch)
+    decay, val_every = 0.1 ** (1 / epochs), max(10, per_epoch)
 if PROFILE != "full":
-    epochs //= 4
+    epochs = max(1, epochs // 4)
 
 np.random.seed(SEED)
 captioner = BestModel(
@@ -545,7 +547,9 @@ solver = CaptioningSolver(
     batch_size=100,
     feature_noise=0.3,
     print_every=100,
-    val_every=min(150, max(1, epochs * per_epoch // 5)),
+    val_every=val_every,
+    val_size=min(500, len(data["val_captions"])),
+    keep_best=are_photos,
     checkpoint=CHECKPOINT,
 )
 # The features are large, so that fifty captions are soon learned. In a long training
@@ -581,6 +585,9 @@ plot_losses(
 # follows it. (Beam search is another extra exercise, in `CaptioningRNN._beam_search`.)
 
 # %%
+# "<UNK>" tells a reader nothing: the model shall choose words that do.
+captioner.params["b_vocab"][data["word_to_idx"]["<UNK>"]] = -1e3
+
 val_images = np.unique(data["val_image_idxs"])[:1000]
 rows_of = {image: [] for image in val_images}
 for row, image in enumerate(data["val_image_idxs"]):
