@@ -1,0 +1,1 @@
+"""Captioned photos of your own: read annotations, find photos, split, choose words."""
