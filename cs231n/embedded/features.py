@@ -1,9 +1,11 @@
-"""Any photo as 512 numbers: SqueezeNet's feature maps, pooled and reduced.
+"""Any picture as 512 numbers: SqueezeNet's feature maps, pooled and reduced.
 
 Late maps know what is in a picture, early ones which colour it has, and a coarse grid
-keeps where. The maps of five layers are averaged over the cells of a grid, and tamed by
+keeps where. The maps of some layers are averaged over the cells of a grid, and tamed by
 a square root; principal components, fitted on training pictures, then keep
-the 512 directions in which pictures differ most.
+the 512 directions in which pictures differ most. Drawn scenes, in which colours and
+places are told, are looked at with all layers; photos, which are about what is there,
+with the last one and the network's scores of 1,000 classes.
 
 Letters in shapes: N pictures, H by W pixels, D numbers from the maps, K kept of them.
 """
@@ -12,10 +14,10 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Sequence, Sized
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 SIZE = (240, 320)
 """Height and width at which the network sees a picture."""
-BLOCKS = (
+Block: TypeAlias = tuple[int, int, str, tuple[int, int]]
+BLOCKS: tuple[Block, ...] = (
     (1, 64, "mean", (3, 4)),
     (1, 64, "mean", (6, 8)),
     *(
@@ -41,12 +44,18 @@ BLOCKS = (
         for i, maps in ((4, 128), (7, 256), (9, 384), (12, 512))
     ),
 )
-"""What is kept: a place in ``features``, how many maps it has, and the mean or the
-largest value over each cell of a grid (rows, columns)."""
+"""What is kept of a scene: a place in ``features``, how many maps it has, and the mean
+or the largest value over each cell of a grid (rows, columns)."""
+PHOTO_BLOCKS: tuple[Block, ...] = (
+    (12, 512, "mean", (1, 1)),
+    (12, 512, "mean", (2, 2)),
+    (12, 1000, "score", (1, 1)),
+)
+"""What is kept of a photo; the scores are those of the classes, for each cell."""
 WIDE_GRID = (2, 4)
 """Cells of the last map for the unreduced features: 512 maps make 4096 numbers."""
 CAP = 50
-"""The leading components are cut down to the size of this one."""
+"""The leading components of scenes are cut down to the size of this one."""
 RMS = 4.0
 """Size of the reduced features. Smaller ones hardly tell pictures apart at the start,
 when the weights they meet are small: the RNN of the original notebooks then needs more
@@ -57,6 +66,7 @@ def feature_maps(
     images: Iterable[Any],
     model: torch.nn.Module,
     *,
+    blocks: Sequence[Block] = BLOCKS,
     batch_size: int = 4,
     progress: bool = True,
     total: int | None = None,
@@ -67,12 +77,13 @@ def feature_maps(
         images: N pictures (H, W, 3), (H, W, 4) or (H, W) uint8, of any sizes; an
             iterator is read as it is needed.
         model: What ``load_squeezenet`` returns.
+        blocks: What to keep, such as ``PHOTO_BLOCKS``.
         batch_size: How many pictures go through the network at a time.
         progress: Whether to show a progress bar.
         total: N for the progress bar, where ``images`` has no length.
 
     Returns:
-        maps: (N, D) pooled maps of ``BLOCKS``, for ``FeatureReducer``.
+        maps: (N, D) pooled maps of the blocks, for ``FeatureReducer``.
         wide: (N, 4096) the last map alone on the ``WIDE_GRID``.
 
     Raises:
@@ -86,11 +97,12 @@ def feature_maps(
     # A copy with channels last, which is twice as fast: the caller's stays as it is.
     network = copy.deepcopy(model.get_submodule("features"))
     network = network.to(memory_format=torch.channels_last)
+    classifier = model.get_submodule("classifier.1")
     rest = iter(images)
     parts = []
     with progress_bar(total or 0, "Looking at pictures", progress) as bar:
         while batch := list(islice(rest, batch_size)):
-            parts.append(_run(batch, network))
+            parts.append(_run(batch, network, classifier, blocks))
             bar.update(len(batch))
     if not parts:
         raise ValueError("There is no picture to describe; give at least one.")
@@ -98,13 +110,13 @@ def feature_maps(
     return maps, wide
 
 
-def column_weights() -> NDArray[np.float32]:
+def column_weights(blocks: Sequence[Block] = BLOCKS) -> NDArray[np.float32]:
     """Return (D,) weights for ``maps`` that give every block the same say.
 
     Counted alike, the many columns of late layers would drown the colours, which early
     ones keep.
     """
-    sizes = np.array([maps * grid[0] * grid[1] for _, maps, _, grid in BLOCKS])
+    sizes = np.array([maps * grid[0] * grid[1] for _, maps, _, grid in blocks])
     return np.repeat(sizes**-0.5, sizes).astype(np.float32)
 
 
@@ -122,7 +134,10 @@ class FeatureReducer:
         self._components: NDArray[np.float32] | None = None
 
     def fit(
-        self, X: NDArray[np.floating], weights: NDArray[np.floating] | None = None
+        self,
+        X: NDArray[np.floating],
+        weights: NDArray[np.floating] | None = None,
+        cap: int | None = CAP,
     ) -> FeatureReducer:
         """Learn mean, spread and components, the same ones each time.
 
@@ -130,6 +145,8 @@ class FeatureReducer:
             X: (N, D) maps of the training pictures, with N > 1.
             weights: (D,) how much each column counts once it is standardised, such as
                 ``column_weights()``; None counts all alike.
+            cap: The components before this one are cut down to its size; None leaves
+                them as they are.
 
         Raises:
             ValueError: If X is not a matrix of two rows or more.
@@ -150,10 +167,11 @@ class FeatureReducer:
         # An eigenvector may come with either sign: make its largest entry positive.
         largest = np.abs(components).argmax(axis=0)
         components *= np.sign(components[largest, np.arange(len(values))])
-        # The few leading components tell one backdrop from another, loudly enough to
-        # drown what stands before it: none counts more than the one at CAP.
+        # The few leading components of scenes tell one backdrop from another, loudly
+        # enough to drown what stands before it: none counts more than the one at cap.
         sizes = np.sqrt(np.maximum(values, 0) / len(Z))
-        sizes_kept = np.minimum(sizes, sizes[min(CAP, len(sizes) - 1)])
+        last = len(sizes) - 1
+        sizes_kept = np.minimum(sizes, sizes[0 if cap is None else min(cap, last)])
         components *= sizes_kept / np.maximum(sizes, 1e-12)
         rms = np.sqrt((sizes_kept**2).mean())
         padded = np.zeros((Z.shape[1], self.dim), np.float32)
@@ -221,7 +239,7 @@ class FeatureReducer:
 def features_from_image(
     image: Any, reducer: FeatureReducer, model: torch.nn.Module
 ) -> NDArray[np.float32]:
-    """Describe one photo as the captioning models were taught to see pictures.
+    """Describe one photo as models that learned from drawn scenes see pictures.
 
     Args:
         image: (H, W, 3), (H, W, 4) or (H, W) uint8 of any size, or a Pillow image.
@@ -236,7 +254,10 @@ def features_from_image(
 
 
 def _run(
-    batch: list[Any], network: torch.nn.Module
+    batch: list[Any],
+    network: torch.nn.Module,
+    classifier: torch.nn.Module,
+    blocks: Sequence[Block],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return (B, D) and (B, 4096) numbers for a batch of B pictures."""
     import torch
@@ -254,8 +275,12 @@ def _run(
         parts = []
         for i, layer in enumerate(network.children()):
             x = layer(x)
-            for place, _, kind, grid in BLOCKS:
-                if place == i:
+            for place, _, kind, grid in blocks:
+                if place == i and kind == "score":
+                    # The scores' mean is the score of the mean: fewer products.
+                    means = _cell_means(x, grid).unflatten(1, (-1, *grid))
+                    parts.append(classifier(means).flatten(1))
+                elif place == i:
                     pool = _cell_means if kind == "mean" else _cell_maxima
                     parts.append(pool(x, grid).sqrt())
         wide = _cell_means(x, WIDE_GRID).sqrt()
