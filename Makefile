@@ -10,10 +10,11 @@ CAPTIONS ?=
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN := $(BIN)/python
-SCRIPTS = $(shell find . \( -name '.?*' -o -name build -o -path './$(VENV)' \) -prune -o -name '*.sh' -print) .ci/run
+SCRIPTS = $(shell find . \( -name '.?*' -o -name build -o -path './$(VENV)' \) -prune -o -name '*.sh' -print) .ci/run \
+  binder/postBuild
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-oldest lint handout grade bench data scenes lab notebooks \
+.PHONY: help run test test-slow test-oldest lint handout docs grade bench data scenes lab notebooks \
   clean setup lock
 
 help: ## print this
@@ -60,6 +61,9 @@ lint: setup ## check style, types, spelling, scripts and notebooks
 
 handout: data ## write the tree that students get, checked, and its zip
 	@$(RUN) -m staff handout $(ARGS)
+
+docs: setup ## write the documents site to build/site, for students and for staff
+	@$(RUN) -m staff docs $(ARGS)
 
 grade: setup ## grade SUBMISSIONS=folder, write build/grades/class.html
 	@$(RUN) -m staff grade $(if $(SUBMISSIONS),"$(SUBMISSIONS)",$(error Say what to grade: make grade SUBMISSIONS=folder)) --resume $(ARGS)

@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from cs231n.assignment.answers import CHECKS_MIME
 from cs231n.datasets.captions import chosen
 from cs231n.support import commands
 from cs231n.support.files import replacing
+from staff.environment import installed
 from staff.questions import ROOT, notebook_names, question_of
 from staff.report import page
 from staff.report.jobs import (
@@ -486,12 +486,7 @@ def _title(notebook: nbformat.NotebookNode, name: str) -> str:
 
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "system": platform.platform()}
-    for package in _VERSIONS_OF:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return found | installed(_VERSIONS_OF)
 
 
 def _closing_line(result: Result) -> str:

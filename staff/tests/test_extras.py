@@ -2,6 +2,7 @@
 
 import ast
 import json
+import sys
 
 import nbformat
 import pytest
@@ -62,9 +63,11 @@ def test_a_check_that_fails_says_so_once_and_an_interrupt_goes_through(capsys):
     with attempt():
         raise AssertionError("dx is off")
     assert capsys.readouterr().err == "AssertionError: dx is off\n"
-    for error in (KeyboardInterrupt, SystemExit):
-        with pytest.raises(error), attempt():
-            raise error
+    with pytest.raises(KeyboardInterrupt), attempt():
+        raise KeyboardInterrupt
+    with attempt():
+        sys.exit(3)
+    assert "take out exit(), quit() and sys.exit()" in capsys.readouterr().err
     with attempt():
         pass
     assert capsys.readouterr() == ("", "")

@@ -6,11 +6,13 @@ Notebooks here wait for one another's files, never for a time to pass.
 import io
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import nbformat
 import psutil
@@ -295,6 +297,42 @@ def test_a_share_of_threads_is_given_unless_somebody_said_otherwise(monkeypatch)
     given = environment(3)
     assert given["OMP_NUM_THREADS"] == given["OPENBLAS_NUM_THREADS"] == "3"
     assert given["MKL_NUM_THREADS"] == "7"
+
+
+GLIBC = platform.libc_ver()[0] == "glibc"
+
+
+@pytest.mark.skipif(not GLIBC, reason="other C libraries have other switches")
+def test_jobs_keep_the_memory_of_arrays_that_are_gone(monkeypatch):
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    program = (
+        "import resource\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "b'x' * (20 << 20)\n"
+        "before = faults()\n"
+        "for _ in range(10): b'x' * (20 << 20)\n"
+        "print(faults() - before)\n"
+    )
+    fresh, kept = (
+        int(subprocess.check_output([sys.executable, "-c", program], env=variables))
+        for variables in (dict(os.environ), environment(1))
+    )
+    assert kept < 100 < fresh  # of 51,200 small pages
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3])
+def test_the_tables_order_is_about_as_short_as_can_be(slots):
+    table = read_jobs(TABLE)
+    for later in (False, True):
+        plan = [
+            job for job in wanted(notebook_names(), table) if not (later and job.module)
+        ]
+        if later:  # data are there
+            plan = [replace(job, needs=()) for job in plan]
+        _, end = play(Plan(plan, slots, 1e6))
+        ways = Plan(plan, slots, 1e6)._way.values()
+        shortest = max(*ways, sum(job.seconds for job in plan) / slots)
+        assert end <= 1.15 * shortest
 
 
 # Whole runs

@@ -24,6 +24,7 @@ requires-python = ">=3.11"
 [dependency-groups]
 test = []
 staff = []
+docs = []
 lint = []
 """
 
