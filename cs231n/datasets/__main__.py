@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cs231n import datasets
-from cs231n.datasets.captions import record, words
+from cs231n.datasets.captions import plan, record, words
 from cs231n.datasets.fetching import disk, fetch, inventory, registry
 from cs231n.datasets.fetching.registry import Dataset, Registry
 
@@ -159,7 +159,7 @@ def _build(args: argparse.Namespace, chosen: Sequence[Dataset]) -> int:
         args.images,
         args.annotations,
         (args.out or datasets.cache_dir()) / args.name,
-        photo_captions.Options(
+        plan.Options(
             draw=args.split == "draw",
             val=tuple(args.val) if args.val else None,
             val_share=args.val_share,
@@ -203,8 +203,8 @@ def _megabytes(size: int) -> str:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m cs231n.datasets",
-        description="Fetch and check the course's data sets, and build your own. Nothing "
-        "needs them: where one is absent, loaders use what is embedded.",
+        description="Fetch and check the course's data sets, and build your own. "
+        "Nothing needs them: where one is absent, loaders use what is embedded.",
         epilog="CS231N_DATA_DIR names the data folder; CS231N_OFFLINE=1 forbids the "
         "network.",
     )
@@ -245,9 +245,7 @@ def _add_build(verbs: Any) -> None:
     verb.set_defaults(run=_build, names=(), registry=registry.REGISTRY)
     add = verb.add_argument
     add("what", choices=["captions"], metavar="captions", help="what to build")
-    add(
-        "--images", type=Path, required=True, metavar="FOLDER", help="where photos are"
-    )
+    add("--images", type=Path, required=True, metavar="FOLDER", help="where photos are")
     add(
         "--annotations",
         type=Path,

@@ -162,7 +162,9 @@ def _write(
         [caption.split() for caption in describe(scene, word_rng, count=CAPTIONS)]
         for scene in scenes
     ]
-    vocabulary = words.vocabulary(c for several in captions[:num_train] for c in several)
+    vocabulary = words.vocabulary(
+        c for several in captions[:num_train] for c in several
+    )
     reducer = FeatureReducer().fit(seen[:num_train], column_weights())
     reduced = reducer.transform(seen)
 

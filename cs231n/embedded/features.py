@@ -5,7 +5,7 @@ keeps where. The maps of some layers are averaged over the cells of a grid, and 
 a square root; principal components, fitted on training pictures, then keep
 the 512 directions in which pictures differ most. Drawn scenes, in which colours and
 places are told, are looked at with all layers; photos, which are about what is there,
-with the last one and the network's scores of 1,000 classes.
+with the last one and the probabilities of the network's 1,000 classes.
 
 Letters in shapes: N pictures, H by W pixels, D numbers from the maps, K kept of them.
 """
@@ -47,11 +47,15 @@ BLOCKS: tuple[Block, ...] = (
 """What is kept of a scene: a place in ``features``, how many maps it has, and the mean
 or the largest value over each cell of a grid (rows, columns)."""
 PHOTO_BLOCKS: tuple[Block, ...] = (
-    (12, 512, "mean", (1, 1)),
+    (12, 1000, "class", (1, 1)),
+    (12, 1000, "class", (2, 2)),
     (12, 512, "mean", (2, 2)),
-    (12, 1000, "score", (1, 1)),
 )
-"""What is kept of a photo; the scores are those of the classes, for each cell."""
+"""What is kept of a photo: of each cell also the probabilities of the classes."""
+PHOTO_SAY = (1.0, 0.7, 0.5)
+"""How much each of those blocks counts."""
+SOFTNESS = 2.0
+"""What scores are divided by: the network is too sure of one class to tell the rest."""
 WIDE_GRID = (2, 4)
 """Cells of the last map for the unreduced features: 512 maps make 4096 numbers."""
 CAP = 50
@@ -110,14 +114,29 @@ def feature_maps(
     return maps, wide
 
 
-def column_weights(blocks: Sequence[Block] = BLOCKS) -> NDArray[np.float32]:
+def column_weights() -> NDArray[np.float32]:
     """Return (D,) weights for ``maps`` that give every block the same say.
 
     Counted alike, the many columns of late layers would drown the colours, which early
     ones keep.
     """
-    sizes = np.array([maps * grid[0] * grid[1] for _, maps, _, grid in blocks])
+    sizes = np.array([maps * grid[0] * grid[1] for _, maps, _, grid in BLOCKS])
     return np.repeat(sizes**-0.5, sizes).astype(np.float32)
+
+
+def photo_weights(X: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return (D,) weights that give every block of photos' maps its say.
+
+    Args:
+        X: (N, D) maps of ``PHOTO_BLOCKS``.
+    """
+    sizes = [maps * grid[0] * grid[1] for _, maps, _, grid in PHOTO_BLOCKS]
+    blocks = np.split(X, np.cumsum(sizes)[:-1], axis=1)
+    say = [
+        share / max(float(np.sqrt(block.var(axis=0).sum())), 1e-8)
+        for share, block in zip(PHOTO_SAY, blocks, strict=True)
+    ]
+    return np.repeat(say, sizes).astype(np.float32)
 
 
 class FeatureReducer:
@@ -138,6 +157,7 @@ class FeatureReducer:
         X: NDArray[np.floating],
         weights: NDArray[np.floating] | None = None,
         cap: int | None = CAP,
+        standardise: bool = True,
     ) -> FeatureReducer:
         """Learn mean, spread and components, the same ones each time.
 
@@ -147,6 +167,7 @@ class FeatureReducer:
                 ``column_weights()``; None counts all alike.
             cap: The components before this one are cut down to its size; None leaves
                 them as they are.
+            standardise: Whether to bring all columns to the same spread first.
 
         Raises:
             ValueError: If X is not a matrix of two rows or more.
@@ -158,6 +179,8 @@ class FeatureReducer:
         spread = rows.std(axis=0)
         # Columns that hardly vary would be blown up by what little noise they have.
         gain = 1 / np.maximum(spread, 0.1 * spread.mean() + 1e-8)
+        if not standardise:
+            gain = np.ones_like(spread)
         if weights is not None:
             gain *= np.asarray(weights, np.float32)
         Z = (rows - mean) * gain
@@ -276,10 +299,11 @@ def _run(
         for i, layer in enumerate(network.children()):
             x = layer(x)
             for place, _, kind, grid in blocks:
-                if place == i and kind == "score":
+                if place == i and kind == "class":
                     # The scores' mean is the score of the mean: fewer products.
                     means = _cell_means(x, grid).unflatten(1, (-1, *grid))
-                    parts.append(classifier(means).flatten(1))
+                    shares = (classifier(means) / SOFTNESS).softmax(1)
+                    parts.append(shares.sqrt().flatten(1))
                 elif place == i:
                     pool = _cell_means if kind == "mean" else _cell_maxima
                     parts.append(pool(x, grid).sqrt())

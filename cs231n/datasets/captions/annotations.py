@@ -1,6 +1,6 @@
 """Files of captions as they are handed round, told apart by what is in them.
 
-Each kind is read by a function of ``json_files`` or ``text_files``; all return the same.
+Each kind is read by a function of ``json_files`` or ``text_files``; all return alike.
 """
 
 import gzip
@@ -145,8 +145,10 @@ def part_in(name: str) -> str:
     """Return the part of a data set that a file name speaks of, or ''.
 
     Example:
-        >>> part_in("COCO_train2014_000000000009.jpg"), part_in("Flickr_8k.devImages.txt")
-        ('train', 'val')
+        >>> part_in("COCO_train2014_000000000009.jpg")
+        'train'
+        >>> part_in("Flickr_8k.devImages.txt")
+        'val'
         >>> part_in("trains_in_the_rain.jpg")
         ''
     """

@@ -100,7 +100,9 @@ def _coco(images: list[dict[str, Any]], entries: Any, file: Path) -> Annotations
         if not isinstance(entry, _Caption):
             result.broken.append(f"{where} has no caption or no image_id")
         elif not isinstance(entry.picture, int | str) or entry.picture not in names:
-            result.broken.append(f"{where} is of image {entry.picture!r}, not in images")
+            result.broken.append(
+                f"{where} is of image {entry.picture!r}, not in images"
+            )
         else:
             result.add(names[entry.picture], entry.caption, where)
     of_file = part_in(file.name)

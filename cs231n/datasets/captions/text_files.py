@@ -1,4 +1,4 @@
-"""Captions in text: token files, tables with a header, and lists of a part's pictures."""
+"""Captions in text: token files, tables with a header, lists of a part's pictures."""
 
 import csv
 import io

@@ -110,5 +110,9 @@ def encode(
                 f"The caption {' '.join(caption)!r} has {len(caption)} words; "
                 f"rows have room for {longest}."
             )
-        row[: len(caption) + 2] = [start, *(index.get(w, unknown) for w in caption), end]
+        row[: len(caption) + 2] = [
+            start,
+            *(index.get(w, unknown) for w in caption),
+            end,
+        ]
     return rows
