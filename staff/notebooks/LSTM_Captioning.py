@@ -705,7 +705,18 @@ with attempt():
 # *Your answer:*
 #
 # <!-- BEGIN SOLUTION -->
-# TODO-ANSWER
+# Of drawn scenes, after one epoch: BLEU-1 falls from 0.87 to 0.35, BLEU-4 from 0.72 to
+# 0.06, CIDEr from 4.5 to 0.2. What needs no picture are articles and little words, "a",
+# "and", "in", which are right nearly as often with another's picture: every caption has
+# some. Colours, things and grounds are right nine times in ten with their own picture
+# and once or twice in ten with another's, about as often as their share among all
+# scenes: those the model has seen. BLEU-1 counts single words, so habit alone earns
+# more than a third of it. A run of four words nearly always holds a thing or a colour,
+# and CIDEr gives words that most pictures' captions have no weight. So a little more in
+# BLEU-1 may be nothing but better habits, such as the right length and the most frequent
+# words, and says nothing about seeing: look at what falls when pictures are exchanged.
+# With a few dozen photos all scores stay nearly where they were: that model has learned
+# to write, and hardly to see.
 # <!-- END SOLUTION -->
 
 # %% [markdown]
