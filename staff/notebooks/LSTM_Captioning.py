@@ -513,18 +513,21 @@ with attempt():
 # `CHECKPOINT`: the run then continues where it was. (Delete the file when you have
 # changed your code.)
 #
-# Photos of your own may be few: then the model passes over them more often. Before it
-# knows them by heart, the validation loss begins to rise; kept are the parameters with
-# the lowest (*early stopping*).
+# Photos of your own may be few: then a smaller model passes over them more often. Before
+# it knows them by heart, the validation loss begins to rise; kept are the parameters
+# with the lowest (*early stopping*).
 
 # %%
 CHECKPOINT = None
-epochs, decay, val_every = 4, 0.4, 150
 are_photos = kind_of(data) == "photos"
 if are_photos:
-    per_epoch = max(1, len(data["train_captions"]) // 100)  # iterations
-    epochs = max(4, min(24, 700 // per_epoch), 100 // per_epoch)
-    decay, val_every = 0.1 ** (1 / epochs), max(10, per_epoch)
+    wordvec_dim, hidden_dim, batch_size, rate, decay = 128, 128, 50, 5e-3, 0.95
+    per_epoch = max(1, len(data["train_captions"]) // batch_size)  # iterations
+    epochs = max(4, min(16, 1500 // per_epoch), 100 // per_epoch)
+    val_every = max(10, per_epoch)
+else:
+    wordvec_dim, hidden_dim, batch_size, rate, decay = 256, 512, 100, 3e-3, 0.4
+    epochs, val_every = 4, 150
 if PROFILE != "full":
     epochs = max(1, epochs // 4)
 
@@ -532,8 +535,8 @@ np.random.seed(SEED)
 captioner = BestModel(
     word_to_idx=data["word_to_idx"],
     input_dim=data["train_features"].shape[1],
-    hidden_dim=512,
-    wordvec_dim=256,
+    hidden_dim=hidden_dim,
+    wordvec_dim=wordvec_dim,
     cell_type="lstm",
     dtype=np.float32,
 )
@@ -541,11 +544,11 @@ solver = CaptioningSolver(
     captioner,
     data,
     update_rule="adam",
-    optim_config={"learning_rate": 3e-3},
+    optim_config={"learning_rate": rate},
     lr_decay=decay,
     num_epochs=epochs,
-    batch_size=100,
-    feature_noise=0.3,
+    batch_size=batch_size,
+    feature_noise=0.0 if are_photos else 0.3,
     print_every=100,
     val_every=val_every,
     val_size=min(500, len(data["val_captions"])),
@@ -555,8 +558,9 @@ solver = CaptioningSolver(
 # The features are large, so that fifty captions are soon learned. In a long training
 # the weights that meet them would learn pictures by heart, too: they start smaller and
 # learn more slowly than the rest.
-captioner.params["W_proj"] /= 16
-solver.optim_configs["W_proj"]["learning_rate"] /= 16
+if not are_photos:
+    captioner.params["W_proj"] /= 16
+    solver.optim_configs["W_proj"]["learning_rate"] /= 16
 
 # %%
 solver.train()
