@@ -513,9 +513,9 @@ with attempt():
 # `CHECKPOINT`: the run then continues where it was. (Delete the file when you have
 # changed your code.)
 #
-# Photos of your own may be few: then a smaller model passes over them more often. Before
-# it knows them by heart, the validation loss begins to rise; kept are the parameters
-# with the lowest (*early stopping*).
+# Photos of your own may be few: then a smaller model passes over them more often.
+# Before it knows them by heart, the validation loss begins to rise; kept are the
+# parameters with the lowest (*early stopping*).
 
 # %%
 CHECKPOINT = None
@@ -717,8 +717,9 @@ with attempt():
 # scenes: those the model has seen. BLEU-1 counts single words, so habit alone earns
 # more than a third of it. A run of four words nearly always holds a thing or a colour,
 # and CIDEr gives words that most pictures' captions have no weight. So a little more in
-# BLEU-1 may be nothing but better habits, such as the right length and the most frequent
-# words, and says nothing about seeing: look at what falls when pictures are exchanged.
+# BLEU-1 may be nothing but better habits, such as the right length and the most
+# frequent words, and says nothing about seeing: look at what falls when pictures are
+# exchanged.
 # With a few dozen photos all scores stay nearly where they were: that model has learned
 # to write, and hardly to see.
 # <!-- END SOLUTION -->
