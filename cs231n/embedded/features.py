@@ -301,7 +301,7 @@ def _run(
             for place, _, kind, grid in blocks:
                 if place == i and kind == "class":
                     # The scores' mean is the score of the mean: fewer products.
-                    means = _cell_means(x, grid).unflatten(1, (-1, *grid))
+                    means = _cell_means(x, grid).reshape(len(x), -1, *grid)
                     shares = (classifier(means) / SOFTNESS).softmax(1)
                     parts.append(shares.sqrt().flatten(1))
                 elif place == i:
