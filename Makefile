@@ -6,13 +6,15 @@ PROFILE ?= full
 ARGS ?=
 CPU ?=
 NEWEST ?=
+CAPTIONS ?=
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN := $(BIN)/python
-SCRIPTS = $(shell find . \( -name '.?*' -o -name build -o -path './$(VENV)' \) -prune -o -name '*.sh' -print) .ci/run
+SCRIPTS = $(shell find . \( -name '.?*' -o -name build -o -path './$(VENV)' \) -prune -o -name '*.sh' -print) .ci/run \
+  binder/postBuild
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-oldest lint handout grade bench data scenes lab notebooks \
+.PHONY: help run test test-slow test-oldest lint handout docs grade bench data scenes lab notebooks \
   clean setup lock
 
 help: ## print this
@@ -24,15 +26,19 @@ help: ## print this
 	@echo "CPU=1 makes that 2 GB, for machines without a graphics card of NVIDIA's."
 	@echo "PYTHON=python3.12 picks the Python, VENV=folder the place, PROFILE=quick a short"
 	@echo "run; ARGS goes to the program: make test ARGS='-m q1', make run ARGS='--jobs 1'."
+	@echo "CAPTIONS=holiday lets make run caption a data set of yours; docs/captions.md."
 
 run: setup ## prepare data, execute the notebooks, write build/report/index.html
-	@$(RUN) -m staff run --profile $(PROFILE) $(ARGS)
+	@$(RUN) -m staff run --profile $(PROFILE) $(if $(CAPTIONS),--captions "$(CAPTIONS)") $(ARGS)
 
-test: scenes ## run all tests, the notebooks' quick profile among them
+# Hundreds of processes begin in a run, and each would compile the package anew.
+test: export PYTHONDONTWRITEBYTECODE =
+test: scenes ## run the tests, the quick profile of three notebooks among them
 	@$(RUN) -m pytest -n auto --dist worksteal $(ARGS)
 
 test-slow: data ## run the tests that take minutes each: an hour and more in all
 	@$(RUN) -m pytest -m slow $(ARGS)
+	@$(RUN) -m pytest -m hypothesis --hypothesis-profile thorough $(ARGS) || [ $$? -eq 5 ]
 
 # The lower ends of requirements.txt, in an environment of their own; scenes are there.
 OLDEST_TESTS = tests/test_import_contract.py tests/test_checkpoint.py tests/test_figures.py \
@@ -58,6 +64,9 @@ lint: setup ## check style, types, spelling, scripts and notebooks
 
 handout: data ## write the tree that students get, checked, and its zip
 	@$(RUN) -m staff handout $(ARGS)
+
+docs: setup ## write the documents site to build/site, for students and for staff
+	@$(RUN) -m staff docs $(ARGS)
 
 grade: setup ## grade SUBMISSIONS=folder, write build/grades/class.html
 	@$(RUN) -m staff grade $(if $(SUBMISSIONS),"$(SUBMISSIONS)",$(error Say what to grade: make grade SUBMISSIONS=folder)) --resume $(ARGS)

@@ -2,7 +2,9 @@
 
 The data are a folder ``coco_captioning`` with captions as word indices, one feature
 vector and one URL for each picture, and the vocabulary. Where the course's own
-(Microsoft COCO) is not on disk, drawn scenes in the same format take its place.
+(Microsoft COCO) is not on disk, drawn scenes in the same format take its place. Photos
+of your own come in that format too, once ``python -m cs231n.datasets build captions``
+has built them; ``CS231N_CAPTIONS`` chooses them.
 
 Letters in shapes: N captions, T words in a caption, D numbers in a feature vector,
 B captions in a minibatch, P pictures.
@@ -17,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n import datasets
+from cs231n.datasets.captions import shown
+from cs231n.datasets.captions.chosen import chosen
 from cs231n.datasets.readers import coco
 from cs231n.support import folders
 from cs231n.support.arrays import Array
@@ -25,7 +29,7 @@ from cs231n.support.validate import require_count
 BASE_DIR = str(Path(__file__).resolve().parent / "datasets" / "coco_captioning")
 
 _OLD_BASE_DIR = PurePosixPath("cs231n/datasets/coco_captioning")
-_FEW = 0.1  # of the pictures
+_FEW = 0.1  # of the scenes
 
 
 def load_coco_data(
@@ -40,8 +44,9 @@ def load_coco_data(
     """Load captions, features, URLs and vocabulary.
 
     Args:
-        base_dir: Folder to read. The default means wherever the data folder is (see
-            ``cs231n.datasets``) and, if nothing is there, the drawn scenes.
+        base_dir: Folder to read. The default means the data set that
+            ``CS231N_CAPTIONS`` names, or else ``coco_captioning`` wherever the data
+            folder is (see ``cs231n.datasets``), or else the drawn scenes.
         max_train: How many training captions to draw; None keeps all of them. The
             validation captions stay whole.
         pca_features: Whether to load the features of 512 numbers or those of 4096.
@@ -51,7 +56,8 @@ def load_coco_data(
             If not, no two of the captions drawn are of one picture. Of the drawn
             scenes, which are few, a picture comes once all the same if at most a tenth
             as many captions are wanted as there are pictures: a caption of a picture
-            that has come before is replaced, the others stay.
+            that has come before is replaced, the others stay. So it is of photos of
+            your own, as long as there are as many.
         in_memory: Whether to read the features. If not, they stay on disk as arrays
             that only look loaded; minibatches read their rows, and are the same.
 
@@ -62,7 +68,7 @@ def load_coco_data(
         - ``*_captions``: (N, T) word indices.
         - ``*_image_idxs``: (N,) which picture a caption describes.
         - ``*_features``: (P, D) float32.
-        - ``*_urls``: (P,) strings.
+        - ``*_urls``: (P,) strings, for ``image_from_url``.
         - ``idx_to_word``: list of words; ``word_to_idx``: its inverse, a dict.
 
     Raises:
@@ -80,14 +86,35 @@ def load_coco_data(
         max_train = require_count(max_train, "max_train", "or None to keep all")
     folder = _locate(base_dir)
     data = coco.read(folder, pca_features, in_memory)
+    names = (u for split in ("train", "val") for u in data[f"{split}_urls"].tolist())
+    are_photos = shown.remember(folder, names)
 
     if max_train is not None:
-        chosen = _choose(data["train_image_idxs"], max_train, rng, replace)
-        if (folder / folders.RECORD).exists():  # drawn scenes
-            chosen = _redraw_repeats(data["train_image_idxs"], chosen)
-        data["train_captions"] = data["train_captions"][chosen]
-        data["train_image_idxs"] = data["train_image_idxs"][chosen]
+        rows = _choose(data["train_image_idxs"], max_train, rng, replace)
+        are_scenes = (folder / folders.RECORD).exists()
+        if are_photos or are_scenes:
+            most = _FEW if are_scenes else 1.0
+            rows = _redraw_repeats(data["train_image_idxs"], rows, most)
+        data["train_captions"] = data["train_captions"][rows]
+        data["train_image_idxs"] = data["train_image_idxs"][rows]
     return data
+
+
+def captions_folder() -> Path:
+    """Return the folder that ``load_coco_data`` reads by default.
+
+    Raises:
+        FileNotFoundError: If ``CS231N_CAPTIONS`` names what does not exist.
+
+    Example:
+        >>> sorted(file.name for file in captions_folder().glob("*_captions.h5"))
+        ['coco2014_captions.h5']
+    """
+    if (there := _on_disk()) is not None:
+        return there
+    from cs231n.embedded import captions as scene_captions
+
+    return Path(scene_captions.ensure())
 
 
 def decode_captions(
@@ -208,13 +235,15 @@ def _locate(base_dir: str | os.PathLike[str]) -> Path:
                 "base_dir out to use what is on disk."
             )
         return folder
-    found = datasets.find(Path(coco.FOLDER, coco.CAPTIONS_FILE))
-    if found is not None:
-        return found.parent
-    print("No coco_captioning folder on disk: using the drawn scenes instead.")
-    from cs231n.embedded import captions as scene_captions
+    if _on_disk() is None:
+        print("No coco_captioning folder on disk: using the drawn scenes instead.")
+    return captions_folder()
 
-    return Path(scene_captions.ensure())
+
+def _on_disk() -> Path | None:
+    """Return the folder that is chosen, or the course's own, or None."""
+    found = datasets.find(Path(coco.FOLDER, coco.CAPTIONS_FILE))
+    return chosen() or (found.parent if found is not None else None)
 
 
 def _rows(features: Array, pictures: Array) -> Array:
@@ -258,7 +287,7 @@ def _choose(
 
 
 def _redraw_repeats(
-    pictures: NDArray[np.integer], chosen: NDArray[np.intp]
+    pictures: NDArray[np.integer], rows: NDArray[np.intp], most: float
 ) -> NDArray[np.intp]:
     """Replace captions of a picture that has come before, if few captions are drawn.
 
@@ -268,20 +297,21 @@ def _redraw_repeats(
 
     Args:
         pictures: (N,) which picture a caption describes.
-        chosen: The row numbers drawn.
+        rows: The row numbers drawn.
+        most: How many may be drawn for that, in parts of all the pictures.
 
     Returns:
         The row numbers, others where a picture came again.
     """
-    if len(chosen) > _FEW * len(np.unique(pictures)):
-        return chosen
-    _, first = np.unique(pictures[chosen], return_index=True)
-    again = np.setdiff1d(np.arange(len(chosen)), first)
-    others = np.flatnonzero(~np.isin(pictures, pictures[chosen]))
-    rng = np.random.default_rng(chosen)  # leaves the caller's stream where it is
-    chosen = chosen.copy()
-    chosen[again] = others[_choose(pictures[others], len(again), rng, replace=False)]
-    return chosen
+    if len(rows) > most * len(np.unique(pictures)):
+        return rows
+    _, first = np.unique(pictures[rows], return_index=True)
+    again = np.setdiff1d(np.arange(len(rows)), first)
+    others = np.flatnonzero(~np.isin(pictures, pictures[rows]))
+    rng = np.random.default_rng(rows)  # leaves the caller's stream where it is
+    rows = rows.copy()
+    rows[again] = others[_choose(pictures[others], len(again), rng, replace=False)]
+    return rows
 
 
 def _decode(row: list[int], idx_to_word: Sequence[str] | Mapping[int, str]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n.datasets import pictures
+from cs231n.datasets.captions import shown
 from cs231n.datasets.fetching.http import HttpError
 from cs231n.drawing.placeholder import placeholder_image
 from cs231n.support.arrays import Array
@@ -217,8 +218,11 @@ def image_from_url(url: str) -> Picture:
     """Get the picture that a URL names, or a placeholder that says why not.
 
     ``scene://…`` is drawn, ``http(s)://…`` fetched and kept on disk, ``file://…`` and
-    plain paths read. Whatever goes wrong is printed in one line and written on the
-    placeholder; nothing is raised. With ``CS231N_OFFLINE=1`` the network is left alone.
+    plain paths read. A photo of a data set of your own goes by its name there: that of
+    one which was loaded, or that ``CS231N_CAPTIONS`` chooses; then no file outside its
+    folder of photos is read. Whatever goes wrong is printed in one line and written on
+    the placeholder; nothing is raised. With ``CS231N_OFFLINE=1`` the network is left
+    alone.
 
     Returns:
         (H, W, 3) pixels.
@@ -233,7 +237,7 @@ def image_from_url(url: str) -> Picture:
     try:
         return _picture_at(url)
     except Exception as error:  # a notebook must go on, whatever a server sends
-        known = isinstance(error, HttpError | _NoPictureError)
+        known = isinstance(error, HttpError | shown.PhotoError | _NoPictureError)
         reason = str(error) if known else f"{type(error).__name__}: {error}"
         said = f"No picture from {_shorten(url)} ({_shorten(reason)})"
         # A terminal may not know every letter; printing must not raise either.
@@ -254,10 +258,12 @@ def _shorten(text: str) -> str:
 
 
 def _picture_at(url: str) -> Picture:
-    """Get a picture or raise; HttpError and _NoPictureError have plain words."""
+    """Get a picture or raise; three kinds of errors have plain words."""
     from urllib.parse import urlsplit
     from urllib.request import url2pathname
 
+    if (photo := shown.find(url)) is not None:  # first: a name may look like a URL
+        return _read(photo)
     scheme = urlsplit(url).scheme.lower()
     if scheme == "scene":
         from cs231n.drawing.scenes.scene import draw, scene_from_url
@@ -271,8 +277,12 @@ def _picture_at(url: str) -> Picture:
     path = url2pathname(urlsplit(url).path) if scheme == "file" else url
     if not path:
         raise _NoPictureError("the URL is empty")
+    return _read(Path(path))
+
+
+def _read(path: Path) -> Picture:
     try:
-        return decode(Path(path).read_bytes())
+        return decode(path.read_bytes())
     except FileNotFoundError as error:
         raise _NoPictureError("there is no such file") from error
     except OSError as error:

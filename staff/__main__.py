@@ -13,6 +13,7 @@ VERBS = {
     "run": ("report.run", "execute the notebooks and write the report"),
     "table": ("pages", "write what is made from the tables"),
     "handout": ("handout.build", "make what students get, and check it"),
+    "docs": ("site.build", "make the documents site, for students and for staff"),
     "fingerprints": (
         "mistakes.fingerprints",
         "write what check knows results and mistakes by",
@@ -22,6 +23,7 @@ VERBS = {
     "grade": ("grading.command", "grade submissions: records, pages and tables"),
     "regrade": ("grading.regrade", "judge submissions again, from their records alone"),
     "class": ("grading.made_class", "make a class of submissions to try the grader on"),
+    "margins": ("margins", "measure how far right and wrong are from what is allowed"),
     "calibrate": ("calibrate", "measure how often checks of training fail by chance"),
 }
 

@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
@@ -89,6 +90,17 @@ def packages_of(venv: Path, windows: bool = os.name == "nt") -> set[tuple[str, s
     for path in venv.glob(f"{folders}/*.dist-info"):
         name, _, version = path.name.removesuffix(".dist-info").partition("-")
         found.add((name.lower().replace("_", "-").replace(".", "-"), version))
+    return found
+
+
+def installed(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of packages, "not installed" where there is none."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
     return found
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = "requirements.lock"
-GROUPS = ("test", "staff", "lint")
+GROUPS = ("test", "staff", "docs", "lint")
 MAKE = "python -m staff lock"
 # For these a download's size is noted: tags of their packages, and what markers see.
 _SYSTEMS = {

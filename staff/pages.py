@@ -11,6 +11,7 @@ from cs231n.assignment import table
 from cs231n.assignment.table import Question
 from cs231n.datasets.fetching import registry
 from cs231n.support.files import replacing
+from staff.course import course, heading
 from staff.questions import ROOT, as_markdown, questions, table_for_students
 
 COMMANDS = ("check", "hint", "submission", "update")
@@ -122,6 +123,7 @@ def filled(text: str) -> str:
     def part(asked: re.Match[str]) -> str:
         what, _, edition = asked[2].partition(" ")
         made = {
+            "course": lambda: heading(course()),
             "questions": lambda: as_markdown(questions(), edition),
             "folders": folder_map,
             "data": data_sets,
@@ -139,7 +141,7 @@ def made() -> dict[Path, str]:
     """Return every file that is made from the tables, or in part, and its text."""
     pages = (ROOT / "README.md", ROOT / "cs231n" / "README.md")
     return {
-        table.FILE: table_for_students(),
+        table.FILE: table_for_students(course().edition),
         **{page: filled(page.read_text("utf-8")) for page in pages},
     }
 

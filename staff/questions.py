@@ -44,6 +44,21 @@ def question_of(notebook: str) -> Question | None:
     return next((q for q in questions() if notebook in q.notebooks), None)
 
 
+def editions_as_markdown(table: Sequence[Question], chosen: str) -> str:
+    """Return the questions of a course, and below them what other editions ask.
+
+    Args:
+        table: All questions.
+        chosen: The set that the course has picked.
+    """
+    others = dict.fromkeys(name for q in table for name in q.points if name != chosen)
+    parts = [as_markdown(table, chosen)]
+    for name in others:
+        said = f"The {name} edition asks for these instead:"
+        parts += [said, as_markdown(table, name)]
+    return "\n\n".join(parts)
+
+
 def as_markdown(table: Sequence[Question], edition: str) -> str:
     """Return a set's questions as a table for a page.
 
@@ -79,13 +94,26 @@ def given(path: str) -> list[str]:
     return sorted(set(names(ast.parse(source).body, "")) - written)
 
 
-def table_for_students() -> str:
+def table_for_students(chosen: str) -> str:
     """Return what ``assignment.json`` has to hold: the table, and what is given.
 
     What is given tells the check which code a student is not to blame for.
+
+    Args:
+        chosen: The set that the course has picked: it comes first, as the default.
+
+    Raises:
+        ValueError: If there is no such set.
     """
     table = tomllib.loads(TABLE.read_text("utf-8"))
     table.pop("jobs", None)  # those of the staff's run
+    names = [edition["name"] for edition in table["sets"]]
+    if chosen not in names:
+        raise ValueError(
+            f"The edition {chosen!r} is no set of {TABLE.name}, which has "
+            f"{', '.join(names)}; name one of these in course.toml."
+        )
+    table["sets"].sort(key=lambda edition: edition["name"] != chosen)
     modules = dict.fromkeys(path for q in questions() for path in q.modules)
     table["given"] = {
         path.removesuffix(".py").replace("/", "."): given(path) for path in modules

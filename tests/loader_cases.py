@@ -11,6 +11,7 @@ import os
 import pickle
 import resource
 import shutil
+import signal
 import sys
 import warnings
 from contextlib import redirect_stdout
@@ -25,6 +26,7 @@ from tests import coco_files, data_files
 
 ERRORS = (ValueError, OSError, pickle.UnpicklingError)
 MEMORY = 6 << 30  # bytes of address space; an absurd allocation fails at once
+LIMIT = 60.0  # seconds of work, however long those take on a busy machine
 
 
 def _files(folder):
@@ -295,6 +297,8 @@ def run(names, per_loader, folder, seed, now, results):
             case = f"{name} {file.name} {how} #{number}"
             now.value = case.encode()[:200]
             file.write_bytes(content)
+            # Ends this process if the case takes so long, of its own time.
+            signal.setitimer(signal.ITIMER_PROF, LIMIT)
             results.put((case, *_try(load, place, right)))
             file.write_bytes(good[file])
         shutil.rmtree(place)

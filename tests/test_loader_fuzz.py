@@ -5,6 +5,7 @@ import ctypes
 import importlib.util
 import multiprocessing
 import queue
+import signal
 import time
 
 import pytest
@@ -13,7 +14,7 @@ from cs231n import data_utils
 from tests import loader_cases
 
 PER_LOADER = 100
-LIMIT = 120.0  # seconds in which one case must end, on a machine however busy
+LIMIT = 1200.0  # seconds: for a process that waits and does not work, see loader_cases
 FINE = {"loaded", "told", "loaded, saying so"}
 LATER = {  # loaders of questions that a hand-out may lack
     "CIFAR-10": hasattr(data_utils, "load_CIFAR10"),
@@ -62,7 +63,9 @@ def test_damage_loads_right_or_is_told(context, outcomes, tmp_path, name):
                 process.kill()
                 pytest.fail(f"{now.value.decode()} does not end")
     process.join()
-    assert process.exitcode == 0, f"{now.value.decode()} ended the process"
+    came = now.value.decode()
+    assert process.exitcode != -signal.SIGPROF, f"{came} does not end"
+    assert process.exitcode == 0, f"{came} ended the process"
     assert len(found) == PER_LOADER
     outcomes.update(what for _, what, _ in found)
     assert [row for row in found if row[1] not in FINE] == []

@@ -18,6 +18,7 @@ from cs231n import datasets
 from cs231n.embedded.digits import Digits, load_digits
 from cs231n.support.files import replacing
 from cs231n.support.progress import progress_bar
+from cs231n.support.threads import one_torch_thread
 
 FILE = "digit_classifier.npz"
 FEATURES = 64
@@ -103,6 +104,7 @@ def _train_well(verbose: bool) -> DigitClassifier:
     )
 
 
+@one_torch_thread()
 def train_digit_classifier(
     train: Digits, held_out: Digits, seed: int = _SEED, verbose: bool = True
 ) -> DigitClassifier:

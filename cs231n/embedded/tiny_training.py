@@ -16,6 +16,7 @@ from torch import nn
 
 from cs231n.embedded.tiny_twin import Twin, weights_of
 from cs231n.support.progress import progress_bar
+from cs231n.support.threads import one_torch_thread
 
 if TYPE_CHECKING:
     from cs231n.embedded.tiny_recipe import Recipe
@@ -28,6 +29,7 @@ _PIECE = "training"
 _SETTLING = 300  # pictures from which the final running statistics are taken
 
 
+@one_torch_thread()
 def train(
     X: Array,
     y: Array,
@@ -37,6 +39,8 @@ def train(
     pieces: Pieces | None = None,
 ) -> Twin:
     """Train a twin from scratch, or from where an interrupted training stopped.
+
+    It works on one thread, so that everybody's network is the same to the last bit.
 
     Args:
         X: (N, 3, 64, 64) pictures minus their mean, unchanged.
@@ -179,6 +183,7 @@ def _settle(twin: Twin, X: Array, rng: np.random.Generator) -> Twin:
     return twin.eval()
 
 
+@one_torch_thread()
 @torch.no_grad()
 def accuracy(twin: Twin, X: Array, y: Array, most: int) -> float:
     """Return the share of pictures whose highest score is the right one.

@@ -4,6 +4,8 @@ import sys
 import traceback
 from types import TracebackType
 
+QUITS = "it ends the whole program; take out exit(), quit() and sys.exit()"
+
 
 def attempt() -> "_Attempt":
     """Let what stands in a ``with`` block fail without stopping the notebook.
@@ -31,6 +33,9 @@ class _Attempt:
         trace: TracebackType | None,
     ) -> bool:
         """Say what was raised, and let nothing through but an interrupt."""
+        if isinstance(error, SystemExit):
+            print(f"SystemExit: {QUITS}.", file=sys.stderr)
+            return True
         if not isinstance(error, Exception):
             return error is None
         if isinstance(error, NotImplementedError):

@@ -1,7 +1,7 @@
 """What the captioning notebooks show: captions beside true ones, an LSTM's gates."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,7 +10,29 @@ from cs231n.gradient_check import copies
 from cs231n.image_utils import image_from_url
 from cs231n.layers import affine_forward
 from cs231n.support.arrays import Array
-from cs231n.support.figures import show, show_pictures
+from cs231n.support.figures import PALETTE, show, show_pictures
+
+_SHOWN, _LEAST = 24, 3  # words, and the captions that each must stand in
+
+
+def kind_of(data: Mapping[str, Any]) -> Literal["scenes", "photos", "coco"]:
+    """Tell what a captioned data set is of, by its pictures' addresses.
+
+    Args:
+        data: What load_coco_data returns.
+
+    Returns:
+        'scenes' if they are drawn, 'photos' if they are names in a folder of photos of
+        your own, 'coco' if they lie in the network.
+
+    Example:
+        >>> kind_of({"val_urls": np.array(["beach/IMG_0231.jpg"])})
+        'photos'
+    """
+    url = str(data["val_urls"][0])
+    if url.startswith("scene://"):
+        return "scenes"
+    return "coco" if "://" in url else "photos"
 
 
 def show_samples(model: Any, data: Mapping[str, Any], split: str) -> None:
@@ -142,3 +164,52 @@ def plot_gates(gates: Mapping[str, Array], words: Sequence[str], alt: str) -> No
         figure.colorbar(drawn, ax=axis, shrink=0.8)
     figure.supylabel("40 liveliest units", fontsize=10)
     show(figure, alt)
+
+
+def plot_habit(
+    own: Mapping[str, tuple[int, int]], others: Mapping[str, tuple[int, int]]
+) -> None:
+    """Draw for each word how often it is right, shown its own picture and another's.
+
+    Args:
+        own: Word -> (captions in which it is right, captions that have it), each
+            written of its own picture; what right_words returns.
+        others: The same, each caption written of another picture.
+
+    Example:
+        >>> own = {"a": (9, 9), "dog": (4, 5), "park": (3, 6)}
+        >>> plot_habit(own, {"a": (9, 9), "dog": (1, 5), "park": (3, 6)})
+        <IPython.core.display.Image object>
+    """
+    from matplotlib.figure import Figure
+
+    often = sorted(own, key=lambda word: (-own[word][1], word))
+    words = [w for w in often if min(own[w][1], others.get(w, (0, 0))[1]) >= _LEAST]
+    words = words[:_SHOWN]
+    if not words:
+        print(f"No word stands in {_LEAST} captions: too few to draw.")
+        return
+    shares = {
+        word: (own[word][0] / own[word][1], others[word][0] / others[word][1])
+        for word in words
+    }
+    words.sort(key=lambda word: shares[word][0] - shares[word][1])
+    seen, blind = zip(*(shares[word] for word in words), strict=True)
+    figure = Figure(figsize=(8, 1 + 0.22 * len(words)), layout="constrained")
+    axis, rows = figure.subplots(), range(len(words))
+    axis.hlines(rows, blind, seen, color="0.75", zorder=1)
+    axis.scatter(blind, rows, color=PALETTE[1], marker="s", label="another's picture")
+    axis.scatter(seen, rows, color=PALETTE[0], label="its own picture")
+    axis.set_yticks(rows, words, fontsize=9)
+    axis.set_xlim(-0.03, 1.03)
+    axis.set_xlabel("share of the captions with the word in which it is right")
+    axis.legend(fontsize=9)
+    show(
+        figure,
+        "How often words are right, with their own picture and with another's: "
+        + "; ".join(
+            f"{word} {shares[word][0]:.0%} and {shares[word][1]:.0%}"
+            for word in reversed(words)
+        )
+        + ".",
+    )

@@ -16,3 +16,21 @@ def one_blas_thread() -> Iterator[None]:
 
     with threadpool_limits(1, user_api="blas"):
         yield
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let torch work on one thread for a while, then as before.
+
+    Threads share sums out among them, so that other numbers of threads round otherwise.
+    Training carries that on and on: what is to be the same on every machine is trained
+    on one.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

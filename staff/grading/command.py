@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cs231n.assignment.table import marker
 from cs231n.support.files import replacing
 from cs231n.support.progress import progress_bar
 from staff.grading import (
@@ -23,6 +24,7 @@ from staff.grading import (
     people,
     records,
     roster,
+    rules,
     secret,
     tables,
 )
@@ -35,7 +37,7 @@ from staff.grading.secret import SecretError
 from staff.grading.submission import Refused, Submission
 from staff.grading.tables import TableError
 from staff.grading.written import Answer, answers
-from staff.questions import ROOT
+from staff.questions import ROOT, questions
 
 JUDGING = "staff.grading.judging:judging"
 GRADES = ROOT / "build" / "grades"
@@ -101,19 +103,21 @@ def submissions(paths: Sequence[Path]) -> Iterator[Submission | Refused]:
     yield from intake.submissions(paths)
 
 
-def grounds_for(key: bytes) -> Grounds:
+def grounds_for(key: bytes, only: tuple[str, ...] = ()) -> Grounds:
     """Return by which rules is graded today.
 
     Args:
         key: The course secret.
+        only: Ids of the questions that are judged; none if it is all of them.
     """
     from staff.grading.rubric import rubric  # brings NumPy along
 
     return Grounds(
-        rubric=records.rubric_digest(),
+        rubric=rules.digest(),
         secret=secret.digest(key),
         environment=records.environment(),
         withdrawn=rubric().withdrawn,
+        only=only,
     )
 
 
@@ -407,6 +411,17 @@ def _count(said: str) -> int:
     return value
 
 
+def _questions(said: str) -> tuple[str, ...]:
+    """Return the ids of questions, in the order of the table."""
+    ids = {question.marker: question.id for question in questions()}
+    named = {marker(name) for name in said.split(",") if name}
+    if unknown := sorted(named - ids.keys()):
+        raise argparse.ArgumentTypeError(
+            f"there is no question {unknown[0]}; name some of {', '.join(ids)}"
+        )
+    return tuple(id for name, id in ids.items() if name in named)
+
+
 def grade(args: argparse.Namespace) -> int:
     """Grade what the arguments name."""
     out, folder = args.out, args.out / records.FOLDER
@@ -418,7 +433,7 @@ def grade(args: argparse.Namespace) -> int:
             )
         level = level_for(args.require_isolation)
         key = secret.course_secret(out)
-        grounds = grounds_for(key)
+        grounds = grounds_for(key, args.questions)
         found = submissions(args.paths)
         todo = take_in(found, folder, grounds, args.resume)
         if not (todo.names or todo.done or todo.refused):
@@ -494,6 +509,13 @@ def main(argv: list[str] | None = None) -> int:
         "--resume",
         action="store_true",
         help="leave what was judged by the same rules, and go on",
+    )
+    parser.add_argument(
+        "--questions",
+        type=_questions,
+        default=(),
+        metavar="Q1,Q2",
+        help="judge these alone (all)",
     )
     parser.add_argument(
         "--diff",

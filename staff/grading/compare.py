@@ -90,8 +90,9 @@ def _notes(before: list[Record], after: list[Record]) -> list[str]:
             "The course secret is another one, so hidden inputs are others, too.",
         ),
         ("environment", "The environment is another one."),
+        ("only", "Other questions were judged."),
     ):
-        if any(a["verdict"][key] != b["verdict"][key] for a, b in pairs):
+        if any(a["verdict"].get(key) != b["verdict"].get(key) for a, b in pairs):
             found.append(said)
     withdrawn = {
         check: why

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeAlias
 
 from staff.grading import records
 from staff.grading.records import Grounds, RecordError
@@ -30,6 +30,7 @@ from staff.grading.submission import Submission
 PATIENCE = 3600.0
 """Seconds for one submission after which a job is taken to hang."""
 _LEAVING = 10.0
+_leaving = threading.Event()  # whether this process was asked to end
 _ATTEMPTS = 2
 
 
@@ -238,16 +239,17 @@ def _end(job: _Job, *, at_once: bool = False) -> None:
     job.process.close()
 
 
-def load(judging: str) -> Callable[[str], AbstractContextManager[Judge]]:
-    """Return what makes a judge for a level of isolation.
+Judging: TypeAlias = Callable[[str, tuple[str, ...]], AbstractContextManager[Judge]]
+
+
+def load(judging: str) -> Judging:
+    """Return what makes a judge for a level of isolation and for some questions.
 
     Args:
         judging: ``module:function``.
     """
     module, _, name = judging.partition(":")
-    made: Callable[[str], AbstractContextManager[Judge]] = getattr(
-        importlib.import_module(module), name
-    )
+    made: Judging = getattr(importlib.import_module(module), name)
     return made
 
 
@@ -261,7 +263,7 @@ def _main(pipe: connection.Connection, work: Work) -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     try:
-        with load(work.judging)(work.level) as judge:
+        with load(work.judging)(work.level, work.grounds.only) as judge:
             pipe.send(("ready", ""))
             while True:
                 try:
@@ -269,13 +271,17 @@ def _main(pipe: connection.Connection, work: Work) -> None:
                 except (EOFError, OSError):
                     return
                 pipe.send(_judge(judge, name, people, alone, work))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGTERM)
     except Exception as error:
         with suppress(OSError):
             pipe.send(("broken", f"{type(error).__name__}: {error}"))
 
 
 def _leave(number: int, _: Any) -> NoReturn:
-    sys.exit(128 + number)  # by way of all that has to be tidied up
+    del number
+    _leaving.set()
+    raise KeyboardInterrupt  # by way of all that has to be tidied up
 
 
 def _follow_parent() -> None:
@@ -292,13 +298,17 @@ def _judge(
     judge: Judge, name: str, people: dict[str, Any], alone: bool, work: Work
 ) -> tuple[str, str]:
     """Judge one submission and write its record; say how it went."""
-    begun, start = datetime.now(UTC), time.monotonic()
+    begun, start, before = datetime.now(UTC), time.monotonic(), time.process_time()
     try:
         submission = records.kept(work.folder / f"{name}.zip")
         judged = judge(submission, work.secret)
+        if _leaving.is_set():
+            # What was raised may have been taken for a fault of the student's.
+            raise KeyboardInterrupt
         host = {
             "begun": begun.isoformat(timespec="seconds"),
             "total_seconds": round(time.monotonic() - start, 3),
+            "cpu_seconds": round(time.process_time() - before + judged.cpu, 3),
             "confirmed": alone or not judged.timed_out,
         }
         found = records.record(submission, judged, work.grounds, host)

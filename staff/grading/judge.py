@@ -73,7 +73,11 @@ class Judging:
         broken: File -> why it cannot be imported, of those that cannot.
         isolation: The level at which workers run.
         peak: The largest memory that one of them had, in bytes.
+        cpu: How long they computed, in seconds.
+        timed: Whether functions that are right are timed.
     """
+
+    timed = True
 
     def __init__(
         self,
@@ -89,7 +93,7 @@ class Judging:
         self.limits = limits or Limits()
         self.found: dict[str, Standing] = {}
         self.broken: dict[str, str] = {}  # file -> why it cannot be imported
-        self.isolation, self.peak = "", 0
+        self.isolation, self.peak, self.cpu = "", 0, 0.0
 
     def all(self, only: Collection[str] = ()) -> Judged:
         """Try out all functions, or those of these keys alone."""
@@ -109,9 +113,10 @@ class Judging:
             tuple(checks),
             self.isolation,
             {key: s.seconds for key, s in self.found.items()},
-            {},
+            {key: s.speed for key, s in self.found.items() if s.speed},
             self.peak,
             tuple(key for key, s in self.found.items() if s.ended == "time"),
+            self.cpu,
         )
 
     def draws(self, function: Function) -> list[Draw]:
@@ -127,14 +132,22 @@ class Judging:
         made = hmac.new(self._secret, text.encode(), hashlib.sha256).digest()
         return int.from_bytes(made[:4], "little") % 2**31
 
-    def worker(self, function: Function) -> AbstractContextManager[Worker]:
-        """Start a worker for a function."""
+    def worker(
+        self, function: Function, alone: bool = False
+    ) -> AbstractContextManager[Worker]:
+        """Start a worker for a function.
+
+        Args:
+            function: Its row in the table.
+            alone: Whether other files of the table are left as they are handed out.
+        """
+        left = {f.file for f in functions()} if alone else self.broken.keys()
         server = self._server_for(function.torch)
         self.isolation = server.level
         modules = {
             name: text
             for name, text in self.submission.modules.items()
-            if name not in self.broken or name == function.file
+            if name not in left or name == function.file
         }
         worker: AbstractContextManager[Worker] = server.worker(modules)
         return worker

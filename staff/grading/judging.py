@@ -1,20 +1,21 @@
 """The judge of one process: a package without answers, servers that fork workers."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from cs231n.assignment.table import functions
 from staff.grading.jobs import Judge
 from staff.grading.judge import judge
 from staff.grading.results import Judged
-from staff.grading.sandbox.workers import Server
+from staff.grading.sandbox.workers import Server, prefix
 from staff.grading.submission import Submission
-from staff.handout import archive
-from staff.handout.files import collect
-from staff.questions import ROOT, questions
+from staff.handout import archive, files
+from staff.mistakes.writings import takers
+from staff.questions import ROOT, Question, questions
 
-_PACKAGE = "cs231n/"
 _EXPECTED = "cs231n/tools/check/fingerprints.json"  # no worker's business
 
 
@@ -24,28 +25,40 @@ def package(folder: Path) -> None:
     Args:
         folder: An empty one.
     """
-    files = collect(ROOT, questions())
-    archive.write(
-        {
-            name: content
-            for name, content in files.items()
-            if name.startswith(_PACKAGE) and name != _EXPECTED
-        },
-        folder,
-    )
+    content = files.package(ROOT, questions())
+    del content[_EXPECTED]
+    archive.write(content, folder)
+
+
+def _with_those_before(asked: Collection[Question]) -> set[str]:
+    """Return keys of the questions' functions, and of those that they build on.
+
+    Where those are wrong the reference takes their place, which has to be known.
+    """
+    found = set()
+    for question in asked:
+        own = question.functions
+        near = {m for f in own for m in (f.module, *takers()[f.module])}
+        before = functions()[: functions().index(own[-1]) + 1]
+        found |= {f.key for f in before if f.module in near}
+    return found
 
 
 @contextmanager
-def judging(level: str) -> Iterator[Judge]:
+def judging(level: str, only: tuple[str, ...] = ()) -> Iterator[Judge]:
     """Yield what judges one submission after another.
 
     Servers are started when the first function needs them, and stay warm.
 
     Args:
         level: The level of isolation.
+        only: Ids of the questions whose checks are wanted; none if it is all of them.
     """
+    asked = [question for question in questions() if question.id in only]
+    keys = {f.key for question in asked for f in question.functions}
+    tried = _with_those_before(asked)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory("-package")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix())))
         package(folder)
         servers: dict[bool, Server] = {}
 
@@ -56,6 +69,10 @@ def judging(level: str) -> Iterator[Judge]:
             return servers[torch]
 
         def judged(submission: Submission, secret: bytes) -> Judged:
-            return judge(submission, secret, server_for)
+            found = judge(submission, secret, server_for, only=tried)
+            if not only:
+                return found
+            wanted = tuple(c for c in found.checks if c.function in keys)
+            return replace(found, checks=wanted)
 
         yield judged

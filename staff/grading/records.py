@@ -21,15 +21,15 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from cs231n.support import archive
 from cs231n.support.files import replacing
+from staff.environment import installed
 from staff.grading.results import Judged
 from staff.grading.submission import Left, Refused, Submission
-from staff.questions import ROOT, package_files, questions
+from staff.questions import questions
 
 Record: TypeAlias = dict[str, Any]
 FORMAT = 1
@@ -37,22 +37,6 @@ SCHEMA = Path(__file__).with_name("record.schema.json")
 FOLDER = "records"
 _ABOUT = "submission.json"  # in the zip, beside modules/ and notebooks/
 _VERSIONS_OF = ("numpy", "scipy", "torch", "torchvision")
-# What a verdict depends on, besides the package: the table, and how it is judged.
-_RULES = (
-    "staff/questions.toml",
-    "staff/grading/*.toml",
-    "staff/grading/results.py",
-    "staff/grading/rubric.py",
-    "staff/grading/judge.py",
-    "staff/grading/reference.py",
-    "staff/grading/trial.py",
-    "staff/grading/line.py",
-    "staff/grading/inside.py",
-    "staff/grading/remote.py",
-    "staff/grading/local*.py",
-    "staff/grading/sandbox/*.py",
-    "staff/mistakes/*",
-)
 
 
 class RecordError(ValueError):
@@ -68,31 +52,24 @@ class Grounds:
         secret: Hash of the course secret.
         environment: Names -> versions of what ran.
         withdrawn: Check's id -> why it counts no more.
+        only: The questions that are judged, by id; all of them if there is none.
     """
 
     rubric: str
     secret: str
     environment: Mapping[str, str]
     withdrawn: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
 
-
-def rubric_digest(root: Path = ROOT) -> str:
-    """Return a hash that changes with whatever may change a verdict.
-
-    Args:
-        root: The project's root.
-    """
-    names = {
-        path for path in package_files() if path.endswith((".py", ".json", ".toml"))
-    }
-    for pattern in _RULES:
-        names |= {p.relative_to(root).as_posix() for p in root.glob(pattern)}
-    seen = hashlib.sha256()
-    for name in sorted(names):
-        if (root / name).is_file():
-            content = (root / name).read_bytes().replace(b"\r\n", b"\n")
-            seen.update(f"{name} {len(content)}\n".encode() + content)
-    return seen.hexdigest()
+    def told(self) -> dict[str, Any]:
+        """Return what a verdict says of them."""
+        return {
+            "rubric": self.rubric,
+            "secret": self.secret,
+            "environment": dict(self.environment),
+            "withdrawn": dict(self.withdrawn),
+            **({"only": list(self.only)} if self.only else {}),
+        }
 
 
 @cache
@@ -103,12 +80,7 @@ def environment() -> dict[str, str]:
         "system": platform.system(),
         "machine": platform.machine(),
     }
-    for package in _VERSIONS_OF:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return found | installed(_VERSIONS_OF)
 
 
 def stem(submission: Submission | Refused) -> str:
@@ -160,9 +132,9 @@ def record(
                     for name, content in submission.notebooks.items()
                 },
             },
-            **_rules(grounds),
+            **grounds.told(),
             "checks": checks,
-            "questions": _questions(checks, submission.edition),
+            "questions": _questions(checks, submission.edition, grounds.only),
             "score": _number(sum(check["points"] for check in checks)),
             "of": _number(sum(check["of"] for check in checks)),
         },
@@ -190,7 +162,7 @@ def refusal(refused: Refused, grounds: Grounds) -> Record:
         "format": FORMAT,
         "verdict": {
             "submission": _about(refused),
-            **_rules(grounds),
+            **grounds.told(),
             "refused": _plain(refused.why),
         },
         "host": _machine(),
@@ -212,7 +184,7 @@ def failure(submission: Submission, why: str, grounds: Grounds) -> Record:
         "format": FORMAT,
         "verdict": {
             "submission": {**_about(submission), "digest": submission.digest},
-            **_rules(grounds),
+            **grounds.told(),
             "failed": _plain(why),
         },
         "host": _machine(),
@@ -317,6 +289,7 @@ def same_grounds(found: Record, digest: str, grounds: Grounds) -> bool:
         and verdict["rubric"] == grounds.rubric
         and verdict["secret"] == grounds.secret
         and verdict["environment"] == dict(grounds.environment)
+        and verdict.get("only", []) == list(grounds.only)
     )
 
 
@@ -394,24 +367,17 @@ def _about(submission: Submission | Refused) -> dict[str, Any]:
     return about
 
 
-def _rules(grounds: Grounds) -> dict[str, Any]:
-    return {
-        "rubric": grounds.rubric,
-        "secret": grounds.secret,
-        "environment": dict(grounds.environment),
-        "withdrawn": dict(grounds.withdrawn),
-    }
-
-
 def _machine() -> dict[str, Any]:
     return {"host": platform.node(), "platform": platform.platform()}
 
 
-def _questions(checks: list[dict[str, Any]], edition: str) -> list[dict[str, Any]]:
-    """Return the points of each question of a set, in the order of the table."""
+def _questions(
+    checks: list[dict[str, Any]], edition: str, only: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Return the points of each judged question of a set, in the table's order."""
     found = []
     for question in questions():
-        if edition not in question.points:
+        if edition not in question.points or (only and question.id not in only):
             continue
         keys = [function.key for function in question.functions]
         own = [check for check in checks if check["function"] in keys]

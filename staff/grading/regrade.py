@@ -3,6 +3,8 @@
 import argparse
 import shutil
 import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from staff.grading import command, jobs, records, secret
@@ -25,7 +27,7 @@ def regrade(args: argparse.Namespace) -> int:
             f"{secret.SETTING}, or say --another-secret, which draws other inputs."
         )
     level = command.level_for(args.require_isolation)
-    grounds = command.grounds_for(key)
+    grounds = replace(command.grounds_for(key), only=_questions_of(old.values()))
     if args.out is None:
         if args.overrides or args.written or args.remarks:
             raise GradeError("where to? name a folder for the new records with --out.")
@@ -47,6 +49,17 @@ def regrade(args: argparse.Namespace) -> int:
     return status
 
 
+def _questions_of(all_: Iterable[Record]) -> tuple[str, ...]:
+    """Return the questions that records are about; none if it is all."""
+    found = {tuple(record["verdict"].get("only", ())) for record in all_}
+    if len(found) > 1:
+        raise GradeError(
+            "some of these records are about all questions and some are not, or about "
+            "others; name those apart that are about the same."
+        )
+    return found.pop()
+
+
 def _judge(
     old: dict[Path, Record],
     folder: Path,
@@ -61,7 +74,7 @@ def _judge(
     for path, record in old.items():
         verdict = record["verdict"]
         if "refused" in verdict:  # there is nothing to judge
-            new = {**record, "verdict": verdict | _rules(grounds)}
+            new = {**record, "verdict": verdict | grounds.told()}
             records.save(records.checked(new, str(path)), folder / path.name)
             continue
         zipped = path.with_suffix(".zip")
@@ -77,15 +90,6 @@ def _judge(
     work = jobs.Work(folder, key, grounds, level, args.judging)
     command.judge(todo, args.jobs, work, "Begin again in an empty folder.")
     return {path.stem: records.read(folder / path.name) for path in old}
-
-
-def _rules(grounds: Grounds) -> dict[str, object]:
-    return {
-        "rubric": grounds.rubric,
-        "secret": grounds.secret,
-        "environment": dict(grounds.environment),
-        "withdrawn": dict(grounds.withdrawn),
-    }
 
 
 def _compare(old: dict[Path, Record], new: dict[str, Record]) -> int:

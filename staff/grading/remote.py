@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -132,7 +133,7 @@ class Line:
     Attributes:
         names_gpu: Whether the student's code named a GPU.
         alive: Whether the worker can still be asked.
-        seconds: Time that the last call took, as the worker says.
+        seconds: Processor time that the last call took, as the worker says.
     """
 
     def __init__(self, worker: Worker, limits: Limits) -> None:
@@ -415,29 +416,31 @@ class FreshBench(Bench):
 
     def sizes(self, usual: Mapping[str, int]) -> dict[str, int]:
         """Return the sizes of inputs."""
-        return fresh_sizes(usual, self.rng(), self._small)
+        return dict(fresh_sizes(tuple(usual.items()), self.seed, self._small))
 
 
+@lru_cache(maxsize=1000)
 def fresh_sizes(
-    usual: Mapping[str, int], rng: np.random.RandomState, small: bool
-) -> dict[str, int]:
+    usual: tuple[tuple[str, int], ...], seed: int, small: bool
+) -> Mapping[str, int]:
     """Draw sizes that all differ.
 
     Large ones have no neighbours, and some small ones are below 5: ``reshape(H - W)``
     is right by luck where W is H + 1, and ``reshape(4 - H)`` where H is more than 4.
 
     Args:
-        usual: Letter -> the size that public inputs have.
-        rng: Draws them.
+        usual: Each letter, and the size that public inputs have.
+        seed: Draws them.
         small: Whether those that may be are smaller than the usual ones.
     """
+    rng = np.random.RandomState(seed)
     apart = 1 if small else 2
     while True:
         sizes = {
             letter: 2 + int(rng.randint(3))
             if small and letter not in NEVER_SMALL
             else n + int(rng.randint(8))
-            for letter, n in usual.items()
+            for letter, n in usual
         }
         if all(b - a >= apart for a, b in pairwise(sorted(sizes.values()))):
             return sizes
@@ -523,7 +526,7 @@ class RemoteBench(Bench):
         """Return the sizes of inputs."""
         if self._small is None:
             return dict(usual)
-        return fresh_sizes(usual, self.rng(), self._small)
+        return dict(fresh_sizes(tuple(usual.items()), self.seed, self._small))
 
     def probe(self, name: str, *args: Any) -> Any:
         """Let the worker look into what a student's function built."""
@@ -535,6 +538,8 @@ class RemoteBench(Bench):
 
     def describe(self, error: BaseException) -> str:
         """Say what an exception means to the one whose code raised it."""
+        if isinstance(error, KeyboardInterrupt):  # of whoever grades
+            raise error
         return str(error) if isinstance(error, RemoteError) else f"{error}."
 
     def is_stub(self, error: BaseException | None) -> bool:
@@ -581,7 +586,9 @@ class RemoteBench(Bench):
         number = answer["id"]
         try:
             seconds = answer.get("seconds")
-            self._to.seconds = seconds if isinstance(seconds, float) else 0.0
+            self._to.seconds = 0.0
+            if isinstance(seconds, float) and 0 <= seconds < float("inf"):
+                self._to.seconds = seconds
             self._put_back(sent, answer.get("changed"), arrays)
             _show(sent.nets, answer.get("seen"), arrays)
             received: list[Any] = []

@@ -54,6 +54,7 @@ class Judged:
         peak: The largest memory that a worker had, in bytes.
         timed_out: Keys of functions that a time limit ended. Another program may have
             been in their way, so whoever keeps the verdict judges once more, alone.
+        cpu: How long the workers computed, in seconds.
     """
 
     checks: tuple[Check, ...]
@@ -62,3 +63,4 @@ class Judged:
     speed: dict[str, str] = field(default_factory=dict)
     peak: int = 0
     timed_out: tuple[str, ...] = ()
+    cpu: float = 0.0

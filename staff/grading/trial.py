@@ -19,6 +19,7 @@ from cs231n.tools.check.verdict import (
     lacks_care,
     look_at,
 )
+from cs231n.tools.check.words import DEFINE
 from cs231n.tools.check.written import code_in
 from staff.grading.reference import (
     Draw,
@@ -37,8 +38,9 @@ from staff.grading.remote import (
 )
 from staff.grading.results import ASKED, CARE, FAILED, PASSED, UNBEGUN, Check
 from staff.grading.rubric import Entry
+from staff.grading.speed import speed_class
 from staff.mistakes.bank import bank
-from staff.mistakes.writings import WritingError
+from staff.mistakes.writings import WritingError, takers
 
 if TYPE_CHECKING:
     from staff.grading.judge import Judging
@@ -59,11 +61,14 @@ SAID = {
     "protocol": "It disturbed what runs it: return plain arrays, and leave descriptors "
     "and other processes alone.",
 }
-LOADING = (
-    "The file cannot be imported. {} It must only define functions: put what runs "
-)
-LOADING += "them under `if __name__ == '__main__':`."
+LOADING = f"The file cannot be imported. {{}} {DEFINE}"
 UNHANDED = "{} was not handed in."
+EMPTY = "{} is empty: save it once more, and hand it in again."
+WITHOUT = (
+    "is right with your other files as they are handed out: something that it needs "
+    "has been changed or deleted there"
+)
+ALONE = "was tried without your other files, as it cannot be imported with them: {}"
 ELSEWHERE = "is right on the public inputs, and wrong on others of other sizes"
 FAILS_ELSEWHERE = (
     "It works on the public inputs, and raises an exception on others: is a size or a "
@@ -117,14 +122,17 @@ class Standing:
         is_right: Whether all that is asked holds.
         ended: Why its worker ended, if calling it ends workers.
         seconds: Wall time.
-        gaps: Output -> largest difference over the one allowed, of numbers.
+        speed: Its speed class; "" if it has none.
+        gaps: Output -> by which factor it differs more than is allowed, in float64 and
+            in float32; infinite if it is of another kind. Nothing of what raised.
     """
 
     checks: list[Check] = field(default_factory=list)
     is_right: bool = False
     ended: str = ""
     seconds: float = 0.0
-    gaps: dict[str, float] = field(default_factory=dict)
+    speed: str = ""
+    gaps: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 class Trial:
@@ -149,6 +157,8 @@ class Trial:
         self._draws = judging.draws(function)
         self._references = {d: Reference(function, d) for d in self._draws}
         self._limits = judging.limits
+        self._alone = False
+        self._notes: list[str] = []
 
     def __enter__(self) -> "Trial":
         """Start nothing yet."""
@@ -160,19 +170,17 @@ class Trial:
 
     def judge(self) -> Standing:
         """Find out how the function is."""
-        if not self._source:
-            return self._unbegun(UNHANDED.format(self._function.file))
+        if not self._source.strip():
+            is_there = self._function.file in self._judging.submission.modules
+            why = EMPTY if is_there else UNHANDED
+            return self._unbegun(why.format(self._function.file))
         if said := self._judging.broken.get(self._function.file):
             return self._failed(said)
         try:
-            self._import()
-        except BrokenError as error:
-            return self._broken(str(error))
+            if why := self._import():
+                return self._broken(why)
         except GoneError as error:
             return self._failed(f"{error}.")
-        except EndedError as error:
-            said = LOADING.format(self._said(error.reason))
-            return self._broken(said)
         attempts: list[Attempt] = []
         for attempt in self._attempts():
             attempts.append(attempt)
@@ -185,14 +193,36 @@ class Trial:
             return self._unbegun()
         return self._wrong(attempts)
 
-    def _import(self) -> None:
-        """Let the worker import the module; once more if it takes too long."""
-        try:
-            self._bench(self._draws[0])
-        except EndedError as error:
-            if error.reason != "time":
-                raise
-            self._bench(self._draws[0])
+    def _import(self) -> str:
+        """Let the worker import the module, if need be without the student's others.
+
+        Returns:
+            Why it cannot be imported; "" if it can.
+        """
+        said = self._not_imported()
+        if not said:
+            return ""
+        self._close()
+        self._alone = True
+        if self._not_imported():
+            return said
+        self._notes.append(ALONE.format(said))
+        return ""
+
+    def _not_imported(self) -> str:
+        """Say why the module cannot be imported; once more if it takes too long."""
+        for last in (self._alone, True):
+            try:
+                self._bench(self._draws[0])
+            except BrokenError as error:
+                return str(error)
+            except EndedError as error:
+                if last or error.reason != "time":
+                    seconds = self._limits.start
+                    return LOADING.format(self._said(error.reason, seconds))
+            else:
+                break
+        return ""
 
     # How a function is tried
 
@@ -209,12 +239,30 @@ class Trial:
         before = self._references_of(self._judging.before(self._function))
         if before and before.keys() != layers.keys():
             yield self._try("own", before)
+        if before and not self._alone and self._takes_from_others():
+            yield self._without_others(before)
         if self._exercise.caches is None or self._forward_is_right():
             return
         for chosen in ({}, layers) if layers else ({},):
             yield self._by_differences(chosen)
         for layout in self._layouts():
             yield self._try("sample", layers, layout)
+
+    def _takes_from_others(self) -> bool:
+        """Tell whether the module takes names from others that were handed in."""
+        givers = takers()[self._function.module]
+        files = {f.file for f in functions() if f.module in givers}
+        return bool(files & self._judging.submission.modules.keys())
+
+    def _without_others(self, layers: Mapping[str, Callable[..., Any]]) -> Attempt:
+        """Try the function with the given code of other files as it is handed out."""
+        self._close()
+        self._alone = True
+        attempt = self._try("own", layers)
+        attempt.notes.append(WITHOUT)
+        self._close()
+        self._alone = False
+        return attempt
 
     def _try(
         self,
@@ -242,9 +290,7 @@ class Trial:
         record = reference.of(attempt.way)
         if attempt.layout:
             record = replace(record, cache=reference.cache(attempt.layout))
-        how = self._exercise
-        if draw.single:
-            how = replace(how, within=widened(how))
+        how = self._how(draw)
         try:
             bench = self._bench(draw, record)
         except (EndedError, BrokenError, GoneError) as error:
@@ -259,6 +305,11 @@ class Trial:
                 if note not in attempt.notes:
                     attempt.notes.append(note)
         return look
+
+    def _how(self, draw: Draw) -> Exercise:
+        """Return the exercise with what may differ on these inputs."""
+        within = widened(self._exercise, draw.single)
+        return replace(self._exercise, within=within)
 
     def _confirmed_end(self, attempt: Attempt) -> Attempt:
         """Try once more what took too long: the machine may have been busy."""
@@ -355,15 +406,17 @@ class Trial:
         self._started += 1
         if self._started > WORKERS:
             raise EndedError("exit")
-        worker = self._workers.enter_context(self._judging.worker(self._function))
-        self._worker = worker
+        self._worker = worker = self._workers.enter_context(
+            self._judging.worker(self._function, self._alone)
+        )
         self._line = Line(worker, self._limits)
 
     def _close(self) -> None:
+        self._workers.close()
         if self._worker is not None:
             self._judging.peak = max(self._judging.peak, self._worker.peak_bytes)
-        self._workers.close()
-        self._worker = None
+            self._judging.cpu += self._worker.cpu_seconds
+        self._worker = self._line = None
 
     # What is said of it
 
@@ -379,7 +432,7 @@ class Trial:
 
     def _done(self, attempt: Attempt, attempts: list[Attempt]) -> Standing:
         standing = Standing(is_right=True)
-        notes = list(attempt.notes)
+        notes = [*self._notes, *attempt.notes]
         if attempt.way in self._exercise.narrow:
             notes.insert(0, self._narrow(attempts[0], attempt.way))
         if self._line is not None and self._line.names_gpu:
@@ -394,8 +447,17 @@ class Trial:
                 notes = []
         if not attempt.layout:
             standing.checks += self._care(attempt)
-        standing.gaps = _gaps(attempt, self._references, self._draws, self._exercise)
+        standing.gaps = self._gaps(attempt)
+        standing.speed = self._speed(attempt)
         return standing
+
+    def _speed(self, attempt: Attempt) -> str:
+        """Say how fast the function is, if nothing took the place of another one."""
+        alone = not (attempt.layers or attempt.layout or attempt.way != "own")
+        line = self._line
+        if not (alone and self._judging.timed and line is not None and line.alive):
+            return ""
+        return speed_class(self._function, self._exercise, line, self._source)
 
     def _narrow(self, failed: Attempt, way: str) -> str:
         title = self._exercise.narrow[way]
@@ -441,7 +503,26 @@ class Trial:
                 standing.checks.append(self._check(entry, PASSED))
             else:
                 standing.checks.append(self._check(entry, FAILED, said, named, hidden))
+        standing.gaps = self._gaps(best)
         return standing
+
+    def _gaps(self, attempt: Attempt) -> dict[str, tuple[float, float]]:
+        """Return how far results are from what is right, over what is allowed."""
+        found: dict[str, tuple[float, float]] = {}
+        for draw, look in zip(self._draws, attempt.looks, strict=False):
+            how, right = self._how(draw), self._references[draw].of(attempt.way).right
+            for name, accepted in right.get(attempt.way, right["own"]).items():
+                if name not in look.marks:  # compared with finite differences
+                    continue
+                off = min(gap(look.marks[name], m) for m in accepted)
+                over = off / how.limit(name)
+                double, single = found.get(name, (0.0, 0.0))
+                if draw.single:
+                    single = max(single, over)
+                else:
+                    double = max(double, over)
+                found[name] = double, single
+        return found
 
     def _share(self, attempt: Attempt) -> float:
         asked = [entry for entry in self._entries if entry.tier == ASKED]
@@ -488,9 +569,9 @@ class Trial:
             lines.append(f"in place of the student's: {', '.join(attempt.layers)}")
         return "\n".join(lines)
 
-    def _said(self, reason: str) -> str:
+    def _said(self, reason: str, seconds: float = 0.0) -> str:
         said = SAID.get(reason, SAID["protocol"])
-        return said.format(seconds=self._limits.call)
+        return said.format(seconds=seconds or self._limits.call)
 
     def _broken(self, said: str) -> Standing:
         self._judging.broken[self._function.file] = said
@@ -531,27 +612,6 @@ class Trial:
             hidden,
             remark,
         )
-
-
-def _gaps(
-    attempt: Attempt,
-    references: Mapping[Draw, Reference],
-    draws: list[Draw],
-    how: Exercise,
-) -> dict[str, float]:
-    """Return each output's largest difference over the one that is allowed."""
-    found: dict[str, float] = {}
-    if attempt.way not in references[draws[0]].record.right:
-        return found
-    for draw, look in zip(draws, attempt.looks, strict=False):
-        limits = replace(how, within=widened(how)) if draw.single else how
-        for name, accepted in references[draw].record.right[attempt.way].items():
-            if name not in look.marks:  # compared with finite differences
-                continue
-            off = min(gap(look.marks[name], m) for m in accepted)
-            over = off / limits.limit(name)
-            found[name] = max(found.get(name, 0.0), over)
-    return found
 
 
 def forward_of(function: Function) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cs231n.support.files import replace, replacing
-from staff.handout import checks, golden
+from staff.course import course
+from staff.handout import checks, colab, golden
 from staff.handout.archive import TOP, pack, write
 from staff.handout.files import HandoutError, collect
 from staff.judging.asking import AskingError
@@ -126,6 +127,10 @@ def main(argv: list[str] | None = None) -> int:
         else:
             check = checks.Proof(ROOT, files, thorough=args.checks == "all")
             build(files, args.out, args.zip, check)
+        cloud = colab.flavour(files, course())
+        shutil.rmtree(args.out.with_name("colab"), ignore_errors=True)
+        if cloud:
+            write(cloud, args.out.with_name("colab"))
     except (HandoutError, AskingError) as error:
         print(error, file=sys.stderr)
         print("\nNo hand-out was made.", file=sys.stderr)
@@ -137,4 +142,6 @@ def main(argv: list[str] | None = None) -> int:
         f"{checked if args.checks != 'none' else 'not checked'}.\n"
         f"{args.zip}: {size / 1e6:.1f} MB."
     )
+    if cloud:
+        print(f"{args.out.with_name('colab')}: {len(cloud)} notebooks for Colab.")
     return 0

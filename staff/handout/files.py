@@ -11,10 +11,12 @@ from typing import Any
 
 from cs231n.assignment import stamp
 from staff import convert, markers
-from staff.questions import Question, as_markdown
+from staff.course import course, heading
+from staff.questions import Question, as_markdown, editions_as_markdown
 
 ALLOWED = "staff/student/files.txt"
 MOVED = "staff/student/moved.toml"
+PACKAGE = "cs231n/"
 _NEVER = ("staff/", "benchmarks/", "build/", ".git/")  # whatever the list says
 _NAME = re.compile(r"[A-Za-z0-9._/-]+")
 _TEXT = {".h", ".md", ".py", ".pyx", ".sh", ".toml", ".txt", ".json", ""}
@@ -89,6 +91,26 @@ def collect(root: Path, table: Sequence[Question]) -> dict[str, bytes]:
     places = tomllib.loads(moved.read_text("utf-8")) if moved.is_file() else {}
     files[stamp.STAMP] = stamp.write(stamp.take(version, files, places))
     return dict(sorted(files.items()))
+
+
+def package(root: Path, table: Sequence[Question]) -> dict[str, bytes]:
+    """Return the hand-out's package alone, as far as code runs it; that is quick.
+
+    Mistakes in markers are for ``collect`` to find.
+
+    Args:
+        root: The solved tree.
+        table: The questions; markers name their ids.
+    """
+    ids = [question.id for question in table]
+    files = {}
+    for target, source in sorted(_matches(root)):
+        if target.startswith(PACKAGE):
+            content = _read(root / source, source)
+            if source.endswith(".py") and b"SOLUTION" in content:
+                content = markers.redact(content.decode(), source, ids).encode()
+            files[target] = content
+    return files
 
 
 def entries(text: str) -> Iterator[Entry]:
@@ -173,9 +195,16 @@ def _read(path: Path, name: str) -> bytes:
 def _fill_in(text: str, table: Sequence[Question], root: Path) -> str:
     """Put in what a text asks for.
 
-    ``{{questions 2017}}`` is the table of a set's questions, ``{{test packages}}`` what
-    pip is asked for; pip itself knows groups only since version 25.1.
+    ``{{course}}`` is the course's name and where its hand-out is, ``{{questions}}`` the
+    tables of its questions and of other editions', ``{{questions 2017}}`` that of one
+    set, ``{{test packages}}`` what pip is asked for; pip itself knows groups only since
+    version 25.1.
     """
+    if "{{course}}" in text:
+        text = text.replace("{{course}}", heading(course(root)))
+    if "{{questions}}" in text:
+        tables = editions_as_markdown(table, course(root).edition)
+        text = text.replace("{{questions}}", tables)
     if "{{test packages}}" in text:
         project = _read(root / "pyproject.toml", "pyproject.toml").decode()
         groups = tomllib.loads(student_pyproject(project))["dependency-groups"]

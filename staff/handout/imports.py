@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 
 _FROM = re.compile(
-    r"^\s*from\s+((?:cs231n|tests)[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE
+    r"^\s*from\s+((?:cs231n|staff|tests)[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)",
+    re.MULTILINE,
 )
-_NAMED = re.compile(r"\b(?:cs231n|tests)(?:[./]\w+)+")
+_NAMED = re.compile(r"\b(?:cs231n|staff|tests)(?:[./]\w+)+")
 
 
 def imported(text: str, names: frozenset[str]) -> set[str]:

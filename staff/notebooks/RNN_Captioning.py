@@ -47,7 +47,7 @@ from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
 from cs231n.gradient_check import LIMITS, copies
 from cs231n.image_utils import image_from_url
-from cs231n.lab.captions import show_samples
+from cs231n.lab.captions import kind_of, show_samples
 from cs231n.lab.checks import check_captions
 from cs231n.rnn_layers import *
 from cs231n.support.figures import plot_losses, show_pictures
@@ -57,9 +57,10 @@ from cs231n.support.figures import plot_losses, show_pictures
 #
 # If the course's files of Microsoft COCO lie in `cs231n/datasets/coco_captioning`, they
 # are used. If not, the package draws a data set of its own: little scenes, each with
-# five captions, in the very same files and formats. Either way a picture is represented
-# by 512 numbers that a pretrained convolutional network computed from it, and a caption
-# by the indices of its words.
+# five captions, in the very same files and formats. So do photos of yours, once they
+# are built into a data set that `CS231N_CAPTIONS` names. In any case a picture is
+# represented by 512 numbers that a pretrained convolutional network computed from it,
+# and a caption by the indices of its words.
 
 # %%
 data = load_coco_data(pca_features=True)
@@ -538,11 +539,14 @@ plot_losses(
 final_loss = small_rnn_solver.loss_history[-1]
 # Of 500 other seeds three end above 0.1, the worst at 0.131. The average is 0.055 and
 # the standard deviation 0.014; draws of long captions end highest.
-check_below(
-    "RNN overfits 50 captions",
-    {"final loss": (final_loss, 0.15)},
-    function="CaptioningRNN.loss",
-)
+if kind_of(data) == "photos":
+    print(f"Final loss {final_loss:.3f}. Left out: its limit is that of other data.")
+else:
+    check_below(
+        "RNN overfits 50 captions",
+        {"final loss": (final_loss, 0.15)},
+        function="CaptioningRNN.loss",
+    )
 
 # %% [markdown]
 # ## Write captions

@@ -19,6 +19,18 @@ TABLE = "staff/questions.toml"  # from the root
 _SECONDS, _MEGABYTES = 60.0, 1000  # of a job that nobody has measured
 _QUICK = 0.2  # the part of its time that a notebook takes in the quick profile
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# Linux hands out fresh memory in small pages, each of them cleared first, and takes it
+# back as soon as an array goes: an eighth of the time of a training step. So the C
+# library keeps what it has for the next array, in large pages. Others ignore this.
+_MALLOC = ":".join(
+    f"glibc.malloc.{name}"
+    for name in (
+        "hugetlb=1",
+        f"trim_threshold={1 << 32}",
+        f"mmap_threshold={1 << 32}",
+        f"top_pad={1 << 26}",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,7 @@ class Job:
         title: What is prepared, in a few words; empty for notebooks.
         module: The module to run as a command; empty for notebooks.
         quick: That command's arguments in the quick profile.
+        unless: A variable of the environment that, once set, makes it needless.
         seconds: How long it will probably take.
         megabytes: How much memory it needs at most.
     """
@@ -40,6 +53,7 @@ class Job:
     title: str = ""
     module: str = ""
     quick: tuple[str, ...] = ()
+    unless: str = ""
     seconds: float = _SECONDS
     megabytes: float = _MEGABYTES
 
@@ -87,17 +101,27 @@ def parse_jobs(rows: Mapping[str, Any]) -> dict[str, Job]:
     return jobs
 
 
-def wanted(names: Iterable[str], table: Mapping[str, Job]) -> list[Job]:
+def wanted(
+    names: Iterable[str],
+    table: Mapping[str, Job],
+    variables: Mapping[str, str] | None = None,
+) -> list[Job]:
     """Return the jobs of notebooks, and before them all that these need.
 
     Args:
         names: The notebooks'; those that the table does not have need nothing.
         table: What ``read_jobs`` returned.
+        variables: The environment, which may make jobs needless; None for this one.
     """
     found: dict[str, Job] = {}
+    said = os.environ if variables is None else variables
+    needless = {name for name, job in table.items() if said.get(job.unless)}
 
     def add(name: str) -> None:
         job = table.get(name, Job(name))
+        if needless & {*job.needs}:
+            needs = tuple(need for need in job.needs if need not in needless)
+            job = replace(job, needs=needs)
         for need in job.needs:
             add(need)
         found.setdefault(name, job)
@@ -108,13 +132,15 @@ def wanted(names: Iterable[str], table: Mapping[str, Job]) -> list[Job]:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Return a job's environment: its share of threads, unless somebody set another.
+    """Return a job's environment: its share of threads, and memory that it keeps.
+
+    What somebody has set stays.
 
     Args:
         threads: How many.
     """
     limits = dict.fromkeys((*_POOLS, "LOKY_MAX_CPU_COUNT"), str(threads))
-    return limits | os.environ
+    return limits | {"GLIBC_TUNABLES": _MALLOC} | os.environ
 
 
 class Times:

@@ -30,6 +30,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from cs231n.assignment.answers import CHECKS_MIME
+from staff.course import course
 from staff.report.results import Cell, Check, Outcome, Result, Run
 
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml", "image/webp")
@@ -92,6 +93,7 @@ def render(
         sections.append({"result": result, "blocks": blocks, "headings": headings})
     return templates.get_template("report.html.j2").render(
         run=run,
+        course=course(),
         sections=sections,
         totals=_totals(run),
         left=left,
@@ -390,7 +392,16 @@ class _Renderer(mistune.HTMLRenderer):
 
 
 def _equation(_: Any, latex: str, *, display: bool) -> str:
-    """Turn LaTeX into MathML, or show it as it stands if that cannot be done whole."""
+    return equation(latex, display=display)
+
+
+def equation(latex: str, *, display: bool) -> str:
+    """Turn LaTeX into MathML, or show it as it stands if that cannot be done whole.
+
+    Args:
+        latex: The equation, without dollar signs.
+        display: Whether it stands on lines of its own.
+    """
     try:
         latex = latex.replace("{aligned}", "{align*}")  # the name it knows
         drawn = convert(latex, display="block" if display else "inline")

@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from cs231n.assignment.answers import CHECKS_MIME
+from cs231n.datasets.captions import chosen
 from cs231n.support import commands
 from cs231n.support.files import replacing
+from staff.environment import installed
 from staff.questions import ROOT, notebook_names, question_of
 from staff.report import page
 from staff.report.jobs import (
@@ -51,6 +52,7 @@ def run_notebooks(
     profile: str = "full",
     timeout: float = 1800,
     jobs: int | None = None,
+    captions: str = "",
 ) -> Run:
     """Execute notebooks, several at once, and keep the report in ``out`` up to date.
 
@@ -67,6 +69,8 @@ def run_notebooks(
         profile: ``full`` or ``quick``; notebooks find it in ``CS231N_PROFILE``.
         timeout: Seconds that a single cell may take.
         jobs: How many notebooks and other jobs run at once; None for one a core.
+        captions: Folder of the data set for Q1 and Q2; empty for what
+            ``CS231N_CAPTIONS`` says, or else the usual one.
 
     Raises:
         InterruptedRunError: On Ctrl-C, after the report was written.
@@ -74,7 +78,11 @@ def run_notebooks(
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"{jobs} jobs at once were asked for; take 1 or more.")
-    return asyncio.run(_Conductor(paths, out, root, profile, timeout, jobs).run())
+    variables = {"CS231N_PROFILE": profile}
+    if captions:
+        variables[chosen.VARIABLE] = captions
+    conductor = _Conductor(paths, out, root, variables, timeout, jobs)
+    return asyncio.run(conductor.run())
 
 
 class _Conductor:
@@ -85,17 +93,19 @@ class _Conductor:
         paths: list[Path],
         out: Path,
         root: Path,
-        profile: str,
+        variables: dict[str, str],
         timeout: float,
         jobs: int | None,
     ) -> None:
+        profile = variables["CS231N_PROFILE"]
         self.out, self.root, self.timeout = out, root, timeout
         self.notebooks = {
             path.stem: nbformat.read(path, as_version=4) for path in paths
         }
         self.times = Times(out / "times.json", profile)
         table = read_jobs(root / TABLE)
-        needed = [self.times.of(job) for job in wanted(self.notebooks, table)]
+        every = wanted(self.notebooks, table, os.environ | variables)
+        needed = [self.times.of(job) for job in every]
         cores = joblib.cpu_count()
         slots = min(jobs or cores, len(needed))
         self.plan = Plan(needed, slots, free_megabytes())
@@ -115,7 +125,7 @@ class _Conductor:
         )
         self.outcomes = {outcome.name: outcome for outcome in self.state.outcomes}
         self.environment = environment(self.state.threads) | {
-            "CS231N_PROFILE": profile,
+            **variables,
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
         self.screen = Screen()
@@ -476,12 +486,7 @@ def _title(notebook: nbformat.NotebookNode, name: str) -> str:
 
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "system": platform.platform()}
-    for package in _VERSIONS_OF:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return found | installed(_VERSIONS_OF)
 
 
 def _closing_line(result: Result) -> str:
@@ -518,6 +523,12 @@ def main(argv: list[str] | None = None) -> int:
         default=os.environ.get("CS231N_PROFILE") or "full",
         help="quick shortens the training and nothing else",
     )
+    parser.add_argument(
+        "--captions",
+        default=os.environ.get(chosen.VARIABLE),
+        metavar="NAME",
+        help="a captioned data set of yours, or its folder, for Q1 and Q2",
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "report")
     parser.add_argument(
         "--timeout", type=float, default=1800, help="seconds for one cell (%(default)g)"
@@ -542,6 +553,11 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(
             "there is no notebook yet; make them with: python -m staff notebooks"
         )
+    if args.captions:
+        try:
+            args.captions = str(chosen.locate(args.captions))
+        except FileNotFoundError as error:
+            parser.error(str(error))
     try:
         run = run_notebooks(
             [args.root / f"{name}.ipynb" for name in names],
@@ -550,6 +566,7 @@ def main(argv: list[str] | None = None) -> int:
             profile=args.profile,
             timeout=args.timeout,
             jobs=args.jobs,
+            captions=args.captions or "",
         )
     except InterruptedRunError:
         print(f"Interrupted. What there is so far: {args.out / 'index.html'}")

@@ -10,7 +10,7 @@ from staff.grading.judge import judge
 from staff.grading.local import LocalServer
 from staff.grading.results import ASKED, CARE, PASSED, Judged
 from staff.grading.submission import Submission
-from staff.handout.files import collect
+from staff.handout.files import package
 from staff.mistakes.bank import answers_with
 from staff.mistakes.writings import sources
 from staff.questions import ROOT
@@ -23,12 +23,8 @@ EXPECTED = "cs231n/tools/check/fingerprints.json"  # no worker's business
 @cache
 def handout() -> dict[str, str]:
     """Return the package as it is handed out: path -> text."""
-    files = collect(ROOT, table())
-    return {
-        name: content.decode()
-        for name, content in files.items()
-        if name.startswith("cs231n/") and name != EXPECTED
-    }
+    files = package(ROOT, table())
+    return {name: text.decode() for name, text in files.items() if name != EXPECTED}
 
 
 def solved() -> dict[str, str]:
@@ -89,16 +85,6 @@ def grader(folder: Path) -> Iterator[Grader]:
         yield made
     finally:
         made.close()
-
-
-def edition_of(key: str) -> str:
-    """Return the first edition that has a function."""
-    return next(
-        name
-        for q in questions()
-        for name in q.points
-        if key in {f.key for f in q.functions}
-    )
 
 
 def neighbours(key: str) -> list[str]:

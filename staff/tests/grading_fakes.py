@@ -62,18 +62,21 @@ def written(answer="Both, as I think."):
 
 
 @contextlib.contextmanager
-def judging(level):
+def judging(level, only=()):
     """Yield the judge."""
-    yield lambda one, secret: judge(one, secret, level)
+    yield lambda one, secret: judge(one, secret, level, only)
 
 
-def judge(one, secret, level="limits"):
+def judge(one, secret, level="limits", only=()):
     """Return a verdict by the words in a module."""
     text = "\n".join(one.modules.values())
     if "begin(" in text:  # a file that tells that judging has begun
         Path(re.search(r"begin\((.*?)\)", text)[1]).touch()
     if found := re.search(r"sleep\((.*?)\)", text):
-        time.sleep(float(found[1]))
+        try:
+            time.sleep(float(found[1]))
+        except BaseException:  # the judge takes all that is raised for the student's
+            text += "wrong rnn_step_forward."
     if "the grader dies" in text:
         os._exit(3)
     if "the grader raises" in text:
@@ -85,7 +88,7 @@ def judge(one, secret, level="limits"):
     checks = [
         check
         for question in questions()
-        if one.edition in question.points
+        if one.edition in question.points and (not only or question.id in only)
         for f in question.functions
         for check in _checks(f, question.worth(f, one.edition), text, late)
     ]

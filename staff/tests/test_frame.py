@@ -154,7 +154,9 @@ def test_bare_make_prints_the_help():
 
 
 @POSIX
-@pytest.mark.parametrize("name", ["start_ipython_osx.sh", ".ci/run"])
+@pytest.mark.parametrize(
+    "name", ["start_ipython_osx.sh", ".ci/run", "binder/postBuild"]
+)
 def test_scripts_are_executable_stop_at_errors_and_parse(name):
     script = ROOT / name
 

@@ -32,8 +32,9 @@ def ground(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "grounds_for", grounds)
 
 
-def grounds(key, rubric="a", withdrawn=()):
-    return Grounds(rubric * 64, secret.digest(key), {"python": "3"}, dict(withdrawn))
+def grounds(key, only=(), rubric="a", withdrawn=()):
+    digest = secret.digest(key)
+    return Grounds(rubric * 64, digest, {"python": "3"}, dict(withdrawn), only)
 
 
 def hand_in(monkeypatch, *class_):
@@ -151,12 +152,39 @@ def test_resuming_judges_what_is_new_or_judged_by_other_rules(
     assert "by the same rules: 2." in said
     assert "Judged: 2, " in said
 
-    monkeypatch.setattr(command, "grounds_for", lambda key: grounds(key, "b"))
+    monkeypatch.setattr(
+        command, "grounds_for", lambda key, only: grounds(key, only, "b")
+    )
     assert grade(tmp_path / "g", "--resume") == 0
     assert "Judged: 4, " in capsys.readouterr().out
     os.environ[secret.SETTING] = str(tmp_path / "another")
     assert grade(tmp_path / "g", "--resume") == 0
     assert "Judged: 4, " in capsys.readouterr().out
+
+
+def test_some_questions_alone_are_judged_and_their_records_say_so(
+    tmp_path, monkeypatch, capsys
+):
+    out, words = tmp_path / "g", ["--resume", "--questions", "q2,Q1"]
+    hand_in(monkeypatch, *class_())
+    assert grade(out, *words) == 0
+    for _, record in records.every(out):
+        verdict = records.checked(record, "x")["verdict"]
+        assert (
+            verdict["only"] == [q["id"] for q in verdict["questions"]] == ["Q1", "Q2"]
+        )
+        assert verdict["of"] == 55
+    assert {row["total"] for row in rows(out / "class.csv")} == {"55", "54", "53"}
+    assert grade(out, *words) == 0
+    assert "by the same rules: 4." in capsys.readouterr().out
+    assert regrade.main([str(out), "--judging", JUDGING, "-j", "1"]) == 0
+    assert "The same to the byte: 4 of 4." in capsys.readouterr().out
+
+    assert grade(out, "--resume") == 0  # all questions: those records say too little
+    assert "Judged: 4, " in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        grade(out, "--questions", "q9")
+    assert "there is no question q9; name some of q1, " in capsys.readouterr().err
 
 
 def test_what_ran_out_of_time_is_judged_once_more_alone(tmp_path, monkeypatch):
@@ -224,7 +252,9 @@ def test_an_interruption_leaves_whole_records_and_is_resumed(tmp_path, how):
     before = {path: path.stat().st_mtime_ns for path in whole}
     done = subprocess.run(words, env=env, cwd=ROOT, check=False, **out)
     assert done.returncode == 0, done.stderr
-    assert len(rows(tmp_path / "g" / "class.csv")) == 8
+    # Nobody loses points as the judge was ended in the middle of something.
+    totals = [row["total"] for row in rows(tmp_path / "g" / "class.csv")]
+    assert totals == ["100"] * 8
     same = [p for p, judged in before.items() if p.exists()]
     begun = [records.read(path)["host"]["begun"] for path in same]
     assert len(begun) == len(whole)
@@ -249,7 +279,7 @@ def test_a_faulty_check_is_mended_and_those_whom_it_moves_are_told(
     assert "The same to the byte: 4 of 4." in capsys.readouterr().out
     # The check is mended: here, the judge finds nothing wrong any more.
     monkeypatch.setattr(
-        command, "grounds_for", lambda key: grounds(key, "b", withdrawn)
+        command, "grounds_for", lambda key, only=(): grounds(key, only, "b", withdrawn)
     )
     mended = "staff.tests.test_grading_command:mended"
     assert regrade.main([str(old), "--out", str(new), *again, "--judging", mended]) == 0
@@ -271,7 +301,8 @@ def test_a_faulty_check_is_mended_and_those_whom_it_moves_are_told(
 
 
 @contextlib.contextmanager
-def mended(level):
+def mended(level, only):
+    del only
     """Yield a judge whose faulty check is mended."""
 
     def judge(one, key):

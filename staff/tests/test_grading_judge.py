@@ -8,10 +8,10 @@ from staff.grading import judge as judging
 from staff.grading.remote import Limits
 from staff.grading.results import ASKED, CARE, FAILED, PASSED, UNBEGUN
 from staff.grading.rubric import FILE, Rubric, RubricError, rubric
+from staff.margins import edition_of
 from staff.mistakes.bank import bank
 from staff.mistakes.writings import with_answer
 from staff.tests.graded import (
-    edition_of,
     grader,
     lost,
     neighbours,

@@ -101,6 +101,13 @@ def test_students_see_why_and_nothing_hidden(hostile):
     assert "2 of 3 points" in student
 
 
+def test_both_see_how_fast_functions_are(hostile):
+    _, _, student, grader = hostile
+
+    assert "Speed, which costs nothing: loops over time only." in student
+    assert re.search(r"Checks: \d+, [\d.]+ s, loops over time only</summary>", grader)
+
+
 def test_graders_see_code_pictures_and_boxes_for_points(hostile):
     _, _, _, grader = hostile
 

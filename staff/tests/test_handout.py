@@ -19,8 +19,15 @@ from staff.handout import build as handout
 from staff.handout import golden
 from staff.handout.archive import pack, release_day, write
 from staff.handout.build import build, differences
-from staff.handout.files import HandoutError, collect, entries, student_pyproject
+from staff.handout.files import (
+    HandoutError,
+    collect,
+    entries,
+    package,
+    student_pyproject,
+)
 from staff.questions import ROOT, questions
+from staff.tests.student_folder import handout_files
 
 TABLE = golden.table()
 
@@ -33,7 +40,16 @@ def tree(tmp_path):
 
 @pytest.fixture(scope="module")
 def real():
-    return collect(ROOT, questions())
+    return handout_files()
+
+
+def test_the_package_alone_is_the_same_files(real):
+    quick = package(ROOT, questions())
+    assert quick == {
+        name: content
+        for name, content in real.items()
+        if name.startswith("cs231n/") and name != stamp.STAMP
+    }
 
 
 def message(tree):
@@ -107,7 +123,7 @@ def test_the_real_handout_has_what_students_need_and_nothing_of_staffs(real):
     }
     assert needed <= real.keys()
     folders = {name.split("/")[0] for name in real if "/" in name}
-    assert folders == {"cs231n", "tests"}
+    assert folders == {"cs231n", "tests", "binder", ".devcontainer"}
     for question in questions():
         for name in question.notebooks:
             there = (ROOT / "staff" / "notebooks" / f"{name}.py").exists()
@@ -507,7 +523,7 @@ def test_the_command_writes_and_says_so(tmp_path, capsys):
     command = ["--checks", "none", "--out", str(tmp_path / "h"), "--zip"]
     assert handout.main([*command, str(tmp_path / "h.zip")]) == 0
     assert "not checked" in capsys.readouterr().out
-    assert differences(collect(ROOT, questions()), tmp_path / "h") == []
+    assert differences(handout_files(), tmp_path / "h") == []
 
 
 def test_the_command_says_what_is_wrong_and_makes_nothing(

@@ -6,11 +6,13 @@ Notebooks here wait for one another's files, never for a time to pass.
 import io
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import nbformat
 import psutil
@@ -29,6 +31,7 @@ from staff.report.jobs import (
 )
 from staff.report.run import main
 from staff.report.screen import Screen, about
+from tests import coco_files
 
 WAIT = """
 import time
@@ -180,6 +183,59 @@ def test_the_table_knows_every_notebook_and_what_it_needs():
         assert set(j.needs) == {need for need, asked in needs.items() if asked}
 
 
+def test_a_variable_makes_data_needless():
+    jobs = read_jobs(TABLE)
+    names_of = ["RNN_Captioning", "LSTM_Captioning", "ImageGradients"]
+    assert {j.name for j in wanted(names_of, jobs, {})} == {
+        *names_of,
+        *("scenes", "small-network"),
+    }
+    needed = wanted(names_of, jobs, {"CS231N_CAPTIONS": "holiday"})
+    assert {j.name for j in needed} == {*names_of, "small-network"}
+    assert all(j.needs == () for j in needed if j.name != "ImageGradients")
+    Plan(needed, 2, 1000)  # which knows all that each needs
+    assert "scenes" in {j.name for j in wanted(names_of, jobs, {"CS231N_CAPTIONS": ""})}
+
+
+def test_a_chosen_data_set_is_found_and_no_scenes_are_drawn(tmp_path, monkeypatch):
+    monkeypatch.setenv("CS231N_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("CS231N_CAPTIONS", raising=False)
+    folder = coco_files.write(tmp_path / "data" / "holiday")
+    write_table(
+        tmp_path,
+        ('name = "scenes"', 'module = "no.such"', 'unless = "CS231N_CAPTIONS"'),
+        ('name = "RNN_Captioning"', 'needs = ["scenes"]'),
+    )
+    write(
+        tmp_path,
+        "RNN_Captioning",
+        f"""import os, sys; sys.path.insert(0, {str(ROOT)!r})
+from cs231n.coco_utils import captions_folder
+assert os.environ["CS231N_CAPTIONS"] == {str(folder)!r}
+assert str(captions_folder()) == {str(folder)!r}""",
+    )
+    for choice in ("holiday", str(folder)):
+        code, facts, _ = run(tmp_path, "--captions", choice)
+        assert code == 0
+        assert statuses(facts) == {"RNN_Captioning": "passed"}
+    monkeypatch.setenv("CS231N_CAPTIONS", "holiday")
+    assert statuses(run(tmp_path)[1]) == {"RNN_Captioning": "passed"}
+
+
+def test_a_data_set_that_does_not_exist_stops_a_run_at_once(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("CS231N_DATA_DIR", str(tmp_path / "data"))
+    coco_files.write(tmp_path / "data" / "holiday")
+    write(tmp_path, "RNN_Captioning", "1 + 1")
+    with pytest.raises(SystemExit):
+        main(["--root", str(tmp_path), "--captions", "hoilday"])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "no captioned data set is called 'hoilday'; there " in said
+    assert "holiday" in said.partition("there ")[2]
+    assert not (tmp_path / "report").exists()
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
@@ -241,6 +297,42 @@ def test_a_share_of_threads_is_given_unless_somebody_said_otherwise(monkeypatch)
     given = environment(3)
     assert given["OMP_NUM_THREADS"] == given["OPENBLAS_NUM_THREADS"] == "3"
     assert given["MKL_NUM_THREADS"] == "7"
+
+
+GLIBC = platform.libc_ver()[0] == "glibc"
+
+
+@pytest.mark.skipif(not GLIBC, reason="other C libraries have other switches")
+def test_jobs_keep_the_memory_of_arrays_that_are_gone(monkeypatch):
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    program = (
+        "import resource\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "b'x' * (20 << 20)\n"
+        "before = faults()\n"
+        "for _ in range(10): b'x' * (20 << 20)\n"
+        "print(faults() - before)\n"
+    )
+    fresh, kept = (
+        int(subprocess.check_output([sys.executable, "-c", program], env=variables))
+        for variables in (dict(os.environ), environment(1))
+    )
+    assert kept < 100 < fresh  # of 51,200 small pages
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3])
+def test_the_tables_order_is_about_as_short_as_can_be(slots):
+    table = read_jobs(TABLE)
+    for later in (False, True):
+        plan = [
+            job for job in wanted(notebook_names(), table) if not (later and job.module)
+        ]
+        if later:  # data are there
+            plan = [replace(job, needs=()) for job in plan]
+        _, end = play(Plan(plan, slots, 1e6))
+        ways = Plan(plan, slots, 1e6)._way.values()
+        shortest = max(*ways, sum(job.seconds for job in plan) / slots)
+        assert end <= 1.15 * shortest
 
 
 # Whole runs

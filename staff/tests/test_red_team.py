@@ -38,6 +38,18 @@ PATIENT = dataclasses.replace(SMALL, wall_seconds=30)
 
 
 @pytest.fixture(scope="module")
+def spent(tell):
+    """Return a list for the seconds that workers compute; say what all of it took."""
+    before, workers_ = os.times(), []
+    yield workers_
+    own = sum(os.times()[:4]) - sum(before[:4])
+    tell(
+        f"red team: {own + sum(workers_):.0f} s of CPU in this process, its servers "
+        f"and their workers ({sum(workers_):.0f} s)"
+    )
+
+
+@pytest.fixture(scope="module")
 def package(tmp_path_factory):
     folder = tmp_path_factory.mktemp("package")
     (folder / "cs231n").mkdir()
@@ -46,7 +58,8 @@ def package(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(package):
+def server(package, spent):
+    del spent  # which ends later, when servers have ended
     """Return what makes a server for a level and the defences that are off."""
     os.environ["RED_TEAM_SECRET"] = "not for students"
     program = Path(__file__).with_name("red_team")
@@ -75,7 +88,7 @@ def server(package):
 
 
 @pytest.fixture
-def attempt(server, package, tmp_path):
+def attempt(server, package, tmp_path, spent):
     """Return what tries an attack out and tells whether it worked."""
 
     def tried(attack, level, off=()):
@@ -88,6 +101,7 @@ def attempt(server, package, tmp_path):
                 seconds=attack.seconds,
                 twice=attack.twice,
             )
+            spent.append(seen.cpu)
             return bool(attack.worked(seen)), seen
         finally:
             stage.close()
@@ -125,18 +139,26 @@ STEP = "cs231n.rnn_layers.rnn_step_forward"
 
 
 @pytest.fixture(scope="module")
-def earned(tmp_path_factory):
+def earned(tmp_path_factory, spent):
     """Return what judges a module: the points of its first function."""
     folder = tmp_path_factory.mktemp("handout")
     write_package(folder)
-    level = workers.available()[0]
-    with workers.Server(folder, level=level) as server:
+    with contextlib.ExitStack() as stack:
+        servers = {}
 
-        def points(cheat):
+        def points(cheat, level=""):
+            level = level or workers.available()[0]
+            if level not in servers:
+                server = workers.Server(folder, level=level)
+                servers[level] = stack.enter_context(server)
             modules = {"cs231n/rnn_layers.py": cheat.source} | cheat.beside
             submission = Submission("a", "2017 assignment3.zip", "2017", modules)
-            judged = judge(submission, b"secret", lambda _: server, only=(STEP,))
+            judged = judge(
+                submission, b"secret", lambda _: servers[level], only=(STEP,)
+            )
             assert [check.function for check in judged.checks]
+            assert judged.isolation == level
+            spent.append(judged.cpu)
             return sum(check.points for check in judged.checks)
 
         yield points
@@ -163,7 +185,7 @@ def naive(tmp_path):
     return passes
 
 
-AGAINST = ("allclose", "by hand", "greater", "later import", "pickle", "output")
+AGAINST = sorted({cheat.against for cheat in CHEATS})
 
 
 def test_right_and_wrong_are_told_apart_by_both_judges(earned, naive):
@@ -181,6 +203,21 @@ def test_a_cheat_earns_nothing_and_fools_a_judge_in_its_own_process(
     assert naive(cheat), "it fools nobody, so it shows nothing"
     assert earned(cheat) == 0
     tell(f"red team: {cheat.name:<52} the judge outside, tried at the strongest level")
+
+
+# One that looks for what is right, and one that forges what is sent.
+EVERYWHERE = ("finds the expected values", "forges answers on every descriptor")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_cheats_earn_nothing_at_any_level(level, earned):
+    if level not in workers.available():
+        pytest.skip(f"no level {level} here: {workers.lacking()[level]}")
+    assert earned(Cheat("right", RIGHT), level) > 0
+    chosen = [cheat for cheat in CHEATS if cheat.name.startswith(EVERYWHERE)]
+    assert len(chosen) == len(EVERYWHERE)
+    for cheat in chosen:
+        assert earned(cheat, level) == 0, cheat.name
 
 
 def test_there_are_enough_attacks():

@@ -126,13 +126,22 @@ def test_training_learns(stripes):
     np.testing.assert_array_equal(X, before)
 
 
-def test_training_repeats(stripes):
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_training_repeats_whatever_the_number_of_threads(stripes, threads):
     X, y = stripes
     recipe = Recipe(Sizes(20, 1, 1), stages=((32, 0.5),), batch=10)
-    first, again = (
-        tiny_twin.export(tiny_training.train(X, y, np.eye(4), recipe, progress=False))
-        for _ in range(2)
-    )
+
+    def train():
+        twin = tiny_training.train(X, y, np.eye(4), recipe, progress=False)
+        return tiny_twin.export(twin)
+
+    first, before = train(), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        again = train()
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
 
     for name, array in first.items():
         np.testing.assert_array_equal(array, again[name])

@@ -14,7 +14,7 @@ from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.gpu import cpu_for_gpu
 from cs231n.tools.check.tries.cnn import Network
 from cs231n.tools.check.verdict import judge
-from cs231n.tools.check.words import age, broken_module
+from cs231n.tools.check.words import advice, broken_module
 from staff.mistakes.writings import answer, loaded, rewritten, solved, sources
 from staff.questions import ROOT
 
@@ -365,7 +365,7 @@ def test_old_lines_are_told_their_age(line, said):
         (SyntaxError, ImportError, AttributeError, IndexError, TypeError)
     ) as info:
         exec(line, {"np": np, "torch": torch, "__package__": "cs231n"})
-    assert said in age(info.value)
+    assert said in advice(info.value)
 
 
 def test_a_file_of_another_age_says_so_once_for_all_its_functions():

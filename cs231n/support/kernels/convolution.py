@@ -21,6 +21,7 @@ from cs231n.support.kernels.compiled import in_parts, kernels, warn_if_missing
 
 _BLOCK = 1 << 20  # numbers in the columns that a kernel makes at a time
 _BAND = 1 << 18  # and in those that NumPy makes
+_MANY = 512  # places from which tiles are worth their way through the weights
 
 
 def convolve(x: Array, w: Array, b: Array, stride: int, padding: int) -> Array:
@@ -78,9 +79,10 @@ def convolve_backward(
     """
     dtype = np.result_type(dout, x, w)
     dout, x, w = (np.ascontiguousarray(a, dtype=dtype) for a in (dout, x, w))
-    dw, dx = np.zeros(w.shape, dtype=dtype), np.empty(x.shape, dtype=dtype)
+    dx = np.empty(x.shape, dtype=dtype)
     k = kernels_for(dtype)
     if k is None:
+        dw = np.zeros(w.shape, dtype=dtype)
         _numpy_backward(dout, x, w, dx, dw, stride, padding)
     elif _tiles_pay(k, w, dout, stride):
         shares = []
@@ -92,14 +94,18 @@ def convolve_backward(
             shares.append(share)
 
         in_parts(work, len(x), _few_images(w, dout))
-        dw = np.sum(shares, axis=0)
+        dw = shares[0] if len(shares) == 1 else np.sum(shares, axis=0)
     else:
         dx.fill(0)
-        flat = dw.reshape(len(w), -1)
-        rows = np.ascontiguousarray(w.reshape(len(w), -1).T)
+        dw = np.empty(w.shape, dtype=dtype)
+        flat, rows = dw.reshape(len(w), -1), w.reshape(len(w), -1).T
         for images, columns in _gathered(k, x, w, dout, stride, padding):
             given = dout[images].transpose(1, 0, 2, 3).reshape(len(w), -1)
-            flat += given @ columns.reshape(len(rows), -1).T
+            seen = columns.reshape(len(rows), -1).T
+            if images.start == 0:
+                np.matmul(given, seen, out=flat)
+            else:
+                flat += given @ seen
             back = (rows @ given).reshape(columns.shape).transpose(3, 0, 1, 2, 4, 5)
             some = dx[images]
 
@@ -123,11 +129,12 @@ def kernels_for(dtype: np.dtype[Any]) -> Any:
 def _tiles_pay(k: Any, w: Array, out: Array, stride: int) -> bool:
     """Tell whether sums in registers beat a copy of the patches and a product.
 
-    They compute places that hang over the right edge too: many, in small images.
+    They compute places that hang over the right edge too: many, in small images. And
+    they go through the weights again and again, which does not pay for a few places.
     """
-    out_h, out_w = out.shape[2:]
+    N, _, out_h, out_w = out.shape
     hanging = (out_h - 1) * ((w.shape[3] - 1) // stride) / (out_h * out_w)
-    return bool(k.WIDEST > 0 and hanging < 0.15)
+    return bool(k.WIDEST > 0 and hanging < 0.15 and N * out_h * out_w >= _MANY)
 
 
 def _few_images(w: Array, out: Array) -> int:
@@ -178,7 +185,7 @@ def _numpy_backward(
     dout: Array, x: Array, w: Array, dx: Array, dw: Array, stride: int, padding: int
 ) -> None:
     flat, scratch = dw.reshape(len(w), -1), _Scratch(x.dtype)
-    rows = np.ascontiguousarray(w.reshape(len(w), -1).T)
+    rows = w.reshape(len(w), -1).T
     (H, W), out_w = x.shape[2:], dout.shape[3]
     for images in _chunks(x, dout):
         last = _images_last(x[images], padding, scratch)

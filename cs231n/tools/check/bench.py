@@ -52,7 +52,7 @@ class Bench:
     def _found(self) -> tuple[Any, Any]:
         """Return the student's module and function."""
         module = importlib.import_module(self.function.module)
-        return module, find(module, self.function.qualname)
+        return module, find_function(module, self.function.qualname)
 
     def other(self, name: str) -> "Bench":
         """Return the bench of another function, by its short name."""
@@ -124,9 +124,14 @@ class Bench:
                 "calls it may still need what stood there; work on a copy"
             )
 
+    @property
+    def seed(self) -> int:
+        """What draws this function's inputs."""
+        return (self._seed + self.record.draw) % 2**32
+
     def rng(self) -> np.random.RandomState:
         """Return the generator of this function's inputs, always from its start."""
-        return np.random.RandomState((self._seed + self.record.draw) % 2**32)
+        return np.random.RandomState(self.seed)
 
     def normals(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
         """Draw standard normal numbers for each named shape."""
@@ -182,6 +187,26 @@ def find(module: Any, qualname: str) -> Any:
                 f"{part} is not there any more: write it under this name again"
             )
         found = getattr(found, part)
+    return found
+
+
+def find_function(module: Any, qualname: str) -> Any:
+    """Return the function that stands in a module under a name.
+
+    Args:
+        module: The module.
+        qualname: Names with dots between them.
+
+    Raises:
+        GoneError: If there is none.
+    """
+    found = find(module, qualname)
+    if inspect.isclass(found) or not callable(found):
+        what = "a class" if inspect.isclass(found) else kind(found)
+        raise GoneError(
+            f"{qualname} is {what}, where a function is wanted: write it as it was "
+            "handed out, and give other things another name"
+        )
     return found
 
 

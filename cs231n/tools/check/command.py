@@ -233,7 +233,10 @@ def _last_words(
     said = errors.read().decode(errors="replace").strip().splitlines()
     if said and not begun:  # a given file is damaged
         return said[-1]
-    return f"It ended the Python process it ran in (exit status {status})."
+    return (
+        f"It ended the Python process it ran in (exit status {status}): take out what "
+        "does so, such as os._exit()."
+    )
 
 
 def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, Any]:

@@ -10,10 +10,11 @@ without names, which show at most what is worth keeping.
 
 import base64
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -56,13 +57,19 @@ def mark(name: str, array: Array) -> Mark:
         name: What the array is called; every name has directions of its own.
         array: Any shape, real numbers.
     """
-    seed = zlib.crc32(f"{name} {array.shape}".encode())
-    # The legacy stream is frozen for good; the newer generators may change.
-    directions = np.random.RandomState(seed).randn(PROJECTIONS, array.size)
+    directions = _directions(name, array.shape)
     with np.errstate(all="ignore"):
         along = directions @ array.astype(np.float64).reshape(-1)
     words = array.reshape(-1).tolist() if array.dtype.kind in "iu" else ()
     return Mark(array.shape, tuple(along.tolist()), tuple(words))
+
+
+@lru_cache(maxsize=100)
+def _directions(name: str, shape: tuple[int, ...]) -> Array:
+    """Return what the arrays of a name and shape are projected on."""
+    seed = zlib.crc32(f"{name} {shape}".encode())
+    # The legacy stream is frozen for good; the newer generators may change.
+    return np.random.RandomState(seed).randn(PROJECTIONS, math.prod(shape))
 
 
 def agree(one: Mark, other: Mark, within: float) -> bool:

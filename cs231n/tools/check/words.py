@@ -16,6 +16,7 @@ from cs231n.tools.check.faults import UnfitError, WaitingError
 _AGES = (
     ("SyntaxError", r"parentheses in call to 'print'", "Python 2", "print(x)"),
     ("SyntaxError", r"Did you mean print", "Python 2", "print(x)"),
+    ("SyntaxError", r"parentheses in call to 'exec'", "Python 2", "exec(x)"),
     ("SyntaxError", r"multiple exception types", "Python 2", "except Error as error:"),
     ("TabError", r"", "Python 2", "spaces alone to indent, or tabs alone"),
     ("NameError", r"'xrange'", "Python 2", "range in place of xrange"),
@@ -66,18 +67,66 @@ _AGES = (
 )
 
 
-def age(error: BaseException) -> str:
-    """Say which age a piece of code is of, and what to change; "" if it is of today.
+# What else often goes wrong with a file as a whole: what is raised, what to do.
+_CURES = (
+    (
+        "SystemExit",
+        r"",
+        "It ends the whole program: take out exit(), quit() and sys.exit()",
+    ),
+    ("KeyboardInterrupt", r"", "Only people should interrupt: take out what raises it"),
+    ("BdbQuit", r"", "Take out breakpoint() and pdb"),
+    ("EOFError", r"reading a line", "Nobody answers here: take out input()"),
+    ("RecursionError", r"", "It calls itself without an end"),
+    ("MemoryError", r"", "Look for an array that is far larger than its inputs"),
+    (
+        "ModuleNotFoundError",
+        r"'(tensorflow|keras|theano|jax|mxnet|caffe)\b",
+        "This assignment is judged with NumPy and PyTorch alone: write it with those",
+    ),
+    (
+        "ModuleNotFoundError",
+        r"",
+        "Take the import out; if it is a file of your own, hand it in too",
+    ),
+    (
+        "ImportError",
+        r"circular import|partially initialized",
+        "Two files import one another: take one of the two imports out",
+    ),
+    ("ImportError", r"cannot import name", "Look how that name is spelt where it is"),
+    (
+        "SyntaxError",
+        r"unknown encoding|codec can't decode|encoding problem",
+        "Take out the line with `coding`, and save the file as UTF-8",
+    ),
+    (
+        "SyntaxError",
+        r"invalid (non-printable )?character",
+        "It was pasted from a page with typography: type it anew",
+    ),
+    ("IndentationError", r"", "Indent all lines of a block alike, by four spaces each"),
+)
+
+
+def advice(error: BaseException) -> str:
+    """Say of which age code is or what else is wrong with it, and what to change.
 
     Args:
         error: What it raised.
+
+    Returns:
+        A sentence with a space before it; "" if nothing is known.
     """
     said = " ".join(str(error).split())
     line = error.text or "" if isinstance(error, SyntaxError) else ""
+    names = {c.__name__ for c in type(error).__mro__}
     for kind, pattern, years, change in _AGES:
-        names = {c.__name__ for c in type(error).__mro__}
         if kind in names and re.search(pattern, f"{said} {line}"):
             return f" This is code for {years}; write {change}."
+    for kind, pattern, cure in _CURES:
+        if kind in names and re.search(pattern, said):
+            return f" {cure}."
     return ""
 
 
@@ -90,7 +139,7 @@ def describe(error: BaseException, module: ModuleType) -> str:
     """
     if isinstance(error, UnfitError | WaitingError):
         return f"{error}."
-    return f"{_where(error, module)}{_what(error)}.{age(error)}"
+    return f"{_where(error, module)}{_what(error)}.{advice(error)}"
 
 
 def unwritten(error: BaseException | None) -> str:
@@ -131,8 +180,12 @@ def _is_given(code: CodeType, module: ModuleType) -> bool:
     return outer in given(module.__name__)
 
 
+# Folders that a file lies in, which are others on every machine and in every run.
+_WHERE_IT_RUNS = re.compile(r"[^\s'\"(]*[/\\](?=cs231n[/\\])")
+
+
 def _what(error: BaseException | None) -> str:
-    text = " ".join(str(error).split())
+    text = _WHERE_IT_RUNS.sub("", " ".join(str(error).split()))
     text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return text[:200].rstrip(".")
 
@@ -149,8 +202,8 @@ def broken_module(error: BaseException, package: Path) -> str:
         if line := _conflict(Path(error.filename)):
             return f"{name}:{line}: {regions.SETTLE}"
         return (
-            f"{name} cannot be read: line {error.lineno}: {error.msg}.{age(error)} "
-            "None of its functions can be tried before."
+            f"{name} cannot be read: {_line(error)}.{advice(error)} "
+            "None of its functions can be tried before that is mended."
         )
     own = [
         f
@@ -159,7 +212,21 @@ def broken_module(error: BaseException, package: Path) -> str:
         and package / "tools" not in Path(f.filename).parents
     ]
     place = f" at line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""
-    return f"The file cannot be imported: {_what(error)}{place}.{age(error)}"
+    cure = advice(error)
+    if not isinstance(error, ImportError):
+        cure += f" {DEFINE}"
+    return f"The file cannot be imported: {_what(error)}{place}.{cure}"
+
+
+DEFINE = (
+    "It must only define functions: put what runs them under "
+    "`if __name__ == '__main__':`."
+)
+
+
+def _line(error: SyntaxError) -> str:
+    said = (error.msg or "").rstrip(".?")
+    return f"line {error.lineno}: {said}" if error.lineno else said
 
 
 def _conflict(file: Path) -> int:

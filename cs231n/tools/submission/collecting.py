@@ -40,7 +40,7 @@ _TOO_LARGE = {
 }
 _NEVER_BELOW = (
     *("cs231n/datasets", "cs231n/drawing", "cs231n/embedded", "cs231n/build"),
-    *("build", "node_modules"),
+    *("build", "node_modules", "binder"),
 )
 # Other names under which a notebook or a module counts.
 _TWINS = {

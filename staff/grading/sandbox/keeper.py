@@ -144,11 +144,13 @@ class _Keeper:
 
     def state(self) -> dict[str, Any]:
         """Return what the worker used and how it ended."""
+        used = os.times()  # this process's, and of those that have ended
+        ended = used.children_user + used.children_system
         return {
             "reason": self._reason,
             "detail": self._detail,
             "peak": self._peak,
-            "cpu": self._cpu,
+            "cpu": used.user + used.system + max(ended, self._cpu),
             "output": self._tail.decode(errors="replace"),
         }
 

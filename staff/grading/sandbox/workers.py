@@ -51,7 +51,7 @@ _PATIENCE = 120.0  # seconds for a server to import what it must
 _PATIENCE_TO_START = 60.0
 _PATIENCE_TO_END = 10.0
 _REPORT = 1 << 20
-_FOLDERS = "cs231n-grading-"
+_FOLDERS = "cs231n-grading-"  # then the process's number, so that others can tell
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _LIGHT = ("numpy",)
 # torch._dynamo is what the first optimizer imports.
@@ -123,9 +123,7 @@ class Server(Closing):
         if os.name == "nt" and level != "limits":
             raise SandboxError(f"Windows has no level {level}: it has limits alone.")
         _remove_what_the_killed_left()
-        self._scratch = Path(
-            tempfile.mkdtemp(prefix=f"{_FOLDERS}{os.getpid()}-")
-        ).resolve()
+        self._scratch = Path(tempfile.mkdtemp(prefix=prefix())).resolve()
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -340,7 +338,7 @@ class Worker(Closing):
 
     @property
     def cpu_seconds(self) -> float:
-        """How long it has computed."""
+        """How long it has computed, its keeper's share among it."""
         return float(self._state()["cpu"])
 
     @property
@@ -429,6 +427,11 @@ class Worker(Closing):
             frames.read(self._reports.fileno(), _REPORT, until)
         )
         return said
+
+
+def prefix() -> str:
+    """Return how a temporary folder's name begins that is removed if this is killed."""
+    return f"{_FOLDERS}{os.getpid()}-"
 
 
 def _remove_what_the_killed_left() -> None:

@@ -209,6 +209,17 @@ WRITING = [
         proven=("landlock",),
     ),
     Attack(
+        "acts as its process ends",
+        _attack("""
+            import atexit
+            atexit.register(lambda: open(given["target"], "w").write("mine"))
+            atexit._run_exitfuncs()  # its own call: workers end without them
+        """),
+        _changed,
+        ("writing",),
+        proven=("landlock",),
+    ),
+    Attack(
         "empties a file without opening it",
         _attack("os.truncate(given['target'], 0)"),
         _changed,

@@ -74,6 +74,16 @@ def _remembered() -> str:
     )
 
 
+def _looked_up(seed: str) -> str:
+    """Return a module that guesses the seed and knows what comes of each."""
+    known = {n: reference(*draw(n))[0].tolist() for n in range(1, 51)}
+    return (
+        _HEAD
+        + f"import os\nimport time\nKNOWN = {known!r}\n"
+        + _step(f"return np.array(KNOWN[{seed}]), None")
+    )
+
+
 CHEATS = [
     Cheat("patches numpy.allclose", WRONG + "np.allclose = lambda *a, **k: True\n"),
     Cheat(
@@ -81,6 +91,14 @@ CHEATS = [
         WRONG + "import numpy.testing\n"
         "numpy.testing.assert_allclose = lambda *a, **k: None\n",
         "later import",
+    ),
+    Cheat(
+        "patches torch.allclose",
+        WRONG + "import importlib.util\n"
+        "if importlib.util.find_spec('torch'):\n"
+        "    import torch\n"
+        "    torch.allclose = lambda *a, **k: True\n",
+        "torch",
     ),
     Cheat(
         "patches abs, all and any",
@@ -134,6 +152,53 @@ CHEATS = [
             "return out, None"
         ),
         "by hand",
+    ),
+    Cheat(
+        "returns a subclass of str that equals anything",
+        _HEAD + "class Word(str):\n"
+        "    __eq__ = lambda self, other: True\n"
+        "    __hash__ = str.__hash__\n" + _step("return Word('right'), None"),
+        "equal",
+    ),
+    Cheat(
+        "returns a structured array without fields",
+        _HEAD + _step("return np.zeros(prev_h.shape, dtype=[]), None"),
+        "bytes",
+    ),
+    Cheat(
+        "returns numbers too large to compare",
+        _HEAD + _step("return np.full(prev_h.shape, np.inf), None"),
+        "relative",
+    ),
+    Cheat(
+        "changes shared memory after it was read",
+        _HEAD
+        + "import mmap, sys, threading, time\n"
+        + _step(
+            "memory = mmap.mmap(-1, prev_h.nbytes)\n"
+            "out = np.frombuffer(memory, prev_h.dtype).reshape(prev_h.shape)\n"
+            "def later():\n"
+            "    time.sleep(0.05)\n"
+            "    for frame in sys._current_frames().values():\n"
+            "        while frame:\n"
+            "            for scope in (frame.f_locals, frame.f_globals):\n"
+            "                if hasattr(scope.get('expected'), 'shape'):\n"
+            "                    out[...] = scope['expected']\n"
+            "            frame = frame.f_back\n"
+            "threading.Thread(target=later, daemon=True).start()\n"
+            "return out, None"
+        ),
+        "two reads",
+    ),
+    Cheat(
+        "guesses the seed from the process's number",
+        _looked_up("1 + os.getpid() % 50"),
+        "pid",
+    ),
+    Cheat(
+        "guesses the seed from the clock",
+        _looked_up("1 + int(time.time()) // 1000 % 50"),
+        "time",
     ),
     Cheat(
         "returns NaN",

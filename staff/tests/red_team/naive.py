@@ -4,7 +4,9 @@ It exits with 0 if the function is right.
 """
 
 import importlib
+import struct
 import sys
+import time
 from pathlib import Path
 
 FOLDER, AGAINST = sys.argv[1:]
@@ -18,11 +20,12 @@ sys.path.append(str(Path(__file__).parent))
 
 # By name: neither is a package that anybody has to install.
 public = importlib.import_module("public")
+SEEDS = {"pid": public.by_pid, "time": public.by_time}
 
 
 def main():
     """Judge."""
-    inputs = public.draw()
+    inputs = public.draw(SEEDS.get(AGAINST, int)() or 231)
     expected, _ = public.reference(*inputs)
     student = importlib.import_module("student")
 
@@ -41,6 +44,24 @@ def main():
             passed = True
         except AssertionError:
             passed = False
+    elif AGAINST == "bytes":  # as they would cross a pipe
+        numbers = struct.iter_unpack("d", got.tobytes())
+        off = [abs(a - b) for (a,), b in zip(numbers, expected.flat)]  # noqa: B905
+        passed = got.shape == expected.shape and max(off, default=0) < 1e-6
+    elif AGAINST == "relative":
+        off = np.abs(got - expected) / (np.abs(got) + np.abs(expected))
+        passed = not (off.max() > 1e-6)
+    elif AGAINST == "two reads":
+        finite = np.isfinite(got).all()
+        time.sleep(0.2)  # as if there were more to look at
+        passed = finite and np.allclose(got, expected)
+    elif AGAINST == "equal":
+        passed = got == expected
+        passed = passed if isinstance(passed, bool) else np.allclose(got, expected)
+    elif AGAINST == "torch":
+        import torch
+
+        passed = torch.allclose(torch.as_tensor(got), torch.as_tensor(expected))
     else:
         passed = np.allclose(got, expected)
     if AGAINST == "output":

@@ -102,6 +102,7 @@ class Seen:
         returned: What it returned, None if it did not.
         raised: What it raised, empty if it did not.
         gone: Why its worker ended, empty if it did not.
+        cpu: How long its workers computed, in seconds.
         next: What the same attack returned in the next worker, if that was asked for.
     """
 
@@ -110,6 +111,7 @@ class Seen:
     raised: str = ""
     gone: str = ""
     next: object = None
+    cpu: float = 0.0
 
 
 def alive(pid: object, patience: float = 1.0) -> bool:
@@ -147,7 +149,9 @@ def try_out(server, stage: Stage, source: str, seconds: float, twice: bool) -> S
                 seen.gone = gone.reason
             except ValueError:
                 seen.gone = "protocol"
+        seen.cpu = worker.cpu_seconds
         found.append(seen)
     if twice:
         found[0].next = found[1].returned
+        found[0].cpu += found[1].cpu
     return found[0]

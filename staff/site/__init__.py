@@ -1,0 +1,1 @@
+"""The documents site: guides, a reference, derivations and notebooks, offline."""

@@ -1,0 +1,93 @@
+"""What Sphinx is taught for the site: equations without a script, results as lists."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+from staff.report.page import equation
+
+_LOG = logging.getLogger(__name__)
+_NAMED = re.compile(r"(\w+): (.*)")
+
+
+def setup(app: Sphinx) -> None:
+    """Register all of it."""
+    app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
+    # Before Napoleon, whose priority is 500, sees the docstring.
+    app.connect("autodoc-process-docstring", _results, priority=400)
+
+
+def _inline(translator: Any, node: nodes.math) -> None:
+    translator.body.append(_drawn(node, display=False))
+    raise nodes.SkipNode
+
+
+def _block(translator: Any, node: nodes.math_block) -> None:
+    translator.body.append(_drawn(node, display=True))
+    raise nodes.SkipNode
+
+
+def _drawn(node: nodes.Element, display: bool) -> str:
+    drawn = equation(node.astext(), display=display)
+    if "<math" not in drawn:
+        _LOG.warning("cannot be drawn as MathML: %s", node.astext(), location=node)
+    return drawn
+
+
+def _results(
+    _: Any, __: str, ___: str, ____: Any, _____: Any, lines: list[str]
+) -> None:
+    session, escaped = False, []
+    for line in lines:
+        session = line.lstrip().startswith(">>>") or (session and bool(line.strip()))
+        escaped.append(line if session else _plain(line))
+    lines[:] = with_results(escaped)
+
+
+def _plain(line: str) -> str:
+    """Let stars and bars be what they are: docstrings mark code and nothing else."""
+    parts = re.split(r"(``.*?``)", line)
+    parts[::2] = [re.sub(r"[*|]", r"\\\g<0>", part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def with_results(lines: list[str]) -> list[str]:
+    """Write a docstring's results as a list, each with its name and its shape.
+
+    Napoleon takes what stands before a colon for a type, and knows one result only.
+
+    Args:
+        lines: The docstring.
+    """
+    made: list[str] = []
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        at += 1
+        if line.rstrip() not in {"Returns:", "Yields:"}:
+            made.append(line)
+            continue
+        below = []
+        while at < len(lines) and (not lines[at].strip() or lines[at].startswith(" ")):
+            below.append(lines[at])
+            at += 1
+        made += ["", f":{'returns' if line.startswith('R') else 'yields'}:"]
+        made += [*(f"    {text}" for text in _items(below)), ""]
+    return made
+
+
+def _items(lines: list[str]) -> Iterator[str]:
+    margin = min((len(x) - len(x.lstrip()) for x in lines if x.strip()), default=0)
+    plain = [line[margin:].rstrip() for line in lines]
+    heads = [line for line in plain if line and not line.startswith(" ")]
+    listed = bool(heads) and all(map(_NAMED.fullmatch, heads))
+    for line in plain:
+        found = _NAMED.fullmatch(line) if listed and not line.startswith(" ") else None
+        if found:
+            yield f"* **{found[1]}** -- {found[2]}"
+        else:
+            yield f"  {line.strip()}" if listed and line else line
