@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cs231n.datasets.captions import annotations as captions_files
-from cs231n.datasets.captions import parts, plan, record, words
+from cs231n.datasets.captions import parts, plan, reading, record, words
 from cs231n.datasets.captions.photos import Photos
 from cs231n.datasets.captions.plan import Options, Plan
 from cs231n.datasets.fetching.disk import file_hash
@@ -73,7 +72,7 @@ def build(
     target = Path(target).resolve()
     folders.require_place(target, record.RECORD)
     photos = Photos(images)
-    merged, each = captions_files.read_all(captions)
+    merged, each = reading.read_all(captions)
     sources = [
         {
             "file": str(file.resolve()),
@@ -90,7 +89,7 @@ def build(
     network = networks.find(options.network)
     seen_key = pieces_key(photos.folder, made.split, network)
     key = folders.code_key(
-        [Path(str(module.__file__)) for module in (words, parts, captions_files, plan)],
+        [Path(str(module.__file__)) for module in (words, parts, reading, plan)],
         seen_key,
         *(source["sha256"] for source in sources),
         asdict(options),
