@@ -222,7 +222,7 @@ def read_json(args: argparse.Namespace) -> None:
         # In a process of its own, whose peak is that of reading.
         code = (
             "import sys, resource, pathlib\n"
-            "from cs231n.datasets.captions import annotations\n"
+            "from cs231n.datasets.captions import reading\n"
             "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
             "one = reading.read(pathlib.Path(sys.argv[1]))\n"
             "use = resource.getrusage(resource.RUSAGE_SELF)\n"
