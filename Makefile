@@ -31,11 +31,14 @@ help: ## print this
 run: setup ## prepare data, execute the notebooks, write build/report/index.html
 	@$(RUN) -m staff run --profile $(PROFILE) $(if $(CAPTIONS),--captions "$(CAPTIONS)") $(ARGS)
 
-test: scenes ## run all tests, the notebooks' quick profile among them
+# Hundreds of processes begin in a run, and each would compile the package anew.
+test: export PYTHONDONTWRITEBYTECODE =
+test: scenes ## run the tests, the quick profile of three notebooks among them
 	@$(RUN) -m pytest -n auto --dist worksteal $(ARGS)
 
 test-slow: data ## run the tests that take minutes each: an hour and more in all
 	@$(RUN) -m pytest -m slow $(ARGS)
+	@$(RUN) -m pytest -m hypothesis --hypothesis-profile thorough $(ARGS) || [ $$? -eq 5 ]
 
 # The lower ends of requirements.txt, in an environment of their own; scenes are there.
 OLDEST_TESTS = tests/test_import_contract.py tests/test_checkpoint.py tests/test_figures.py \

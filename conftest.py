@@ -22,9 +22,10 @@ import threadpoolctl  # noqa: E402
 from cs231n.assignment.table import questions  # noqa: E402
 
 # The same inputs on every run, nothing written beside the tests, no stopwatch.
-hypothesis.settings.register_profile(
-    "repeatable", deadline=None, derandomize=True, database=None
-)
+REPEATABLE = {"deadline": None, "derandomize": True, "database": None}
+hypothesis.settings.register_profile("repeatable", **REPEATABLE, max_examples=30)
+# Asked for with --hypothesis-profile.
+hypothesis.settings.register_profile("thorough", **REPEATABLE, max_examples=500)
 hypothesis.settings.load_profile("repeatable")
 
 

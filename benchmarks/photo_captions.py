@@ -30,14 +30,14 @@ ROWS = np.float32
 
 def learn(args: argparse.Namespace) -> None:
     """Train on four fifths, caption the rest, and score true and wrong features."""
-    from cs231n.datasets.captions import annotations, words
+    from cs231n.datasets.captions import reading, words
     from cs231n.datasets.captions.photos import Photos
     from cs231n.embedded import networks
     from cs231n.image_utils import load_image
     from cs231n.lab.caption_metrics import bleu, cider
 
     photos = Photos(args.images)
-    merged, _ = annotations.read_all(args.annotations)
+    merged, _ = reading.read_all(args.annotations)
     said = {photos.find(n): c for n, c in merged.captions.items() if photos.find(n)}
     paths = sorted(said)[: args.photos]
     captions = [[words.tokens(c) for c in said[path]] for path in paths]
@@ -201,8 +201,6 @@ def reduce(args: argparse.Namespace) -> None:
 
 def read_json(args: argparse.Namespace) -> None:
     """Read a synthetic file of COCO's kind."""
-    from cs231n.datasets.captions import annotations
-
     with tempfile.TemporaryDirectory(dir=args.folder) as scratch:
         file = Path(scratch, "captions_train2014.json")
         pictures = int(args.megabytes * 1e6 / 1000)
@@ -224,14 +222,13 @@ def read_json(args: argparse.Namespace) -> None:
         # In a process of its own, whose peak is that of reading.
         code = (
             "import sys, resource, pathlib\n"
-            "from cs231n.datasets.captions import annotations\n"
+            "from cs231n.datasets.captions import reading\n"
             "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-            "one = annotations.read(pathlib.Path(sys.argv[1]))\n"
+            "one = reading.read(pathlib.Path(sys.argv[1]))\n"
             "use = resource.getrusage(resource.RUSAGE_SELF)\n"
             "print(one.count(), 'captions,', before // 1000, 'MB before,',"
             " use.ru_maxrss // 1000, 'MB at most,', round(use.ru_utime), 's of CPU')\n"
         )
-        del annotations
         print(f"{size:.0f} MB:", end=" ", flush=True)
         subprocess.run([sys.executable, "-c", code, str(file)], check=True)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cs231n.classifiers.rnn import CaptioningRNN
@@ -56,7 +56,6 @@ def assert_same(plain, fast, dtype):
 
 @pytest.mark.parametrize("dtype", LIMITS, ids=lambda dtype: dtype.__name__)
 @each_cell
-@settings(max_examples=40)
 @given(
     seed=seeds,
     T=st.integers(2, 9),

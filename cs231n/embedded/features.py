@@ -156,7 +156,7 @@ class FeatureReducer:
         self,
         X: NDArray[np.floating],
         weights: NDArray[np.floating] | None = None,
-        cap: int | None = CAP,
+        capped: bool = True,
         standardise: bool = True,
     ) -> FeatureReducer:
         """Learn mean, spread and components, the same ones each time.
@@ -165,8 +165,7 @@ class FeatureReducer:
             X: (N, D) maps of the training pictures, with N > 1.
             weights: (D,) how much each column counts once it is standardised, such as
                 ``column_weights()``; None counts all alike.
-            cap: The components before this one are cut down to its size; None leaves
-                them as they are.
+            capped: Whether the components before ``CAP`` are cut down to its size.
             standardise: Whether to bring all columns to the same spread first.
 
         Raises:
@@ -191,10 +190,10 @@ class FeatureReducer:
         largest = np.abs(components).argmax(axis=0)
         components *= np.sign(components[largest, np.arange(len(values))])
         # The few leading components of scenes tell one backdrop from another, loudly
-        # enough to drown what stands before it: none counts more than the one at cap.
+        # enough to drown what stands before it: none counts more than the one at CAP.
         sizes = np.sqrt(np.maximum(values, 0) / len(Z))
         last = len(sizes) - 1
-        sizes_kept = np.minimum(sizes, sizes[0 if cap is None else min(cap, last)])
+        sizes_kept = np.minimum(sizes, sizes[min(CAP, last) if capped else 0])
         components *= sizes_kept / np.maximum(sizes, 1e-12)
         rms = np.sqrt((sizes_kept**2).mean())
         padded = np.zeros((Z.shape[1], self.dim), np.float32)
@@ -301,7 +300,7 @@ def _run(
             for place, _, kind, grid in blocks:
                 if place == i and kind == "class":
                     # The scores' mean is the score of the mean: fewer products.
-                    means = _cell_means(x, grid).unflatten(1, (-1, *grid))
+                    means = _cell_means(x, grid).reshape(len(x), -1, *grid)
                     shares = (classifier(means) / SOFTNESS).softmax(1)
                     parts.append(shares.sqrt().flatten(1))
                 elif place == i:

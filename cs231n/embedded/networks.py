@@ -109,7 +109,7 @@ def fit(X: NDArray[np.float32], network: Network, dim: int) -> features.FeatureR
     """
     weights = features.photo_weights(X) if network.name == PHOTOS else None
     reducer = features.FeatureReducer(dim)
-    return reducer.fit(X, weights, cap=None, standardise=False)
+    return reducer.fit(X, weights, capped=False, standardise=False)
 
 
 def _blocks(network: Network) -> tuple[features.Block, ...]:

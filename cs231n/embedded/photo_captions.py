@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cs231n.datasets.captions import annotations, parts, plan, record, words
+from cs231n.datasets.captions import parts, plan, reading, record, words
 from cs231n.datasets.captions.photos import Photos
 from cs231n.datasets.captions.plan import Options, Plan
 from cs231n.datasets.fetching.disk import file_hash
@@ -72,7 +72,7 @@ def build(
     target = Path(target).resolve()
     folders.require_place(target, record.RECORD)
     photos = Photos(images)
-    merged, each = annotations.read_all(captions)
+    merged, each = reading.read_all(captions)
     sources = [
         {
             "file": str(file.resolve()),
@@ -89,7 +89,7 @@ def build(
     network = networks.find(options.network)
     seen_key = pieces_key(photos.folder, made.split, network)
     key = folders.code_key(
-        [Path(str(module.__file__)) for module in (words, parts, annotations, plan)],
+        [Path(str(module.__file__)) for module in (words, parts, reading, plan)],
         seen_key,
         *(source["sha256"] for source in sources),
         asdict(options),
@@ -129,7 +129,7 @@ def _write(draft: Path, look: Look, made: Plan, options: Options) -> dict[str, A
     reducer = FeatureReducer.load(look.reducer_file)
     sample = set(look.sample())
     kept: dict[str, list[str]] = {}
-    broken = []
+    broken: list[str] = []
     for split, blocks in look.blocks.items():
         kept[split] = []
         for k, paths in enumerate(blocks):

@@ -73,6 +73,7 @@ def prose(text, **more):
     return {"cell_type": "markdown", "metadata": {}, "source": text, **more}
 
 
+@functools.cache
 def solved_module(path):
     """Return a module as a student would have it who wrote what the solved tree has."""
     source = (ROOT / path).read_text("utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
@@ -62,7 +62,6 @@ def torch_loss(model, features, captions):
 
 
 @each_cell
-@settings(max_examples=50)
 @given(
     seed=seeds,
     N=st.integers(1, 5),
@@ -123,7 +122,6 @@ def slow_greedy(model, features, max_length):
 
 
 @each_cell
-@settings(max_examples=50)
 @given(seed=seeds, N=st.integers(1, 5), T=st.integers(1, 9), end=st.booleans())
 def test_greedy_captions_agree_with_a_loop(cell, seed, N, T, end):
     rng = np.random.default_rng(seed)
@@ -160,7 +158,6 @@ def slow_beam(model, feature, max_length, width, power):
 
 
 @each_cell
-@settings(max_examples=60)
 @given(
     seed=seeds,
     T=st.integers(1, 6),

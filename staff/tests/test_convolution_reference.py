@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
@@ -57,7 +57,6 @@ CONVS = {
 
 
 @pytest.mark.parametrize("name", CONVS)
-@settings(max_examples=40)
 @given(data=st.data())
 def test_convolution_agrees_with_torch(name, data):
     inputs, param = data.draw(convolutions())
@@ -117,7 +116,6 @@ def test_float32_stays_float32_and_is_as_exact_as_it_can_be(x, w, stride, pad, r
         assert np.abs(part - right).max() < 2e-5 * np.abs(right).max()
 
 
-@settings(max_examples=40)
 @given(pools())
 def test_pools_agree_with_torch(case):
     x, param = case
@@ -141,7 +139,6 @@ def test_pools_agree_with_torch(case):
 
 
 @pytest.mark.parametrize("mode", ["train", "test"])
-@settings(max_examples=40)
 @given(data=st.data())
 def test_batchnorm_of_images_agrees_with_torch(mode, data):
     N, C, H, W = (data.draw(st.integers(2, 5)) for _ in "NCHW")
@@ -169,7 +166,6 @@ def test_batchnorm_of_images_agrees_with_torch(mode, data):
         np.testing.assert_allclose(param["running_var"], biased, rtol=1e-9)
 
 
-@settings(max_examples=40)
 @given(convolutions())
 def test_sandwiches_agree_with_torch(case):
     inputs, param = case

@@ -1,6 +1,7 @@
 """Extra exercises stop no notebook, and tools know them by their tag."""
 
 import ast
+import functools
 import json
 import sys
 
@@ -135,6 +136,7 @@ class Calls(ast.NodeVisitor):
         self.generic_visit(node)
 
 
+@functools.cache
 def extra_names():
     """Return the functions and classes that are extra exercises, or call some."""
     ids = [question.id for question in questions()]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.torch_twin import TorchCaptioner
@@ -31,7 +31,6 @@ def write(rng, lengths, T, holes, V=9):
 
 
 @each_cell
-@settings(max_examples=50)
 @given(
     seed=seeds,
     T=st.integers(2, 8),

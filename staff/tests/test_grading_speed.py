@@ -82,6 +82,7 @@ def test_loops_over_single_numbers_are_slower_and_cost_nothing(graded):
     assert found.speed[FORWARD.key] == LIKE_OURS
 
 
+@pytest.mark.slow  # it keeps all cores from the other tests
 def test_a_machine_that_is_busy_changes_nothing(graded):
     with busy(4):
         assert judged(graded, RIGHT).speed == {STEP.key: LIKE_OURS}

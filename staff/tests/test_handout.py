@@ -27,6 +27,7 @@ from staff.handout.files import (
     student_pyproject,
 )
 from staff.questions import ROOT, questions
+from staff.tests.student_folder import handout_files
 
 TABLE = golden.table()
 
@@ -39,7 +40,7 @@ def tree(tmp_path):
 
 @pytest.fixture(scope="module")
 def real():
-    return collect(ROOT, questions())
+    return handout_files()
 
 
 def test_the_package_alone_is_the_same_files(real):
@@ -522,7 +523,7 @@ def test_the_command_writes_and_says_so(tmp_path, capsys):
     command = ["--checks", "none", "--out", str(tmp_path / "h"), "--zip"]
     assert handout.main([*command, str(tmp_path / "h.zip")]) == 0
     assert "not checked" in capsys.readouterr().out
-    assert differences(collect(ROOT, questions()), tmp_path / "h") == []
+    assert differences(handout_files(), tmp_path / "h") == []
 
 
 def test_the_command_says_what_is_wrong_and_makes_nothing(

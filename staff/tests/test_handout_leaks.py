@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from staff.handout.files import collect
 from staff.handout.leaks import Secret, answers, blemishes, harmless, index, leaks
 from staff.questions import ROOT, questions
+from staff.tests.student_folder import handout_files
 
 CODE = """\
     a = x @ Wx + prev_h @ Wh + b
@@ -109,7 +109,7 @@ def test_blemishes_are_named_with_their_line():
 
 @pytest.fixture(scope="module")
 def real():
-    return collect(ROOT, questions())
+    return handout_files()
 
 
 @pytest.fixture(scope="module")

@@ -859,11 +859,7 @@ def one_result(path):
     return found[0]
 
 
-FUZZ = settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 WHOLE = zipped(WORK | {"inner/a3.zip": zipped(WORK), "picture.png": bytes(range(256))})
 
 
@@ -968,7 +964,6 @@ LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=120, deadline=None)
 @given(cells=st.lists(st.lists(LINES, max_size=6), max_size=5))
 def test_any_cells_make_a_module_that_parses(cells):
     from staff.grading.intake.cells import take

@@ -125,6 +125,11 @@ def installer(request, monkeypatch):
     monkeypatch.setattr(environment, "_uv", lambda *_: uv)
 
 
+PIP_SELDOM = pytest.mark.parametrize(
+    "installer", ["uv", pytest.param("pip", marks=pytest.mark.slow)], indirect=True
+)
+
+
 def write(root, **more):
     (root / lock.LOCK).write_text(lock.make(root, **more), "utf-8")
 
@@ -173,6 +178,7 @@ def test_needs_that_cannot_be_met_leave_the_lock_alone(project, monkeypatch, cap
     assert "engine>=7" in capsys.readouterr().err
 
 
+@PIP_SELDOM
 @pytest.mark.usefixtures("installer")
 def test_both_install_what_is_locked(project):
     needs = project / "requirements.txt"
@@ -204,6 +210,7 @@ def test_both_take_builds_for_cpus_from_another_index(project, served):
     assert "nvidia-heavy" not in dict(found)
 
 
+@PIP_SELDOM
 @pytest.mark.usefixtures("installer")
 def test_a_file_that_is_not_the_locked_one_is_refused(project):
     write(project)

@@ -30,6 +30,11 @@ def named(lines):
 
 
 @cache
+def owners_of():
+    return metadata.packages_distributions()
+
+
+@cache
 def declared(*groups):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
@@ -39,9 +44,10 @@ def declared(*groups):
     return frozenset(named(lines))
 
 
+@cache
 def imported(*places):
     """Return distribution -> a file that imports it, in any function."""
-    owners, found = metadata.packages_distributions(), {}
+    owners, found = owners_of(), {}
     for place in places:
         path = ROOT / place
         for file in [path] if path.is_file() else sorted(path.rglob("*.py")):

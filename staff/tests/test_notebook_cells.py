@@ -26,7 +26,7 @@ from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.gradient_check import LIMITS, copies
 from staff.questions import ROOT, notebook_names
 
-# What these name needs data, or trains for long.
+# What these name needs data, trains for long, or only draws.
 CAPTIONS_SKIP = (
     r"load_coco_data\(|\bdata\[|small_|solver|captioner|BestModel|chosen|PHOTO"
 )
@@ -36,12 +36,16 @@ ENDS = {
     "NetworkVisualization-PyTorch": "# A tarantula appears",
     "StyleTransfer-PyTorch": "# ## Put together",
     "GANs-PyTorch": "# ## Losses and numbers",
+    "ImageGradients": "# What has changed?",
+    "ImageGeneration": "img = read_image(",
 }
 SKIP = {
     "RNN_Captioning": CAPTIONS_SKIP,
     "LSTM_Captioning": CAPTIONS_SKIP,
     "NetworkVisualization-PyTorch": r"everything,",
     "GANs-PyTorch": r"learn\(|plot_orbit\(",
+    "ImageGradients": r"show_saliency_maps\(",
+    "ImageGeneration": r"visualize\(|invert\(",
 }
 
 

@@ -1,4 +1,8 @@
-"""Each notebook runs from top to bottom in the quick profile and passes its checks."""
+"""Each notebook runs from top to bottom in the quick profile and passes its checks.
+
+One of each kind does so in every run of the tests, the others with ``-m slow``; check
+cells of all of them are run by ``test_notebook_cells.py`` as well.
+"""
 
 import json
 
@@ -7,7 +11,13 @@ import pytest
 from staff.questions import ROOT, notebook_names
 from staff.report.run import main
 
-NAMES = [name for name in notebook_names() if (ROOT / f"{name}.ipynb").exists()]
+# Layers in NumPy, pictures in NumPy, and PyTorch.
+OFTEN = {"RNN_Captioning", "ImageGeneration", "GANs-PyTorch"}
+NAMES = [
+    pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow)
+    for name in notebook_names()
+    if (ROOT / f"{name}.ipynb").exists()
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -109,9 +109,10 @@ def _rows(
 ) -> Annotations:
     result = Annotations({"\t": "tsv", "|": "table with |"}.get(delimiter, "csv"))
     # Flickr30k's table has lone quotation marks in it, and needs none.
-    quoting = csv.QUOTE_NONE if delimiter == "|" else csv.QUOTE_MINIMAL
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_NONE if delimiter == "|" else csv.QUOTE_MINIMAL,
     )
     try:
         next(reader)
