@@ -21,6 +21,7 @@ from cs231n.tools.check.verdict import (
 )
 from cs231n.tools.check.words import DEFINE
 from cs231n.tools.check.written import code_in
+from staff.grading.lacking import lacking
 from staff.grading.reference import (
     Draw,
     Reference,
@@ -435,6 +436,7 @@ class Trial:
         notes = [*self._notes, *attempt.notes]
         if attempt.way in self._exercise.narrow:
             notes.insert(0, self._narrow(attempts[0], attempt.way))
+        notes += self._lacking()
         if self._line is not None and self._line.names_gpu:
             from cs231n.tools.check.gpu import REMARK
 
@@ -450,6 +452,17 @@ class Trial:
         standing.gaps = self._gaps(attempt)
         standing.speed = self._speed(attempt)
         return standing
+
+    def _lacking(self) -> list[str]:
+        """Say once what other files lack that this function's module takes."""
+        module = self._function.module
+        if self._function != next(f for f in functions() if f.module == module):
+            return []
+        return [
+            f"{file} lacks {_listed(names)}, which it had when it was handed out, and "
+            f"{self._function.file} takes from it: copy it back"
+            for file, names in lacking(self._judging.submission.modules, module).items()
+        ]
 
     def _speed(self, attempt: Attempt) -> str:
         """Say how fast the function is, if nothing took the place of another one."""

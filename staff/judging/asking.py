@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,26 @@ def ask(
     Raises:
         AskingError: If it does not answer.
     """
+    with (
+        driver(what, files, variables) as answer,
+        progress_bar(len(jobs), description, bool(description)) as bar,
+    ):
+        for job in jobs:
+            yield answer(job)
+            bar.update()
+
+
+@contextmanager
+def driver(
+    what: str, files: Mapping[str, bytes], variables: Mapping[str, str]
+) -> Iterator[Callable[[Mapping[str, Any]], Any]]:
+    """Yield a function that lets the driver judge a job, for as long as it is needed.
+
+    Args:
+        what: "states" or "opinions".
+        files: The tree.
+        variables: The driver's environment.
+    """
     with copied(files) as tree:
         process = subprocess.Popen(
             [sys.executable, str(DRIVER), what],
@@ -110,17 +130,21 @@ def ask(
             text=True,
             encoding="utf-8",
         )
-        with process, progress_bar(len(jobs), description, bool(description)) as bar:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            for job in jobs:
-                process.stdin.write(json.dumps(job) + "\n")
-                process.stdin.flush()
-                answer = process.stdout.readline()
-                if not answer:
-                    raise AskingError(
-                        f"The driver gave no answer when it was asked for {what}."
-                    )
-                yield json.loads(answer)
-                bar.update()
-            process.stdin.close()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        jobs, answers = process.stdin, process.stdout
+
+        def answer(job: Mapping[str, Any]) -> Any:
+            with suppress(BrokenPipeError):
+                jobs.write(json.dumps(job) + "\n")
+                jobs.flush()
+            said = answers.readline()
+            if not said:
+                raise AskingError(
+                    f"The driver gave no answer when it was asked for {what}."
+                )
+            return json.loads(said)
+
+        with process:
+            yield answer
+            jobs.close()

@@ -313,9 +313,17 @@ captions = (np.arange(N * T) % V).reshape(N, T)
 loss, grads = model.loss(features, captions)
 expected_loss = 9.82445935443
 print(f"loss {loss}, expected {expected_loss}")
+
+# Captions with all kinds of words, and states of either sign.
+other_words = {"<NULL>": 0, "<START>": 1, "<END>": 2, "cat": 3, "dog": 4}
+random = np.random.RandomState(231)
+model = CaptioningRNN(other_words, D, W, H, cell_type="lstm", dtype=np.float64)
+for name in sorted(model.params):
+    model.params[name] = random.randn(*model.params[name].shape) / 5
+other_loss, _ = model.loss(random.randn(N, D), random.randint(5, size=(N, T)))
 check(
     "CaptioningRNN.loss, lstm",
-    {"loss": (loss, expected_loss)},
+    {"loss": (loss, expected_loss), "other words": (other_loss, 15.140606044061)},
     within=LIMITS["CaptioningRNN.loss, difference"],
     absolute=True,
 )

@@ -450,9 +450,17 @@ captions = (np.arange(N * T) % V).reshape(N, T)
 loss, grads = model.loss(features, captions)
 expected_loss = 9.83235591003
 print(f"loss {loss}, expected {expected_loss}")
+
+# Captions with all kinds of words, and states of either sign.
+other_words = {"<NULL>": 0, "<START>": 1, "<END>": 2, "cat": 3, "dog": 4}
+random = np.random.RandomState(231)
+model = CaptioningRNN(other_words, D, W, H, cell_type="rnn", dtype=np.float64)
+for name in sorted(model.params):
+    model.params[name] = random.randn(*model.params[name].shape) / 5
+other_loss, _ = model.loss(random.randn(N, D), random.randint(5, size=(N, T)))
 check(
     "CaptioningRNN.loss",
-    {"loss": (loss, expected_loss)},
+    {"loss": (loss, expected_loss), "other words": (other_loss, 17.327227891551)},
     within=LIMITS["CaptioningRNN.loss, difference"],
     absolute=True,
 )
@@ -567,7 +575,7 @@ for name, value in model.params.items():
     model.params[name] = 2 * np.random.randn(*value.shape)
 features = np.random.randn(4, 4)
 
-written = model.sample(features, max_length=8)
+written = model.sample(features, max_length=5)  # as long as the longest one
 expected = [[7, 4, 2], [6, 4, 4, 0, 2], [6, 7, 7, 4, 2], [6, 0, 2]]
 check_captions("CaptioningRNN.sample", written, expected, words)
 

@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from staff.course import course
 from staff.questions import ROOT, editions_as_markdown, questions
@@ -51,7 +52,6 @@ def sections(flavour: str) -> list[Section]:
     Args:
         flavour: ``students`` or ``staff``.
     """
-    table = tomllib.loads((ROOT / TABLE).read_text("utf-8"))
     return [
         Section(
             row["title"],
@@ -62,9 +62,22 @@ def sections(flavour: str) -> list[Section]:
                 for page, text in making.PAGES[name](flavour).items()
             },
         )
-        for row in table["sections"]
-        if flavour == "staff" or row.get("students")
+        for row in _rows(flavour)
     ]
+
+
+def files(flavour: str) -> list[str]:
+    """Return the files that pages of one flavour are made of, from the root.
+
+    Args:
+        flavour: ``students`` or ``staff``.
+    """
+    return [file for row in _rows(flavour) for file in row.get("pages", {}).values()]
+
+
+def _rows(flavour: str) -> list[dict[str, Any]]:
+    rows = tomllib.loads((ROOT / TABLE).read_text("utf-8"))["sections"]
+    return [row for row in rows if flavour == "staff" or row.get("students")]
 
 
 def collect(flavour: str) -> dict[str, bytes]:

@@ -1,5 +1,7 @@
 """The judge: what is right earns all, and what is wrong costs its own points."""
 
+import ast
+
 import pytest
 
 from cs231n.assignment.table import functions, questions
@@ -375,3 +377,31 @@ def test_seeds_are_drawn_from_the_secret_the_submission_and_the_function():
     assert len(set(seeds(b"one", "x"))) == len(seeds(b"one", "x"))
     assert not set(seeds(b"one", "x")) & set(seeds(b"two", "x"))
     assert not set(seeds(b"one", "x")) & set(seeds(b"one", "y"))
+
+
+def without(name):
+    """Return the solved modules, from one of which a function was deleted."""
+    text = solved()[LAYERS]
+    (node,) = (
+        n
+        for n in ast.parse(text).body
+        if isinstance(n, ast.FunctionDef) and n.name == name
+    )
+    lines = text.splitlines(keepends=True)
+    return solved() | {
+        LAYERS: "".join(lines[: node.lineno - 1] + lines[node.end_lineno :])
+    }
+
+
+def test_a_given_function_that_was_deleted_costs_nothing_elsewhere(graded):
+    judged = graded.judge(without("temporal_softmax_loss"), only=Q1)
+    assert lost(judged) == {}
+    assert remarks(judged, LOSS) == [
+        "cs231n/rnn_layers.py lacks temporal_softmax_loss, which it had when it was "
+        "handed out, and cs231n/classifiers/rnn.py takes from it: copy it back"
+    ]
+
+
+def test_an_answer_that_was_deleted_costs_its_own_points_alone(graded):
+    judged = graded.judge(without("word_embedding_forward"), only=Q1)
+    assert lost(judged).keys() == {WORDS}

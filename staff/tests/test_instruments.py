@@ -1,6 +1,9 @@
 """Check, public tests and notebook say the same of every way to write a function."""
 
-from collections import defaultdict
+import importlib
+import sys
+from collections import ChainMap, defaultdict
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,15 +14,17 @@ from cs231n.tools.check import marks
 from cs231n.tools.check.bench import Bench
 from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.verdict import is_done
-from staff.judging.instruments import Job, cells, opinions, question_of
+from staff.judging import driver
+from staff.judging.instruments import Job, cells, instruments, question_of
 from staff.mistakes import fingerprints
 from staff.mistakes.bank import answers_of, answers_with, bank
 from staff.mistakes.writings import rewritten, sources, takers
-from staff.questions import ROOT
+from staff.questions import ROOT, questions
 
 DATA = ROOT / "cs231n" / "datasets"
 FUNCTIONS = {f.key: f for f in functions()}
 SEEDS = 200
+RIGHT, WRONG = (True,) * 3, (False,) * 3  # what check, tests and notebook say
 
 
 def writings_of(function):
@@ -31,19 +36,27 @@ def slips_of(function):
     return [s for s in bank()[1] if s.key == function.key and s.says in stored]
 
 
-def job(function, answers):
-    texts = sources(*answers)
-    return Job(function, {f"{m.replace('.', '/')}.py": t for m, t in texts.items()})
+def job(functions, *answers):
+    """Make a job of functions, with all these answers and helpers."""
+    bodies, helpers = (ChainMap(*parts) for parts in zip(*answers, strict=True))
+    texts = sources(dict(bodies), dict(helpers))
+    files = {f"{m.replace('.', '/')}.py": t for m, t in texts.items()}
+    return Job(tuple(functions), files)
 
 
-def cases(function):
-    """Yield what the bank knows of a function: a name, a job, whether it is right."""
+def right_ways(function):
+    """Yield the bank's writings: a name, a job, what each should say."""
     for writing in writings_of(function):
-        yield writing, job(function, answers_of(function.name, writing)), True
-    for slip in slips_of(function):
+        wanted = wanted_of(function, writing)
+        yield writing, job([function], answers_of(function.name, writing)), wanted
+
+
+def mistakes(function, tier):
+    """Yield the bank's mistakes, in all writings, those of care being accepted."""
+    for slip in (s for s in slips_of(function) if s.tier == tier):
         for writing in slip.edits:
-            name = f"{slip.says} ({writing})"
-            yield name, job(function, answers_with(slip, writing)), slip.tier == "care"
+            asked = job([function], answers_with(slip, writing))
+            yield f"{slip.says} ({writing})", asked, RIGHT if tier == "care" else WRONG
 
 
 # With states in float32, finite differences of the forward pass have too few digits for
@@ -59,25 +72,29 @@ COARSE = {
 }
 
 
-def wanted_of(name, function, right):
-    """Return what each of the three should say."""
-    if not right:
-        return (False, False, False)
-    if name == "float32" and function.key in COARSE:
+def wanted_of(function, writing):
+    """Return what each of the three should say of a right way."""
+    if writing == "float32" and function.key in COARSE:
         return (True, False, False)
-    remark = bank()[0][name].remarks.get(function.name, "") if name in bank()[0] else ""
+    remark = bank()[0][writing].remarks.get(function.name, "")
     if "names a GPU" in remark and not torch.cuda.is_available():
         return (True, True, False)  # a notebook runs on the machine as it is
-    return (True, True, True)
+    return RIGHT
 
 
-def disagreements(chosen, description=""):
+@pytest.fixture(scope="module")
+def ask_all_three():
+    with instruments(DATA) as ask:
+        yield ask
+
+
+def disagreements(chosen, ask):
     """Return what any of the three says that is not so."""
     found = {}
-    answers = opinions([j for _, j, _ in chosen], DATA, description)
-    for (name, asked, right), said in zip(chosen, answers, strict=True):
-        if said.accepted != wanted_of(name, asked.function, right):
-            found[asked.function.key, name] = said
+    for name, asked, wanted in chosen:
+        said = ask(asked)
+        if said.accepted != wanted:
+            found[asked.functions[0].key, name] = said
     return found
 
 
@@ -88,29 +105,108 @@ SOME = [
 ]
 
 
-def test_some_of_the_bank_is_judged_alike_by_all_three():
+def test_some_of_the_bank_is_judged_alike_by_all_three(ask_all_three):
     chosen = []
     for key in SOME:
-        mine = list(cases(FUNCTIONS[key]))
-        chosen += [next(c for c in mine if c[2]), next(c for c in mine if not c[2])]
-    assert disagreements(chosen) == {}
+        chosen.append(next(right_ways(FUNCTIONS[key])))
+        chosen.append(next(mistakes(FUNCTIONS[key], "asked")))
+    assert disagreements(chosen, ask_all_three) == {}
+
+
+def test_what_does_not_parse_is_rejected_and_harms_nothing_after_it(ask_all_three):
+    _, right, _ = next(right_ways(FUNCTIONS[SOME[-1]]))
+    torn = Job(right.functions, dict.fromkeys(right.files, "def torn(:"))
+    assert ask_all_three(torn).accepted == WRONG
+    assert ask_all_three(right).accepted == RIGHT
+
+
+OLD = """
+def alone(x, by=2):
+    return x * by
+
+class Model:
+    def loss(self):
+        return helper() + super().__sizeof__()
+
+def helper():
+    return 1
+"""
+NEW = """
+def alone(x, by=3):
+    return other(x) * by
+
+class Model:
+    def loss(self):
+        return helper() - super().__sizeof__()
+    def more(self):
+        return self.loss()
+
+def helper():
+    return 10
+
+def other(x):
+    return -x
+"""
+
+
+def test_changed_code_reaches_whoever_has_imported_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "students_module.py").write_text(OLD)
+    module = importlib.import_module("students_module")
+    alone, model = module.alone, module.Model()
+    size = model.loss() - 1
+    (tmp_path / "students_module.py").write_text(NEW)
+    driver.change("students_module.py")
+    assert (alone(5), module.alone(5)) == (-15, -15)
+    assert model.loss() == model.more() == 10 - size
+    assert isinstance(module.Model(), type(model))
+    driver.change("nobody_imported_this.py")
+    assert "nobody_imported_this" not in sys.modules
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["right", "wrong"])
-@pytest.mark.parametrize("key", FUNCTIONS)
-def test_all_of_the_bank_is_judged_alike_by_all_three(key, way, tell):
-    chosen = [c for c in cases(FUNCTIONS[key]) if c[2] == (way == "right")]
-    assert disagreements(chosen) == {}
+@pytest.mark.parametrize("question", questions(), ids=lambda question: question.id)
+def test_all_right_ways_are_accepted_by_all_three(question, ask_all_three, tell):
+    """Judge each way of writing in all functions at once, then where it fails alone."""
+    at_once, alone = defaultdict(list), []
+    for function in question.functions:
+        for name, asked, wanted in right_ways(function):
+            if wanted == RIGHT:
+                at_once[name].append(function)
+            else:
+                alone.append((name, asked, wanted))
+        alone += mistakes(function, "care")
+    for name, together in at_once.items():
+        answers = [answers_of(function.name, name) for function in together]
+        whole = [(name, job(together, *answers), RIGHT)]
+        if disagreements(whole, ask_all_three):
+            alone += whole
+            alone += [
+                (name, job([function], answer), RIGHT)
+                for function, answer in zip(together, answers, strict=True)
+            ]
+    assert disagreements(alone, ask_all_three) == {}
     tell(
-        f"{FUNCTIONS[key].short}: {len(chosen)} {way} ways "
-        f"{'accepted' if way == 'right' else 'rejected'} by check, tests and notebook"
+        f"{question.id}: {sum(map(len, at_once.values()))} right ways accepted by "
+        f"check, tests and notebook; of {len(alone)} more each says what it should"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", FUNCTIONS)
+def test_all_wrong_ways_are_rejected_by_all_three(key, ask_all_three, tell):
+    chosen = list(mistakes(FUNCTIONS[key], "asked"))
+    assert disagreements(chosen, ask_all_three) == {}
+    tell(
+        f"{FUNCTIONS[key].short}: {len(chosen)} wrong ways rejected by check, tests "
+        "and notebook"
     )
 
 
 def test_every_function_has_cells_that_judge_it():
     for function in functions():
-        found = cells(function)
+        found = cells((function,))
         plain = function.short.partition(":")[0].rpartition(".")[2]
         assert any(plain in cell for cell in found), function.key
         notebook = (
@@ -180,14 +276,19 @@ def test_right_and_wrong_ways_lie_far_apart(tell):
     tell(f"{counted['right']} right ways, {counted['wrong']} wrong ones")
 
 
+@cache
+def right_of(key, seed):
+    return fingerprints.right(FUNCTIONS[key], seed)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("key", FUNCTIONS)
 def test_no_seed_rejects_what_is_right_or_passes_what_is_wrong(key):
     function = FUNCTIONS[key]
     near = {function.module, *takers()[function.module]}
-    needed = [f for f in functions() if f.module in near]
+    needed = [f.key for f in functions() if f.module in near]
     records = [
-        marks.Records(seed, {f.key: fingerprints.right(f, seed) for f in needed})
+        marks.Records(seed, {key: right_of(key, seed) for key in needed})
         for seed in range(SEEDS)
     ]
     ways = [({}, {}), *(answers_of(function.name, w) for w in writings_of(function))]

@@ -224,15 +224,8 @@ def test_an_executed_notebook_is_shown_with_its_outputs(tmp_path, monkeypatch):
     assert "Captioning images with an LSTM" in pages["notebooks/LSTM_Captioning"]
 
 
-GUIDES = {
-    file: (ROOT / file).read_text("utf-8")
-    for flavour in FLAVOURS
-    for part in sources.sections(flavour)
-    for file in part.pages.values()
-}
-STUDENTS = {
-    file for part in sources.sections("students") for file in part.pages.values()
-}
+GUIDES = {file: (ROOT / file).read_text("utf-8") for file in sources.files("staff")}
+STUDENTS = set(sources.files("students"))
 ELSEWHERE = {"pip", "venv", "pytest", "jupyter"}
 
 
@@ -302,7 +295,18 @@ def test_files_that_a_guide_names_exist(file):
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_what_the_guide_shows_is_what_the_check_says(tmp_path):
+def shown(name):
+    """Return what the first guide shows under a name, without times."""
+    guide = GUIDES["docs/students/begin.md"]
+    block = rf"<!-- shown: {name} -->\n```text\n(.*?)```"
+    return untimed(re.search(block, guide, re.DOTALL)[1])
+
+
+def untimed(text):
+    return re.sub(r"\d+\.\d\d s", "…", text).strip()
+
+
+def test_what_the_guide_shows_is_what_check_and_notebook_say(tmp_path):
     folder = unpack(tmp_path / "assignment3")
     module = folder / "cs231n" / "rnn_layers.py"
     handed = module.read_text("utf-8")
@@ -322,10 +326,20 @@ def test_what_the_guide_shows_is_what_the_check_says(tmp_path):
             text=True,
             check=False,
         )
-        block = rf"<!-- shown: {name} -->\n```text\n(.*?)```"
-        shown = re.search(block, guide, re.DOTALL)[1]
-        said, shown = (re.sub(r"\d+\.\d\d s", "…", x) for x in (done.stdout, shown))
-        assert said.strip() == shown.strip()
+        assert untimed(done.stdout) == shown(name)
+
+    notebook = json.loads((folder / "RNN_Captioning.ipynb").read_bytes())
+    cells = ["".join(cell["source"]) for cell in notebook["cells"]]
+    cell = next(cell for cell in cells if 'check(\n    "rnn_step_forward"' in cell)
+    imports = re.findall("^from .* import .*", "\n".join(cells), re.MULTILINE)
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(["import numpy as np", *imports, cell])],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert untimed(done.stdout) == shown("cell"), done.stderr
 
 
 @pytest.mark.slow

@@ -290,6 +290,23 @@ def test_a_fooling_loop_may_step_before_it_looks():
     assert verdict_of("make_fooling_image", body).state == "done"
 
 
+@pytest.mark.parametrize(
+    ("feats", "state"),
+    [
+        ("feats", "done"),
+        ('np.einsum("nfhw->nfhw", feats)', "wrong"),
+        ("feats * (feats.ndim == 4)", "wrong"),
+    ],
+)
+def test_a_dream_may_be_of_scores_which_are_no_maps(feats, state):
+    body = f"""
+        feats, cache = model.forward(X, end=layer, mode="test")
+        X = X + learning_rate * model.backward({feats}, cache)[0]
+        """
+    verdict = verdict_of("deepdream", body)
+    assert verdict.state == state, verdict
+
+
 # What has not been begun
 
 

@@ -21,6 +21,8 @@ FIVE = "five pictures"  # the size that notebooks have
 H, W, C, F = 6, 8, 100, 4
 WITHIN = 1e-5  # relative: a result in float32 will do
 LAYER = 2  # whose features are inverted and dreamt of
+DENSE = 9  # the first layer whose features are no maps
+_CHANGE = "the change of the picture"
 
 
 class Network(PretrainedCNN):
@@ -64,16 +66,24 @@ class Network(PretrainedCNN):
         end: int | None = None,
         mode: str = "test",
     ) -> tuple[Array, Any]:
-        """Run layers 0 to ``end``: (N, C) scores of all, else (N, F, H/2, W/2)."""
+        """Run layers 0 to ``end``.
+
+        Returns:
+            (N, C) scores of all, (N, 16) features of the dense layer before, else maps
+            of shape (N, F, H/2, W/2).
+        """
         if start:
             raise ValueError("The pictures are the input of layer 0.")
         X = np.asarray(X, dtype=self.dtype)
         if not self.seen or not np.array_equal(self.seen[-1], X):
             self.seen.append(X.copy())
         bent = 0.3 if mode == "train" else 0.0
-        if end is None or end == 10:
+        if end is None or end in {DENSE, DENSE + 1}:
             a = X.reshape(len(X), -1) @ self._A + bent
-            return (a + 0.3 * np.sin(a)) @ self._B, (None, X.shape, a)
+            units = a + 0.3 * np.sin(a)
+            if end == DENSE:
+                return units, (end, X.shape, a)
+            return units @ self._B, (None, X.shape, a)
         halved = X[:, :, ::2, ::2]
         a = np.einsum("nchw,cf->nfhw", halved, self._mix[end]) + bent
         return np.sin(a), (end, X.shape, a)
@@ -84,8 +94,9 @@ class Network(PretrainedCNN):
         grads = {name: 0 * value for name, value in self.params.items()}
         if np.shape(dout) != ((len(a), C) if end is None else a.shape):
             raise ValueError(f"backward() got a gradient of shape {np.shape(dout)}.")
-        if end is None:
-            flat = (dout @ self._B.T * (1 + 0.3 * np.cos(a))) @ self._A.T
+        if end is None or end == DENSE:
+            dunits = dout if end == DENSE else dout @ self._B.T
+            flat = (dunits * (1 + 0.3 * np.cos(a))) @ self._A.T
             return flat.reshape(shape), grads
         dX = np.zeros(shape)
         mixed = np.einsum("nfhw,cf->nchw", dout * np.cos(a), self._mix[end])
@@ -200,17 +211,24 @@ def _dream(bench: Bench, way: str) -> Results:
     del way
     rng = bench.rng()
     model, X = Network(rng), _picture(rng)
+    results = _dreamt(bench, model, X, LAYER, _CHANGE)
+    return results | _dreamt(
+        bench, model, X, DENSE, f"{_CHANGE} by features that are no maps"
+    )
+
+
+def _dreamt(bench: Bench, model: Network, X: Array, layer: int, says: str) -> Results:
     given = X.copy()
     picture = bench.call(
         given,
-        LAYER,
+        layer,
         model,
         learning_rate=30.0,
         max_jitter=0,
         num_iterations=3,
         show_every=0,
     )
-    results = _moved(bench, X, picture)
+    results = _moved(bench, X, picture, says)
     bench.require({"X": given}, {"X": X})
     return results
 
@@ -220,7 +238,7 @@ def _same_dtype(bench: Bench, found: Array) -> None:
         bench.note(f"returns another dtype, {found.dtype}, than the pictures have")
 
 
-def _moved(bench: Bench, start: Array, picture: Any) -> Results:
+def _moved(bench: Bench, start: Array, picture: Any, says: str = _CHANGE) -> Results:
     """Return how a picture was changed."""
     found = as_array("the picture", picture)
     if found.shape != start.shape:
@@ -228,11 +246,11 @@ def _moved(bench: Bench, start: Array, picture: Any) -> Results:
             f"the picture has shape {found.shape} instead of {start.shape}"
         )
     _same_dtype(bench, found)
-    return {"the change of the picture": found - start}
+    return {says: found - start}
 
 
 def _unmoved(results: Results) -> bool:
-    return not results["the change of the picture"].any()
+    return not results[_CHANGE].any()
 
 
 _CALLS_MODEL = r"\bmodel\.(backward|loss)\b"
