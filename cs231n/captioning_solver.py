@@ -42,9 +42,10 @@ class CaptioningSolver:
         epoch: Epochs finished.
         loss_history: Loss of each iteration's minibatch.
         val_loss_history: (iteration, loss) pairs, when ``val_every`` asks for them.
-        best_val_acc, best_params, train_acc_history, val_acc_history: Kept for
-            notebooks that look at them; captioning has no accuracy, so they stay as
-            they start.
+        best_params: The parameters with the lowest validation loss, when ``keep_best``
+            asks for them.
+        best_val_acc, train_acc_history, val_acc_history: Kept for notebooks that look
+            at them; captioning has no accuracy, so they stay as they start.
         optim_configs: Parameter name -> the update rule's settings and state.
 
     Example:
@@ -79,6 +80,8 @@ class CaptioningSolver:
                 ``feature_noise`` (0.0): normal noise that is added to a minibatch's
                 features, in parts of their root mean square. New noise each time
                 keeps a model from learning pictures by heart.
+                ``keep_best`` (False): end with the parameters of the lowest validation
+                loss, of those that ``val_every`` measured, not with the last ones.
 
         Raises:
             ValueError: If a keyword or the update rule is unknown, or a number is out
@@ -99,6 +102,7 @@ class CaptioningSolver:
         self.checkpoint: str | os.PathLike[str] | None = kwargs.pop("checkpoint", None)
         self.checkpoint_every: int | None = kwargs.pop("checkpoint_every", None)
         self.feature_noise: float = kwargs.pop("feature_noise", 0.0)
+        self.keep_best: bool = kwargs.pop("keep_best", False)
         if kwargs:
             names = ", ".join(repr(name) for name in sorted(kwargs))
             raise ValueError(
@@ -115,6 +119,11 @@ class CaptioningSolver:
             value = getattr(self, name)
             if value is not None and not value >= least:
                 raise ValueError(f"{name} is {value!r}; use {least} or more.")
+        if self.keep_best and not self.val_every:
+            raise ValueError(
+                "keep_best asks for the lowest validation loss, but val_every is 0; "
+                "say how often it is measured."
+            )
         self._rule_name = rule
         self.update_rule = getattr(optim, rule)
         self._reset()
@@ -241,7 +250,7 @@ class CaptioningSolver:
                     loss = self.loss_history[-1]
                     bar.write(f"(Iteration {t + 1} / {total}) loss: {loss:f}")
                 if self.val_every and (t + 1) % self.val_every == 0:
-                    self.val_loss_history.append((t + 1, self.validation_loss()))
+                    self._validate(t + 1)
                 if (t + 1) % per_epoch == 0:
                     self.epoch += 1
                     for name in self.optim_configs:
@@ -251,6 +260,15 @@ class CaptioningSolver:
                     (t + 1) % save_every == 0 or at_end
                 ):
                     self.save_checkpoint(self.checkpoint)
+        self.model.params.update(_copied(self.best_params))
+
+    def _validate(self, iteration: int) -> None:
+        """Note the validation loss, and the parameters if it is the lowest so far."""
+        loss = self.validation_loss()
+        lowest = min((x for _, x in self.val_loss_history), default=np.inf)
+        if self.keep_best and loss < lowest:
+            self.best_params = _copied(self.model.params)
+        self.val_loss_history.append((iteration, loss))
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Save all that a run depends on, whole or not at all.
@@ -276,6 +294,7 @@ class CaptioningSolver:
                     arrays[f"optim/{name}/{key}"] = value
                 else:
                     numbers[name][key] = value
+        arrays |= {f"best/{name}": w for name, w in self.best_params.items()}
         facts = {"epoch": self.epoch, "optim": numbers, "random": random}
         checkpoint.save(path, arrays, self._settings(), **facts)
 
@@ -295,6 +314,10 @@ class CaptioningSolver:
                 name: checkpoint.fitting(arrays, f"params/{name}", w)
                 for name, w in self.model.params.items()
             }
+            best = {
+                name: checkpoint.fitting(arrays, f"best/{name}", params[name])
+                for name in checkpoint.below(arrays, "best/")
+            }
             configs = {}
             for name in params:
                 state = checkpoint.below(arrays, f"optim/{name}/")
@@ -306,6 +329,7 @@ class CaptioningSolver:
             np.random.RandomState(0).set_state(random)  # raises if it is no state
             epoch = facts["epoch"]
         self.model.params.update(params)
+        self.best_params = best
         self.optim_configs = configs
         self.epoch = epoch
         self.loss_history, self.val_loss_history = losses, val_losses
@@ -324,9 +348,14 @@ class CaptioningSolver:
             "batch_size": self.batch_size,
             "val_every": self.val_every,
             "feature_noise": self.feature_noise,
+            **({"keep_best": True} if self.keep_best else {}),
             "train_captions": list(self.data["train_captions"].shape),
             "params": {
                 name: [list(w.shape), str(w.dtype)]
                 for name, w in self.model.params.items()
             },
         }
+
+
+def _copied(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: w.copy() for name, w in params.items()}

@@ -289,6 +289,45 @@ def test_validation_loss_is_the_mean_over_its_captions():
     assert solver.validation_loss() == pytest.approx(np.log(V), rel=1e-6)
 
 
+WORSE_LATER = {"optim_config": {"learning_rate": 30.0}, "val_every": 1}
+
+
+def test_the_best_parameters_are_kept_where_that_is_asked_for():
+    last = trained(**WORSE_LATER)
+    best = trained(keep_best=True, **WORSE_LATER)
+    assert best.loss_history == last.loss_history
+    assert best.val_loss_history == last.val_loss_history
+    losses = [loss for _, loss in best.val_loss_history]
+    assert losses[-1] > min(losses)  # or this test says nothing
+    assert last.best_params == {}
+    assert last.validation_loss() == losses[-1]
+    assert best.validation_loss() == min(losses)
+    best.model.params["W"][:] = 0  # which shares no memory with what is kept
+    assert np.any(best.best_params["W"])
+
+
+@pytest.mark.parametrize("stop", range(1, 6))
+def test_the_best_parameters_outlive_an_interruption(stop, tmp_path):
+    options = WORSE_LATER | {"keep_best": True}
+    whole = trained(**options)
+    path = tmp_path / "run.npz"
+    with pytest.raises(FloatingPointError):
+        trained(
+            model=Breaking(stop, np.nan),
+            checkpoint=path,
+            checkpoint_every=1,
+            **options,
+        )
+    for _ in range(2):  # goes on, and then is asked for once more
+        again = trained(model=Bigram(seed=5), checkpoint=path, **options)
+        assert_same_run(again, whole)
+
+
+def test_the_best_of_what_is_never_measured_is_refused():
+    with pytest.raises(ValueError, match=r"keep_best asks for .* val_every is 0"):
+        make_solver(keep_best=True)
+
+
 class Breaking(Bigram):
     def __init__(self, after, value):
         super().__init__()

@@ -47,7 +47,7 @@ def build_folder(
     pieces = folders.Pieces(target, key)
     folders.require_place(target)
     done = work(pieces)
-    with folders.building(target, key, **facts) as draft:
+    with folders.building(target, key, facts) as draft:
         write(draft, done)
     pieces.remove()
     return target

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cs231n import datasets
+from cs231n.datasets.captions import record, words
+from cs231n.datasets.readers import coco
 from cs231n.drawing.scenes import sources
-from cs231n.embedded import building, features, maps
-from cs231n.embedded.features import (
-    FeatureReducer,
-    column_weights,
-    features_from_image,
-)
+from cs231n.embedded import building, coco_folder, features, maps, networks
+from cs231n.embedded.features import FeatureReducer, column_weights
 from cs231n.embedded.maps import load_model, look_at
 from cs231n.support import folders
 
@@ -40,10 +37,6 @@ FOLDER = "scene_captioning"
 NUM_TRAIN, NUM_VAL, SEED = 5500, 300, 231
 CAPTIONS = 5
 """Captions for each scene."""
-WORDS = 15
-"""The most words in a caption; START and END make rows of 17."""
-MARKS = ("<NULL>", "<START>", "<END>", "<UNK>")
-"""The words with indices 0 to 3, as in the original vocabulary."""
 
 _README = """\
 Drawn scenes with captions, in the format of coco_captioning, made by
@@ -130,11 +123,12 @@ def build(
 def photo_features(
     image: Any, folder: str | os.PathLike[str] | None = None
 ) -> NDArray[np.float32]:
-    """Describe a photo as a captioning model trained on drawn scenes expects it.
+    """Describe a photo as a captioning model trained on a data set expects it.
 
     Args:
         image: (H, W, 3) uint8 of any size, or a Pillow image.
-        folder: The data set the model was trained on; None for the standard one.
+        folder: The data set that the model was trained on, drawn scenes or photos;
+            None for the standard scenes.
 
     Returns:
         (1, 512) features.
@@ -144,9 +138,13 @@ def photo_features(
         (1, 512)
     """
     folder = ensure() if folder is None else Path(folder)
-    reducer = FeatureReducer.load(folder / "reducer.npz")
-    weights = json.loads((folder / folders.RECORD).read_text("utf-8"))["weights"]
-    return features_from_image(image, reducer, load_model(weights)[0])
+    reducer = FeatureReducer.load(folder / coco_folder.REDUCER)
+    if known := record.read(folder):
+        network = networks.Network(**known["network"])
+    else:
+        text = (folder / folders.RECORD).read_text("utf-8")
+        network = networks.Network(networks.SCENES, json.loads(text)["weights"])
+    return reducer.transform(networks.describe([image], network)[0])
 
 
 def _write(
@@ -160,35 +158,32 @@ def _write(
     """Write every file of the data set to an empty folder."""
     from cs231n.drawing.scenes.grammar import describe
 
-    captions = [describe(scene, word_rng, count=CAPTIONS) for scene in scenes]
-    words = _vocabulary(captions[:num_train])
+    captions = [
+        [caption.split() for caption in describe(scene, word_rng, count=CAPTIONS)]
+        for scene in scenes
+    ]
+    vocabulary = words.vocabulary(
+        c for several in captions[:num_train] for c in several
+    )
     reducer = FeatureReducer().fit(seen[:num_train], column_weights())
     reduced = reducer.transform(seen)
 
-    rows = {}
+    parts = {}
     for split, part in _splits(num_train):
+        for pca_features, vectors in ((True, reduced), (False, wide)):
+            file = coco.features_file(folder, split, pca_features)
+            building.write_h5(file, {"features": vectors[part]})
         name = f"{split}2014"
-        described = captions[part]
-        rows[f"{split}_captions"] = _encode(described, words)
-        rows[f"{split}_image_idxs"] = np.repeat(
-            np.arange(len(described), dtype=np.int32), CAPTIONS
-        )
-        building.write_h5(
-            folder / f"{name}_vgg16_fc7_pca.h5", {"features": reduced[part]}
-        )
-        building.write_h5(folder / f"{name}_vgg16_fc7.h5", {"features": wide[part]})
-        building.write_lines(folder / f"{name}_urls.txt", (s.url for s in scenes[part]))
-        building.write_lines(
-            folder / f"{name}_images.txt",
-            (
+        parts[split] = coco_folder.Part(
+            captions[part],
+            [scene.url for scene in scenes[part]],
+            [
                 f"scenes/images/{name}/SCENE_{name}_{i:012d}.png"
-                for i in range(len(described))
-            ),
+                for i in range(len(scenes[part]))
+            ],
         )
-    building.write_h5(folder / "coco2014_captions.h5", rows)
-    vocabulary = {"idx_to_word": words, "word_to_idx": _indices(words)}
-    building.write_lines(folder / "coco2014_vocab.json", [json.dumps(vocabulary)])
-    reducer.save(folder / "reducer.npz")
+    coco_folder.write_captions(folder, parts, vocabulary)
+    reducer.save(folder / coco_folder.REDUCER)
     building.write_lines(folder / "README.txt", [_README.rstrip()])
 
 
@@ -207,50 +202,11 @@ def _splits(num_train: int) -> list[tuple[str, slice]]:
     return [("train", slice(num_train)), ("val", slice(num_train, None))]
 
 
-def _vocabulary(captions: Sequence[Sequence[str]]) -> list[str]:
-    """Return the words: four marks, then by falling frequency, ties by the alphabet."""
-    counts = Counter(w for several in captions for c in several for w in c.split())
-    return [*MARKS, *sorted(counts, key=lambda word: (-counts[word], word))]
-
-
-def _indices(words: Sequence[str]) -> dict[str, int]:
-    return {word: index for index, word in enumerate(words)}
-
-
-def _encode(
-    captions: Sequence[Sequence[str]], words: Sequence[str]
-) -> NDArray[np.int32]:
-    """Turn captions into rows: START, up to 15 words, END, and NULL to the end.
-
-    Args:
-        captions: For each of P scenes, its captions.
-        words: The vocabulary; a word that it does not have becomes UNK.
-
-    Returns:
-        (5 P, 17) word indices.
-
-    Raises:
-        ValueError: If a caption has more than 15 words.
-    """
-    index = _indices(words)
-    null, start, end, unknown = range(len(MARKS))
-    flat = [caption.split() for several in captions for caption in several]
-    rows = np.full((len(flat), WORDS + 2), null, np.int32)
-    for row, caption in zip(rows, flat, strict=True):
-        if len(caption) > WORDS:
-            raise ValueError(
-                f"The caption {' '.join(caption)!r} has {len(caption)} words; "
-                f"rows have room for {WORDS}."
-            )
-        tokens = [start, *(index.get(word, unknown) for word in caption), end]
-        row[: len(tokens)] = tokens
-    return rows
-
-
 def _key(num_train: int, num_val: int, seed: int) -> str:
     """Return a text that changes when the code or the sizes do."""
     made_with = [
-        Path(str(file)) for file in (__file__, features.__file__, maps.__file__)
+        Path(str(module.__file__))
+        for module in (sys.modules[__name__], coco_folder, features, maps, words)
     ]
     return folders.code_key(
         [*made_with, *sources("grammar.py", "words.py", "words.toml")],

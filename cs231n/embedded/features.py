@@ -1,9 +1,11 @@
-"""Any photo as 512 numbers: SqueezeNet's feature maps, pooled and reduced.
+"""Any picture as 512 numbers: SqueezeNet's feature maps, pooled and reduced.
 
 Late maps know what is in a picture, early ones which colour it has, and a coarse grid
-keeps where. The maps of five layers are averaged over the cells of a grid, and tamed by
+keeps where. The maps of some layers are averaged over the cells of a grid, and tamed by
 a square root; principal components, fitted on training pictures, then keep
-the 512 directions in which pictures differ most.
+the 512 directions in which pictures differ most. Drawn scenes, in which colours and
+places are told, are looked at with all layers; photos, which are about what is there,
+with the last one and the probabilities of the network's 1,000 classes.
 
 Letters in shapes: N pictures, H by W pixels, D numbers from the maps, K kept of them.
 """
@@ -12,10 +14,10 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Sequence, Sized
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 SIZE = (240, 320)
 """Height and width at which the network sees a picture."""
-BLOCKS = (
+Block: TypeAlias = tuple[int, int, str, tuple[int, int]]
+BLOCKS: tuple[Block, ...] = (
     (1, 64, "mean", (3, 4)),
     (1, 64, "mean", (6, 8)),
     *(
@@ -41,12 +44,22 @@ BLOCKS = (
         for i, maps in ((4, 128), (7, 256), (9, 384), (12, 512))
     ),
 )
-"""What is kept: a place in ``features``, how many maps it has, and the mean or the
-largest value over each cell of a grid (rows, columns)."""
+"""What is kept of a scene: a place in ``features``, how many maps it has, and the mean
+or the largest value over each cell of a grid (rows, columns)."""
+PHOTO_BLOCKS: tuple[Block, ...] = (
+    (12, 1000, "class", (1, 1)),
+    (12, 1000, "class", (2, 2)),
+    (12, 512, "mean", (2, 2)),
+)
+"""What is kept of a photo: of each cell also the probabilities of the classes."""
+PHOTO_SAY = (1.0, 0.7, 0.5)
+"""How much each of those blocks counts."""
+SOFTNESS = 2.0
+"""What scores are divided by: the network is too sure of one class to tell the rest."""
 WIDE_GRID = (2, 4)
 """Cells of the last map for the unreduced features: 512 maps make 4096 numbers."""
 CAP = 50
-"""The leading components are cut down to the size of this one."""
+"""The leading components of scenes are cut down to the size of this one."""
 RMS = 4.0
 """Size of the reduced features. Smaller ones hardly tell pictures apart at the start,
 when the weights they meet are small: the RNN of the original notebooks then needs more
@@ -57,6 +70,7 @@ def feature_maps(
     images: Iterable[Any],
     model: torch.nn.Module,
     *,
+    blocks: Sequence[Block] = BLOCKS,
     batch_size: int = 4,
     progress: bool = True,
     total: int | None = None,
@@ -67,12 +81,13 @@ def feature_maps(
         images: N pictures (H, W, 3), (H, W, 4) or (H, W) uint8, of any sizes; an
             iterator is read as it is needed.
         model: What ``load_squeezenet`` returns.
+        blocks: What to keep, such as ``PHOTO_BLOCKS``.
         batch_size: How many pictures go through the network at a time.
         progress: Whether to show a progress bar.
         total: N for the progress bar, where ``images`` has no length.
 
     Returns:
-        maps: (N, D) pooled maps of ``BLOCKS``, for ``FeatureReducer``.
+        maps: (N, D) pooled maps of the blocks, for ``FeatureReducer``.
         wide: (N, 4096) the last map alone on the ``WIDE_GRID``.
 
     Raises:
@@ -86,11 +101,12 @@ def feature_maps(
     # A copy with channels last, which is twice as fast: the caller's stays as it is.
     network = copy.deepcopy(model.get_submodule("features"))
     network = network.to(memory_format=torch.channels_last)
+    classifier = model.get_submodule("classifier.1")
     rest = iter(images)
     parts = []
     with progress_bar(total or 0, "Looking at pictures", progress) as bar:
         while batch := list(islice(rest, batch_size)):
-            parts.append(_run(batch, network))
+            parts.append(_run(batch, network, classifier, blocks))
             bar.update(len(batch))
     if not parts:
         raise ValueError("There is no picture to describe; give at least one.")
@@ -108,6 +124,21 @@ def column_weights() -> NDArray[np.float32]:
     return np.repeat(sizes**-0.5, sizes).astype(np.float32)
 
 
+def photo_weights(X: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return (D,) weights that give every block of photos' maps its say.
+
+    Args:
+        X: (N, D) maps of ``PHOTO_BLOCKS``.
+    """
+    sizes = [maps * grid[0] * grid[1] for _, maps, _, grid in PHOTO_BLOCKS]
+    blocks = np.split(X, np.cumsum(sizes)[:-1], axis=1)
+    say = [
+        share / max(float(np.sqrt(block.var(axis=0).sum())), 1e-8)
+        for share, block in zip(PHOTO_SAY, blocks, strict=True)
+    ]
+    return np.repeat(say, sizes).astype(np.float32)
+
+
 class FeatureReducer:
     """Standardises the pooled maps and keeps their K leading principal components."""
 
@@ -122,7 +153,11 @@ class FeatureReducer:
         self._components: NDArray[np.float32] | None = None
 
     def fit(
-        self, X: NDArray[np.floating], weights: NDArray[np.floating] | None = None
+        self,
+        X: NDArray[np.floating],
+        weights: NDArray[np.floating] | None = None,
+        capped: bool = True,
+        standardise: bool = True,
     ) -> FeatureReducer:
         """Learn mean, spread and components, the same ones each time.
 
@@ -130,6 +165,8 @@ class FeatureReducer:
             X: (N, D) maps of the training pictures, with N > 1.
             weights: (D,) how much each column counts once it is standardised, such as
                 ``column_weights()``; None counts all alike.
+            capped: Whether the components before ``CAP`` are cut down to its size.
+            standardise: Whether to bring all columns to the same spread first.
 
         Raises:
             ValueError: If X is not a matrix of two rows or more.
@@ -141,6 +178,8 @@ class FeatureReducer:
         spread = rows.std(axis=0)
         # Columns that hardly vary would be blown up by what little noise they have.
         gain = 1 / np.maximum(spread, 0.1 * spread.mean() + 1e-8)
+        if not standardise:
+            gain = np.ones_like(spread)
         if weights is not None:
             gain *= np.asarray(weights, np.float32)
         Z = (rows - mean) * gain
@@ -150,10 +189,11 @@ class FeatureReducer:
         # An eigenvector may come with either sign: make its largest entry positive.
         largest = np.abs(components).argmax(axis=0)
         components *= np.sign(components[largest, np.arange(len(values))])
-        # The few leading components tell one backdrop from another, loudly enough to
-        # drown what stands before it: none counts more than the one at CAP.
+        # The few leading components of scenes tell one backdrop from another, loudly
+        # enough to drown what stands before it: none counts more than the one at CAP.
         sizes = np.sqrt(np.maximum(values, 0) / len(Z))
-        sizes_kept = np.minimum(sizes, sizes[min(CAP, len(sizes) - 1)])
+        last = len(sizes) - 1
+        sizes_kept = np.minimum(sizes, sizes[min(CAP, last) if capped else 0])
         components *= sizes_kept / np.maximum(sizes, 1e-12)
         rms = np.sqrt((sizes_kept**2).mean())
         padded = np.zeros((Z.shape[1], self.dim), np.float32)
@@ -221,7 +261,7 @@ class FeatureReducer:
 def features_from_image(
     image: Any, reducer: FeatureReducer, model: torch.nn.Module
 ) -> NDArray[np.float32]:
-    """Describe one photo as the captioning models were taught to see pictures.
+    """Describe one photo as models that learned from drawn scenes see pictures.
 
     Args:
         image: (H, W, 3), (H, W, 4) or (H, W) uint8 of any size, or a Pillow image.
@@ -236,7 +276,10 @@ def features_from_image(
 
 
 def _run(
-    batch: list[Any], network: torch.nn.Module
+    batch: list[Any],
+    network: torch.nn.Module,
+    classifier: torch.nn.Module,
+    blocks: Sequence[Block],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return (B, D) and (B, 4096) numbers for a batch of B pictures."""
     import torch
@@ -254,8 +297,13 @@ def _run(
         parts = []
         for i, layer in enumerate(network.children()):
             x = layer(x)
-            for place, _, kind, grid in BLOCKS:
-                if place == i:
+            for place, _, kind, grid in blocks:
+                if place == i and kind == "class":
+                    # The scores' mean is the score of the mean: fewer products.
+                    means = _cell_means(x, grid).reshape(len(x), -1, *grid)
+                    shares = (classifier(means) / SOFTNESS).softmax(1)
+                    parts.append(shares.sqrt().flatten(1))
+                elif place == i:
                     pool = _cell_means if kind == "mean" else _cell_maxima
                     parts.append(pool(x, grid).sqrt())
         wide = _cell_means(x, WIDE_GRID).sqrt()

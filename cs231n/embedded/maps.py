@@ -1,4 +1,4 @@
-"""Drawn scenes as SqueezeNet sees them, on all cores.
+"""Work on all cores, and drawn scenes as SqueezeNet sees them.
 
 A module of its own, since the processes that do the work import it by its name.
 """
@@ -9,10 +9,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from cs231n.drawing.scenes.scene import Scene
     from cs231n.support.folders import Pieces
+
+T = TypeVar("T")
 
 # Scenes that a process draws and looks at in one go: a multiple of feature_maps' batch,
 # so that the results do not depend on the number of processes.
@@ -64,7 +66,9 @@ def look_at(
         print(f"{done:,} of them are there already, from a run that was interrupted.")
     with (
         progress_bar(len(scenes), "Drawing and looking", progress, initial=done) as bar,
-        closing(_results([chunks[name] for name in missing], weights)) as results,
+        closing(
+            on_all_cores(look_at_chunk, [(chunks[name], weights) for name in missing])
+        ) as results,
     ):
         for name, (maps, wide) in zip(missing, results, strict=True):
             parts[name] = {"maps": maps, "wide": wide}
@@ -78,41 +82,56 @@ def look_at(
     return maps, wide
 
 
-def _results(
-    chunks: Sequence[Sequence[Scene]], weights: str
-) -> Generator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield what look_at_chunk returns for each, from several processes if it pays."""
+def on_all_cores(
+    work: Callable[..., T],
+    jobs: Sequence[tuple[Any, ...]],
+    processes: int | None = None,
+) -> Generator[T]:
+    """Yield what a function returns for each job, from several processes if it pays.
+
+    Each process does its work with one thread.
+
+    Args:
+        work: A function of a module, as processes import it by its name.
+        jobs: Its arguments.
+        processes: How many; None for as many as pay. With one, work is done here.
+    """
     import joblib
     from joblib.externals.loky import get_reusable_executor
 
-    # No more than four, as each takes half a gigabyte.
-    processes = min(joblib.cpu_count(), len(chunks) // _SHARE, 4)
+    if processes is None:
+        # No more than four, as each takes half a gigabyte.
+        processes = min(joblib.cpu_count(), len(jobs) // _SHARE, 4)
     if processes < 2:
-        for chunk in chunks:
-            yield look_at_chunk(chunk, weights)
+        for job in jobs:
+            yield work(*job)
         return
-    work = joblib.delayed(look_at_chunk)
+    call = joblib.delayed(_alone)
     try:
         with (
             joblib.parallel_config("loky", inner_max_num_threads=1),
             joblib.Parallel(processes, return_as="generator") as parallel,
         ):
-            yield from parallel(work(chunk, weights, os.getpid()) for chunk in chunks)
+            yield from parallel(call(os.getpid(), work, *job) for job in jobs)
     finally:  # they would wait for more work, or, interrupted, go on with this
         get_reusable_executor().shutdown(wait=False, kill_workers=True)
 
 
+def _alone(parent: int, work: Callable[..., T], *job: Any) -> T:
+    """Do work in this process, which has a parent, alone and on one core."""
+    import torch
+
+    _end_with(parent)
+    torch.set_num_threads(1)
+    return work(*job)
+
+
 def look_at_chunk(
-    scenes: Sequence[Scene], weights: str, parent: int | None = None
+    scenes: Sequence[Scene], weights: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Do look_at's work in this process; if it has a parent, alone and on one core."""
+    """Do look_at's work in this process."""
     from cs231n.drawing.scenes.scene import draw
 
-    if parent is not None:
-        import torch
-
-        _end_with(parent)
-        torch.set_num_threads(1)
     pictures = (draw(scene) for scene in scenes)
     return feature_maps(
         pictures, load_model(weights)[0], progress=False, total=len(scenes)

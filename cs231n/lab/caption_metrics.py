@@ -20,6 +20,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from cs231n.datasets.captions.words import tokens
+
 Words: TypeAlias = list[str]
 Counts: TypeAlias = Counter[tuple[str, ...]]
 
@@ -40,9 +42,9 @@ def tokenize(caption: str) -> list[str]:
 
     Everything that is neither a letter, a digit nor white space is deleted, so "man's"
     becomes "mans" and "t-shirt" becomes "tshirt", as in the vocabulary of the course.
+    Data sets that were built from photos have the same words.
     """
-    kept = (c for c in caption.lower() if c.isalnum() or c.isspace())
-    return "".join(kept).split()
+    return tokens(caption)
 
 
 def drop_tokens(caption: str, unknown: bool = False) -> str:

@@ -14,7 +14,7 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -60,10 +60,10 @@ class _Bare(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def is_built(folder: Path, key: str) -> bool:
+def is_built(folder: Path, key: str, record_file: str = RECORD) -> bool:
     """Tell whether a folder is there, whole, and made from what ``key`` stands for."""
     try:
-        record = json.loads((folder / RECORD).read_text("utf-8"))
+        record = json.loads((folder / record_file).read_text("utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(record, dict) and record.get("key") == key
@@ -117,14 +117,19 @@ class Pieces:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def require_place(target: Path) -> None:
+def require_place(target: Path, record_file: str = RECORD) -> None:
     """Insist that a folder can be made, before work for it begins.
+
+    Args:
+        target: The folder.
+        record_file: What a generated folder has in it.
 
     Raises:
         FileExistsError: If ``target`` holds something that was not generated.
         OSError: If nothing can be written there.
     """
-    if target.exists() and not (target / RECORD).exists() and _holds_files(target):
+    made = (target / record_file).exists()
+    if target.exists() and not made and _holds_files(target):
         raise FileExistsError(
             f"{target} exists and holds other things; name another folder or move what "
             "is there."
@@ -139,7 +144,12 @@ def require_place(target: Path) -> None:
 
 
 @contextmanager
-def building(target: Path, key: str, **facts: object) -> Iterator[Path]:
+def building(
+    target: Path,
+    key: str,
+    facts: Mapping[str, object] | None = None,
+    record_file: str = RECORD,
+) -> Iterator[Path]:
     """Yield an empty folder that takes the place of ``target`` on success.
 
     If the block raises, ``target`` is as it was. If the process is killed, what is left
@@ -148,26 +158,27 @@ def building(target: Path, key: str, **facts: object) -> Iterator[Path]:
     Args:
         target: The folder to make; an older one that was generated is replaced.
         key: What ``is_built`` will be asked for.
-        **facts: More to put on record.
+        facts: More to put on record, once the block has ended.
+        record_file: The record's name.
 
     Raises:
         FileExistsError: If ``target`` holds something that was not generated.
     """
-    require_place(target)
+    require_place(target, record_file)
     _remove_old_drafts(target, key)
     draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     try:
         yield draft
-        record = json.dumps({"key": key, **facts}, indent=2)
-        (draft / RECORD).write_text(f"{record}\n", "utf-8", newline="\n")
-        _publish(draft, target, key)
+        record = json.dumps({"key": key, **(facts or {})}, indent=2)
+        (draft / record_file).write_text(f"{record}\n", "utf-8", newline="\n")
+        _publish(draft, target, key, record_file)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _publish(draft: Path, target: Path, key: str) -> None:
+def _publish(draft: Path, target: Path, key: str, record_file: str) -> None:
     """Give a whole draft its name, unless somebody else was faster."""
-    if is_built(target, key):
+    if is_built(target, key, record_file):
         return
     files.set_mode(draft, 0o755)  # mkdtemp makes private folders
     old = draft.with_name(f"{draft.name}-old")
@@ -176,7 +187,7 @@ def _publish(draft: Path, target: Path, key: str) -> None:
     try:
         files.replace(draft, target)
     except OSError:
-        if not is_built(target, key):
+        if not is_built(target, key, record_file):
             raise
     finally:
         shutil.rmtree(old, ignore_errors=True)

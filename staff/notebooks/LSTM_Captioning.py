@@ -521,25 +521,30 @@ with attempt():
 # `CHECKPOINT`: the run then continues where it was. (Delete the file when you have
 # changed your code.)
 #
-# Photos of your own may be few: then the model passes over them more often, up to 16
-# times. More would teach it these photos by heart.
+# Photos of your own may be few: then a smaller model passes over them more often.
+# Before it knows them by heart, the validation loss begins to rise; kept are the
+# parameters with the lowest (*early stopping*).
 
 # %%
 CHECKPOINT = None
-epochs = 4
-per_epoch = max(1, len(data["train_captions"]) // 100)  # iterations
-if kind_of(data) == "photos":
-    epochs = int(np.clip(400 // per_epoch, 4, 16))
-decay = 0.4 ** (4 / epochs)
+are_photos = kind_of(data) == "photos"
+if are_photos:
+    wordvec_dim, hidden_dim, batch_size, rate, decay = 128, 128, 50, 5e-3, 0.95
+    per_epoch = max(1, len(data["train_captions"]) // batch_size)  # iterations
+    epochs = max(4, min(16, 1500 // per_epoch), 100 // per_epoch)
+    val_every = max(10, per_epoch)
+else:
+    wordvec_dim, hidden_dim, batch_size, rate, decay = 256, 512, 100, 3e-3, 0.4
+    epochs, val_every = 4, 150
 if PROFILE != "full":
-    epochs //= 4
+    epochs = max(1, epochs // 4)
 
 np.random.seed(SEED)
 captioner = BestModel(
     word_to_idx=data["word_to_idx"],
     input_dim=data["train_features"].shape[1],
-    hidden_dim=512,
-    wordvec_dim=256,
+    hidden_dim=hidden_dim,
+    wordvec_dim=wordvec_dim,
     cell_type="lstm",
     dtype=np.float32,
 )
@@ -547,20 +552,23 @@ solver = CaptioningSolver(
     captioner,
     data,
     update_rule="adam",
-    optim_config={"learning_rate": 3e-3},
+    optim_config={"learning_rate": rate},
     lr_decay=decay,
     num_epochs=epochs,
-    batch_size=100,
-    feature_noise=0.3,
+    batch_size=batch_size,
+    feature_noise=0.0 if are_photos else 0.3,
     print_every=100,
-    val_every=min(150, max(1, epochs * per_epoch // 5)),
+    val_every=val_every,
+    val_size=min(500, len(data["val_captions"])),
+    keep_best=are_photos,
     checkpoint=CHECKPOINT,
 )
 # The features are large, so that fifty captions are soon learned. In a long training
 # the weights that meet them would learn pictures by heart, too: they start smaller and
 # learn more slowly than the rest.
-captioner.params["W_proj"] /= 16
-solver.optim_configs["W_proj"]["learning_rate"] /= 16
+if not are_photos:
+    captioner.params["W_proj"] /= 16
+    solver.optim_configs["W_proj"]["learning_rate"] /= 16
 
 # %%
 solver.train()
@@ -589,6 +597,9 @@ plot_losses(
 # follows it. (Beam search is another extra exercise, in `CaptioningRNN._beam_search`.)
 
 # %%
+# "<UNK>" tells a reader nothing: the model shall choose words that do.
+captioner.params["b_vocab"][data["word_to_idx"]["<UNK>"]] = -1e3
+
 val_images = np.unique(data["val_image_idxs"])[:1000]
 rows_of = {image: [] for image in val_images}
 for row, image in enumerate(data["val_image_idxs"]):
@@ -706,7 +717,19 @@ with attempt():
 # *Your answer:*
 #
 # <!-- BEGIN SOLUTION -->
-# TODO-ANSWER
+# Of drawn scenes, after one epoch: BLEU-1 falls from 0.87 to 0.35, BLEU-4 from 0.72 to
+# 0.06, CIDEr from 4.5 to 0.2. What needs no picture are articles and little words, "a",
+# "and", "in", which are right nearly as often with another's picture: every caption has
+# some. Colours, things and grounds are right nine times in ten with their own picture
+# and once or twice in ten with another's, about as often as their share among all
+# scenes: those the model has seen. BLEU-1 counts single words, so habit alone earns
+# more than a third of it. A run of four words nearly always holds a thing or a colour,
+# and CIDEr gives words that most pictures' captions have no weight. So a little more in
+# BLEU-1 may be nothing but better habits, such as the right length and the most
+# frequent words, and says nothing about seeing: look at what falls when pictures are
+# exchanged.
+# With a few dozen photos all scores stay nearly where they were: that model has learned
+# to write, and hardly to see.
 # <!-- END SOLUTION -->
 
 # %% [markdown]

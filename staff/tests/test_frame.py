@@ -129,7 +129,7 @@ def test_every_variable_is_one_that_the_code_reads():
         if "tests" not in path.parts
     )
 
-    known = "DATA_DIR DEVICE PROFILE NO_EXTENSION THREADS OFFLINE"
+    known = "CAPTIONS DATA_DIR DEVICE PROFILE NO_EXTENSION THREADS OFFLINE"
     assert named == {f"CS231N_{x}" for x in known.split()}
     assert [name for name in named if name not in code] == []
 
