@@ -1,6 +1,7 @@
 """Photos become 512 numbers: any size, the same numbers each time, saved and read."""
 
 import importlib.util
+import itertools
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ from cs231n.embedded import features as caption_features
 from cs231n.embedded.features import (
     BLOCKS,
     RMS,
+    SIZE,
     FeatureReducer,
     column_weights,
     feature_maps,
     features_from_image,
 )
+from cs231n.support import picture_files
 
 D = sum(maps * rows * columns for _, maps, _, (rows, columns) in BLOCKS)
 
@@ -92,6 +95,41 @@ def test_a_picture_whose_middle_is_cut_at_fractions_of_a_pixel_fits(model):
     wide = np.zeros((500, 741, 3), np.uint8)  # 741 * 240 / 500 is no whole number
     maps, _ = feature_maps([wide], model, progress=False)
     assert maps.shape == (1, D)
+
+
+class Framed:
+    """Stands in for a picture of which only the size and the cut are of interest."""
+
+    def __init__(self, size):
+        self.size = size
+
+    def resize(self, size, _method, box):
+        width, height = self.size
+        left, top, right, bottom = box
+        assert 0 <= left < right <= width, (self.size, box)
+        assert 0 <= top < bottom <= height, (self.size, box)
+        wanted, cut = size[0] / size[1], (right - left) / (bottom - top)
+        assert abs(cut / wanted - 1) < 1e-9, (self.size, box)  # nothing is squeezed
+        return np.zeros((size[1], size[0], 3), np.uint8)
+
+
+def test_the_middle_of_a_picture_of_any_size_lies_in_it(monkeypatch):
+    """All 160,000 sizes up to 400 x 400, without their pixels."""
+    framed = Framed((1, 1))
+    monkeypatch.setattr(picture_files, "as_pixels", lambda picture: picture)
+    monkeypatch.setattr(Image, "fromarray", lambda picture: picture)
+    monkeypatch.setattr(caption_features, "_as_pillow", lambda picture: picture)
+    for size in itertools.product(range(1, 401), repeat=2):
+        framed.size = size
+        assert caption_features._fit_picture(framed).shape == (*SIZE, 3)
+
+
+@pytest.mark.parametrize("size", [(42, 31), (200, 124), (1, 400), (400, 1), (399, 7)])
+def test_pictures_of_odd_sizes_are_cut(size):
+    picture = Image.new("RGB", size, (10, 20, 30))
+    cut = caption_features._fit_picture(picture)
+    assert cut.shape == (*SIZE, 3)
+    assert (cut == (10, 20, 30)).all()
 
 
 def test_bad_pictures_are_refused(model):

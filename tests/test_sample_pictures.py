@@ -59,6 +59,15 @@ def test_sizes(settings, shape):
     assert picture.dtype == np.uint8
 
 
+def test_the_longer_side_of_any_picture_becomes_what_is_asked(folder):
+    """Seven rows scaled to 61 came out with 60: 7 * (61 / 7) is less than 61."""
+    for rows in range(1, 401, 6):
+        save(folder / "here" / "any.png", rows=rows, columns=1)
+        for longest in (61, 200, 256):
+            picture = read_image("any.png", longest)
+            assert picture.shape == (longest, max(1, longest // rows), 3)
+
+
 def test_upright_pictures_stay_upright(folder):
     save(folder / "here" / "tower.png", rows=300, columns=100)
 

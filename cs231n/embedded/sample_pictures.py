@@ -49,8 +49,9 @@ def read_image(
     picture = _find(name, verbose)
     if longest is not None:
         rows, columns = picture.shape[:2]
-        scale = longest / max(rows, columns)
-        size = max(1, int(rows * scale)), max(1, int(columns * scale))
+        # Whole numbers throughout: the longer side could come out one pixel too short.
+        longer = max(rows, columns)
+        size = max(1, rows * longest // longer), max(1, columns * longest // longer)
     if size is None:
         return picture
     if min(size) < 1 or (longest is not None and longest < 1):
