@@ -728,8 +728,8 @@ with attempt():
 # BLEU-1 may be nothing but better habits, such as the right length and the most
 # frequent words, and says nothing about seeing: look at what falls when pictures are
 # exchanged.
-# With a few dozen photos all scores stay nearly where they were: that model has learned
-# to write, and hardly to see.
+# Of 154 photos of COCO's, 123 to learn from, BLEU-1 falls from 0.50 to 0.42 only, CIDEr
+# from 0.33 to 0.08: that model has learned to write, and a little to see.
 # <!-- END SOLUTION -->
 
 # %% [markdown]
