@@ -5,6 +5,9 @@ for data and caches; ``unpack answers.zip`` brings it back into a folder that wa
 unzipped anew, of the same hand-out or a newer one.
 """
 
+from cs231n.support import commands  # first, so that no scratch file comes before it
+
+# isort: split
 import argparse
 import io
 import shutil
@@ -126,4 +129,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    commands.run(main)
