@@ -17,6 +17,7 @@ import pytest
 
 from cs231n import datasets
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
+from cs231n.datasets.captions import words
 from cs231n.drawing.scenes.grammar import parse, score
 from cs231n.drawing.scenes.scene import draw, scene_from_url
 from cs231n.embedded import captions as scene_captions
@@ -413,12 +414,12 @@ def test_two_builders_at_once(tmp_path, quick):  # noqa: ARG001
 
 
 def test_long_captions_and_unknown_words():
-    words = [*scene_captions.MARKS, "a", "cat"]
-    rows = scene_captions._encode([["a cat", "a dog"]], words)
+    known = [*words.MARKS, "a", "cat"]
+    rows = words.encode([["a", "cat"], ["a", "dog"]], known)
     assert rows[:, :5].tolist() == [[1, 4, 5, 2, 0], [1, 4, 3, 2, 0]]
-    assert scene_captions._encode([["a " * 15]], words)[0].tolist() == [1, *[4] * 15, 2]
+    assert words.encode([["a"] * 15], known)[0].tolist() == [1, *[4] * 15, 2]
     with pytest.raises(ValueError, match="has 16 words; rows have room for 15"):
-        scene_captions._encode([["a " * 16]], words)
+        words.encode([["a"] * 16], known)
 
 
 def test_command(tmp_path, quick, capsys):  # noqa: ARG001

@@ -19,6 +19,7 @@ PROJECT = """\
 [dependency-groups]
 staff = []
 test = ["pytest>=9"]
+docs = []
 lint = ["ruff"]
 """
 LOCK = """\

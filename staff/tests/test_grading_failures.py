@@ -125,7 +125,7 @@ def test_given_code_that_is_gone_costs_nothing_in_other_files(graded):
     text = TEXT.replace("def temporal_softmax_loss(", "def softmax_of_captions(")
     found = judged(graded, text, Q1)
     assert not lost(found)
-    assert "changed or deleted there" in said(found, LOSS)
+    assert "lacks temporal_softmax_loss" in said(found, LOSS)
 
 
 def test_what_stands_under_main_is_nobody_s_business(graded):

@@ -208,7 +208,8 @@ def test_every_command_of_readme_is_there(real):
     modules = re.findall(r"python -m (cs231n[\w.]*)", text)
     assert len(modules) >= 2
     for module in modules:
-        assert f"{module.replace('.', '/')}.py" in real
+        path = module.replace(".", "/")
+        assert {f"{path}.py", f"{path}/__main__.py"} & real.keys()
     for script in re.findall(r"\./(\w+\.sh)", text):
         assert script in real
     marks = re.findall(r"pytest -m \"?(?:not )?(\w+)", text)

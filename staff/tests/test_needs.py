@@ -65,7 +65,7 @@ def imported(*places):
 
 @pytest.mark.parametrize(
     ("places", "groups"),
-    [(STUDENTS, ("test",)), (("staff", "benchmarks"), ("test", "staff"))],
+    [(STUDENTS, ("test",)), (("staff", "benchmarks"), ("test", "staff", "docs"))],
     ids=["students", "staff"],
 )
 def test_what_is_imported_is_declared(places, groups):

@@ -85,7 +85,7 @@ class Tree:
 def _no_code(folder, names):
     """Leave out what is built or fetched."""
     data = folder.endswith("datasets")
-    keep = {"fetching", "readers"}
+    keep = {"captions", "fetching", "readers"}
     return [
         name
         for name in names
