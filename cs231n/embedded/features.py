@@ -175,14 +175,15 @@ class FeatureReducer:
         if len(rows) < 2:
             raise ValueError(f"X has {len(rows)} row; components need two or more.")
         mean = rows.mean(axis=0)
-        spread = rows.std(axis=0)
-        # Columns that hardly vary would be blown up by what little noise they have.
-        gain = 1 / np.maximum(spread, 0.1 * spread.mean() + 1e-8)
-        if not standardise:
-            gain = np.ones_like(spread)
+        gain = np.ones_like(mean)
+        if standardise:
+            spread = rows.std(axis=0)
+            # Columns that hardly vary would be blown up by what little noise they have.
+            gain = 1 / np.maximum(spread, 0.1 * spread.mean() + 1e-8)
         if weights is not None:
             gain *= np.asarray(weights, np.float32)
-        Z = (rows - mean) * gain
+        Z = rows - mean
+        Z *= gain
         values, vectors = _leading(Z, min(self.dim, len(Z) - 1, Z.shape[1]))
         components = Z.T @ vectors  # (D, K)
         components /= np.maximum(np.linalg.norm(components, axis=0), 1e-12)

@@ -110,17 +110,29 @@ class Look:
         sample = [("train", k) for k in self.sample()]
         self._look(sample, None)
         if not self.reducer_file.exists():
-            rows = [self.load(split, k)["vectors"] for split, k in sample]
-            X = np.concatenate([row for row in rows if len(row)] or [np.zeros((0, 1))])
+            X = self._vectors([k for _, k in sample])
             if len(X) < 2:
                 raise ValueError(
                     f"{len(X)} photos to learn from can be read, and two are needed; "
                     f"the first that cannot: {self.broken[0]}"
                 )
-            del rows
             networks.fit(X, self.network, DIM).save(self.reducer_file)
+            del X
         rest = [(s, k) for s, blocks in self.blocks.items() for k in range(len(blocks))]
         self._look([one for one in rest if one not in set(sample)], self.reducer_file)
+
+    def _vectors(self, chosen: Sequence[int]) -> NDArray[np.float32]:
+        """Return what is kept of blocks of training photos, in one copy."""
+        X, count = np.zeros((0, 1), np.float32), 0
+        for k in chosen:
+            rows = self.load("train", k)["vectors"]
+            if not len(rows):
+                continue
+            if not len(X):
+                X = np.empty((len(chosen) * _BLOCK, rows.shape[1]), np.float32)
+            X[count : count + len(rows)] = rows
+            count += len(rows)
+        return X[:count]
 
     def facts(self) -> dict[str, Any]:
         """Say what the principal components come from."""
