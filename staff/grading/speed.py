@@ -8,12 +8,13 @@ runs the fastest.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from functools import wraps
 from types import MappingProxyType
 from typing import Any
 
 from cs231n.assignment.table import Function
+from cs231n.support.threads import one_torch_thread
 from cs231n.tools.check import marks
 from cs231n.tools.check.bench import Bench, Exercise
 from cs231n.tools.check.marks import Records
@@ -129,7 +130,7 @@ def times(
         Exception: Whatever the function raises at these sizes.
     """
     records = Records(marks.records().seed)
-    with _one_thread(function.torch):
+    with one_torch_thread() if function.torch else nullcontext():
         ours = _Ours(function, records)
         theirs = _Theirs(function, records, line, source)
         best: dict[_Timed, float] = {ours: float("inf"), theirs: float("inf")}
@@ -144,19 +145,3 @@ def times(
                 break
     sizes = {letter: n for letter, n in ours.drawn.items() if n in ours.lengths}
     return max(best[ours], 1e-9), best[theirs], sizes
-
-
-@contextmanager
-def _one_thread(torch: bool) -> Iterator[None]:
-    """Let torch work with one thread, as workers do, for a while."""
-    if not torch:
-        yield
-        return
-    import torch as library
-
-    before = library.get_num_threads()
-    library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        library.set_num_threads(before)
