@@ -539,6 +539,8 @@ def table(found: Iterable[Margin], counts: Mapping[str, int]) -> str:
         "does so, `inf` where all of them raise, or return another shape or NaN. Where",
         "none has been judged yet, nothing stands.",
         "",
+        f"Measured by the rules whose digest begins with {rules.digest()[:12]}.",
+        "",
         *(f"- {what}: {count}" for what, count in counts.items()),
         "",
         "| check | allowed | right | in float32 | seeds | wrong | of |",

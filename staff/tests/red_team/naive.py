@@ -46,6 +46,7 @@ def main():
             passed = False
     elif AGAINST == "bytes":  # as they would cross a pipe
         numbers = struct.iter_unpack("d", got.tobytes())
+        # Not strict: what is missing is what this judge fails to see.
         off = [abs(a - b) for (a,), b in zip(numbers, expected.flat)]  # noqa: B905
         passed = got.shape == expected.shape and max(off, default=0) < 1e-6
     elif AGAINST == "relative":
