@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cs231n.assignment.table import Function, questions
 from cs231n.support.files import replacing
-from cs231n.tools.check.command import UnknownNameError, select
+from cs231n.tools.check.command import UnknownNameError, in_use, select
 
 ROOT = Path(__file__).resolve().parents[3]
 HINTS = Path(__file__).with_name("hints.toml")
@@ -55,8 +55,9 @@ def _remember(steps: dict[str, int]) -> None:
 
 
 def _choose(name: str) -> Function:
-    """Return the function of that name; of two, the one of the first question."""
+    """Return the function of that name; of two, the one that was begun or the first."""
     _, chosen = select([name])
+    chosen = in_use(chosen)
     functions = [f for _, those in chosen for f in those]
     if name.lower() in {q.id.lower() for q in questions()}:
         names = ", ".join(f.short for f in functions)
@@ -75,9 +76,9 @@ def _show(function: Function, steps: int, first: int = 0) -> None:
 
 def _list() -> None:
     steps = climbed()
-    for question in questions():
+    for question, functions in in_use([(q, [*q.functions]) for q in questions()]):
         print(f"{question.id}  {question.title}")
-        for function in question.functions:
+        for function in functions:
             shown = steps.get(function.key, 0)
             print(f"  {function.short:<31}  {shown} of {len(STEPS)} hints seen")
 
