@@ -163,9 +163,9 @@ def questions() -> tuple[Question, ...]:
     return parse(json.loads(FILE.read_text("utf-8")))
 
 
-def alternatives(question: Question) -> tuple[Question, ...]:
-    """Return what may be done in the place of a question, in the table's order."""
-    return tuple(q for q in questions() if q.instead_of == question.id)
+def ways(question: Question) -> tuple[Question, ...]:
+    """Return a question, and then what may be done in its place."""
+    return (question, *(q for q in questions() if q.instead_of == question.id))
 
 
 def installed(framework: str) -> bool:

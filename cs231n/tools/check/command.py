@@ -32,7 +32,7 @@ from cs231n.assignment.table import (
     installed,
     questions,
 )
-from cs231n.tools.check.written import is_begun
+from cs231n.tools.check import begun
 
 ROOT = Path(__file__).resolve().parents[3]
 _THREADS = (
@@ -95,39 +95,6 @@ def _names(function: Function) -> set[str]:
     inside = function.qualname
     names = {function.key, function.name, function.short, inside, inside.split(".")[-1]}
     return {name.lower() for name in names}
-
-
-def begun(question: Question) -> bool:
-    """Tell whether a student wrote something for a question, without running it."""
-    texts = dict[str, str]()
-    for path in {f.file for f in question.functions}:
-        with contextlib.suppress(OSError):
-            texts[path] = (ROOT / path).read_text("utf-8-sig", errors="replace")
-    return any(
-        is_begun(texts[f.file], f.qualname)
-        for f in question.functions
-        if f.file in texts
-    )
-
-
-def in_use(chosen: Chosen) -> Chosen:
-    """Leave out what a student did not begin and may do in another way.
-
-    Args:
-        chosen: Questions with functions of theirs; alternatives among them.
-
-    Returns:
-        Of a question and its alternatives those that were begun, or else the first.
-    """
-    ways = dict[str, Chosen]()
-    for question, functions in chosen:
-        ways.setdefault(question.graded_as, []).append((question, functions))
-    kept = list[Question]()
-    for rows in ways.values():
-        if len(rows) > 1:
-            rows = [row for row in rows if begun(row[0])] or rows[:1]
-        kept += [question for question, _ in rows]
-    return [row for row in chosen if row[0] in kept]
 
 
 def is_there(function: Function) -> bool:
@@ -300,7 +267,8 @@ def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, 
         and its alternatives counts, being the best.
     """
     found: dict[str, Any] = {}
-    chosen = in_use(chosen)
+    rows = begun.in_use([question for question, _ in chosen], ROOT)
+    chosen = [(question, those) for question, those in chosen if question in rows]
     absent, untried = list[str](), dict[str, str]()
     sums = dict[str, dict[str, tuple[float, float]]]()
     lacking = {q.id for q, _ in chosen if q.instead_of and not installed(q.framework)}
@@ -320,7 +288,7 @@ def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, 
             if show:
                 print("  not in this package")
             continue
-        if question.id in lacking and begun(question):
+        if question.id in lacking and begun.share(question, ROOT):
             untried[question.id] = _NOT_INSTALLED[question.framework]
             if show:
                 _print_text(untried[question.id])
@@ -374,9 +342,9 @@ _NOT_INSTALLED = {
 def _not_tried(question: Question, function: Function) -> dict[str, Any]:
     """Return the verdict of a function whose framework is not installed."""
     text = (ROOT / function.file).read_text("utf-8-sig", errors="replace")
-    is_there = is_begun(text, function.qualname)
-    return _wrong(_NOT_INSTALLED[question.framework] if is_there else "") | {
-        "state": "cannot tell yet" if is_there else "not started"
+    is_begun = begun.is_begun(text, function.qualname)
+    return _wrong(_NOT_INSTALLED[question.framework] if is_begun else "") | {
+        "state": "cannot tell yet" if is_begun else "not started"
     }
 
 
@@ -474,9 +442,9 @@ def _print_summary(result: dict[str, Any]) -> None:
             f"{remarked} of what is done {'have' if remarked > 1 else 'has'} a remark, "
             "which costs no points."
         )
-    begun = [key for key, r in rows.items() if r["state"] == "wrong"]
-    if begun:
-        print(f"A hint: python -m cs231n.hint {table.function(begun[0]).short}")
+    wrong = [key for key, r in rows.items() if r["state"] == "wrong"]
+    if wrong:
+        print(f"A hint: python -m cs231n.hint {table.function(wrong[0]).short}")
     print("Graders try other inputs too, and read your notebooks: this is a forecast.")
 
 

@@ -2,11 +2,8 @@
 
 import ast
 import inspect
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
-
-from cs231n.assignment import regions
 
 # Calls that original hand-outs make around what is to be written.
 _HARMLESS = {
@@ -15,25 +12,6 @@ _HARMLESS = {
 }
 # What code has that computes anything: an operator, a loop, a call.
 WORK = r"[-+*/@]|\b(for|while)\b|\w\("
-
-
-def is_begun(source: str, qualname: str) -> bool:
-    """Tell whether a student wrote something of a function, without running it.
-
-    Args:
-        source: The module's text, with the boxes of our hand-out or an original one's.
-        qualname: The function's name, with dots between its parts.
-    """
-    boxes, damages = regions.scan(source)
-    if own := [r for r in boxes if r.owner == qualname]:
-        return not all(regions.is_stub(r.body) for r in own)
-    if any(qualname in ("", d.owner) for d in damages):
-        return True
-    try:
-        ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return not boxes  # none of an original's functions can be told
-    return re.search(WORK, code_in(source, qualname)) is not None
 
 
 def code_of(function: Callable[..., Any]) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from cs231n.assignment.table import Function, questions
 from cs231n.support.files import replacing
-from cs231n.tools.check.command import UnknownNameError, in_use, select
+from cs231n.tools.check.begun import in_use
+from cs231n.tools.check.command import UnknownNameError, select
 
 ROOT = Path(__file__).resolve().parents[3]
 HINTS = Path(__file__).with_name("hints.toml")
@@ -57,8 +58,8 @@ def _remember(steps: dict[str, int]) -> None:
 def _choose(name: str) -> Function:
     """Return the function of that name; of two, the one that was begun or the first."""
     _, chosen = select([name])
-    chosen = in_use(chosen)
-    functions = [f for _, those in chosen for f in those]
+    rows = in_use([question for question, _ in chosen], ROOT)
+    functions = [f for question, those in chosen if question in rows for f in those]
     if name.lower() in {q.id.lower() for q in questions()}:
         names = ", ".join(f.short for f in functions)
         raise UnknownNameError(f"{name} is a question; name a function of it: {names}.")
@@ -76,9 +77,9 @@ def _show(function: Function, steps: int, first: int = 0) -> None:
 
 def _list() -> None:
     steps = climbed()
-    for question, functions in in_use([(q, [*q.functions]) for q in questions()]):
+    for question in in_use(questions(), ROOT):
         print(f"{question.id}  {question.title}")
-        for function in functions:
+        for function in question.functions:
             shown = steps.get(function.key, 0)
             print(f"  {function.short:<31}  {shown} of {len(STEPS)} hints seen")
 
