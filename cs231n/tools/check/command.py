@@ -293,28 +293,28 @@ def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, 
 
 
 def _run_in_groups(functions: list[Function], limit: float) -> Iterator[dict[str, Any]]:
-    """Try functions out, with one process for those that need torch and one without.
+    """Try functions out, with one process for each framework and one without any.
 
     They work at the same time where there are two cores; verdicts come in order.
     """
     groups = {
-        torch: [f for f in functions if f.torch is torch]
-        for torch in dict.fromkeys(f.torch for f in functions)
+        framework: [f for f in functions if f.framework == framework]
+        for framework in dict.fromkeys(f.framework for f in functions)
     }
     found = dict[str, dict[str, Any]]()
     with contextlib.ExitStack() as stack:
 
-        def tried(torch: bool) -> Iterator[tuple[Function, dict[str, Any]]]:
-            worker = _Worker([f.key for f in groups[torch]], [])
+        def tried(framework: str) -> Iterator[tuple[Function, dict[str, Any]]]:
+            worker = _Worker([f.key for f in groups[framework]], [])
             stack.callback(worker.end)
-            return run(groups[torch], limit, worker)
+            return run(groups[framework], limit, worker)
 
-        verdicts = {torch: tried(torch) for torch in groups} if _cores() > 1 else {}
+        verdicts = {name: tried(name) for name in groups} if _cores() > 1 else {}
         for function in functions:
-            if function.torch not in verdicts:
-                verdicts[function.torch] = tried(function.torch)
+            if function.framework not in verdicts:
+                verdicts[function.framework] = tried(function.framework)
             while function.key not in found:  # one that got stuck is judged later
-                other, verdict = next(verdicts[function.torch])
+                other, verdict = next(verdicts[function.framework])
                 found[other.key] = verdict
             yield found[function.key]
 

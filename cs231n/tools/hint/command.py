@@ -31,7 +31,7 @@ def ladder(function: Function) -> list[str]:
         KeyError: If nobody has written any.
     """
     hints: dict[str, list[str]] = tomllib.loads(HINTS.read_text("utf-8"))
-    found = hints.get(function.short) or hints.get(function.key)
+    found = hints.get(function.key) or hints.get(function.short)
     if found is None:
         raise KeyError(f"hints.toml has nothing for {function.key}")
     return found
