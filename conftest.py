@@ -91,7 +91,7 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 def _any_device(request: pytest.FixtureRequest) -> Iterator[None]:
     """Judge answers that name a GPU on the CPU, where there is no GPU."""
     marks = {mark.name for mark in request.node.iter_markers()}
-    with_torch = {q.marker for q in questions() if any(f.torch for f in q.functions)}
+    with_torch = {q.marker for q in questions() if q.framework == "torch"}
     if not marks & with_torch:
         yield
         return

@@ -27,8 +27,58 @@ _NOTEBOOK_METADATA = {
 }
 
 
+# The header of a cell that stands in the twin's source alone.
+_SAME = re.compile(r'^# %% \[markdown\] same_as="(.+)"$')
+
+
 class SourceError(ValueError):
     """A notebook's text source cannot be turned into a notebook."""
+
+
+def source_of(path: Path) -> str:
+    """Return a notebook's text source, whole.
+
+    What ``NAME-TensorFlow.py`` says in the same words as ``NAME-PyTorch.py`` stands in
+    the latter only. There, ``# %% [markdown] same_as="## Set-up"`` with nothing below
+    takes the place of the twin's text cell whose first line is ``## Set-up``, along
+    with that cell's header.
+
+    Args:
+        path: The source, beside its twin's.
+
+    Raises:
+        SourceError: If the twin has no such cell, or two, or text stands below.
+    """
+    cells = _parts(path.read_text("utf-8"))
+    twin = path.with_name(path.name.replace("-TensorFlow", "-PyTorch"))
+    for k, cell in enumerate(cells):
+        header, _, below = cell.partition("\n")
+        if not (named := _SAME.match(header)):
+            continue
+        first = named.group(1)
+        if below.strip() or twin == path:
+            problem = "text below its header" if below.strip() else "no twin"
+            raise SourceError(
+                f"{path.stem}: the cell that is the same as {first!r} has {problem}; "
+                "write the cell here, or share that of the -PyTorch notebook."
+            )
+        found = [
+            other
+            for other in _parts(twin.read_text("utf-8"))
+            if re.match(rf"# %% \[markdown\].*\n# {re.escape(first)}\n", other)
+        ]
+        if len(found) != 1:
+            raise SourceError(
+                f"{path.stem}: {len(found)} text cells of {twin.stem} begin with the "
+                f"line {first!r}, where one is wanted; name the whole first line."
+            )
+        cells[k] = found[0].rstrip("\n") + "\n" + below
+    return "".join(cells)
+
+
+def _parts(source: str) -> list[str]:
+    """Part a source before each header; what stands above the first is the first."""
+    return re.split(r"^(?=# %%)", source, flags=re.MULTILINE)
 
 
 def convert(source: str, name: str) -> bytes:
@@ -93,7 +143,7 @@ def plain_python(source: str) -> str:
 def build(root: Path) -> dict[Path, bytes]:
     """Return what every notebook of the project at ``root`` should hold."""
     return {
-        root / f"{source.stem}.ipynb": convert(source.read_text("utf-8"), source.stem)
+        root / f"{source.stem}.ipynb": convert(source_of(source), source.stem)
         for source in sorted((root / "staff" / "notebooks").glob("*.py"))
     }
 

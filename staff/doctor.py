@@ -26,6 +26,7 @@ ENTRIES = 3  # of the parts that a notebook begins and ends with
 OPENING = "## Before you start"
 CLOSING = ("## What to take away", "## Further reading")
 PARTS = ("course", "questions", "folders", "data")  # of README that are made
+FRAMEWORKS = ("", "torch", "tensorflow")
 _ROW = {"id": "", "title": "", "notebooks": [], "modules": [], "functions": []}
 _TRIES = "cs231n/tools/check/tries"
 _SAMPLES = "tests/data_files.py"
@@ -94,10 +95,16 @@ def in_table(rows: Mapping[str, Any]) -> Iterator[str]:
                 name = function.get("name", "a function")
                 yield f"{where}: {name} of {row.get('id')} has no {key}; name it."
     for question in _readable(rows):
-        if not question.points:
-            yield f"{where}: {question.id} is in no set; name it in one."
+        if question.framework not in FRAMEWORKS:
+            known = " or ".join(filter(None, FRAMEWORKS))
+            yield (
+                f"{where}: {question.id} needs the framework {question.framework!r}; "
+                f"name {known}, or none."
+            )
+        if not question.shared:
+            yield f"{where}: {question.graded_as} is in no set; name it in one."
             continue
-        worth = next(iter(question.points.values()))
+        worth = next(iter(question.shared.values()))
         if (total := sum(f.points for f in question.functions)) != worth:
             yield (
                 f"{where}: {question.id} is worth {worth} points and its functions "
@@ -125,7 +132,7 @@ def in_modules(asked: Asked) -> Iterator[str]:
     Args:
         asked: The questions.
     """
-    ids = [question.id for question in asked]
+    known = [question.id for question in asked]
     for path in dict.fromkeys(p for q in asked for p in (*q.modules, *q.extra)):
         if not (ROOT / path).is_file():
             yield f"{path}: is not there; write it, or take it out of the table."
@@ -134,10 +141,17 @@ def in_modules(asked: Asked) -> Iterator[str]:
         if not pages.summary(ROOT / path).startswith(yours):
             yield f"{path}: begins otherwise; begin its docstring with {yours!r}."
         try:
-            answers = markers.answers((ROOT / path).read_text("utf-8"), path, ids)
+            answers = markers.answers((ROOT / path).read_text("utf-8"), path, known)
         except markers.MarkerError as error:
             yield from error.problems
             continue
+        ids = {q.graded_as for q in asked if path in q.modules}
+        for answer in answers:
+            if answer.question not in (*ids, markers.EXTRA):
+                yield (
+                    f"{path}:{answer.todo}: names {answer.question}, and the table has "
+                    f"this file for {' and '.join(sorted(ids))}; name one of these."
+                )
         written = {a.function for a in answers if a.question != markers.EXTRA}
         named = {f.qualname for q in asked for f in q.functions if f.file == path}
         for name in sorted(named - written):
@@ -214,7 +228,7 @@ def in_hints(asked: Asked) -> Iterator[str]:
     """
     hints = tomllib.loads(HINTS.read_text("utf-8"))
     for function in (f for q in asked for f in q.functions):
-        found = hints.get(function.short) or hints.get(function.key) or []
+        found = hints.get(function.key) or hints.get(function.short) or []
         if len(found) < STEPS:
             yield (
                 f"{_short(HINTS)}: {function.short} has {len(found)} of {STEPS} hints; "
@@ -321,12 +335,16 @@ def in_fingerprints(asked: Asked, thorough: bool = False) -> Iterator[str]:
         known = {mistake.says for mistake in stored.functions[key].mistakes}
         if not says[key] <= known <= says[key] | implied[key]:
             yield f"{where}: not the bank's mistakes for {key}; run: {_make(key)}"
-    if thorough and not fingerprints.same(stored, fingerprints.make()):
+    if thorough and not fingerprints.same(
+        stored, fingerprints.together(fingerprints.make(), stored)
+    ):
         yield f"{where}: is not what is made now; run: python -m staff fingerprints"
 
 
 def _make(key: str) -> str:
-    return f"python -m staff fingerprints {key}"
+    framework = table.function(key).framework
+    where = "" if table.installed(framework) else f" (where {framework} is installed)"
+    return f"python -m staff fingerprints {key}{where}"
 
 
 def out_of_date() -> Iterator[str]:

@@ -44,6 +44,7 @@ def yours(path: str, asked: Iterable[Question]) -> str:
 def written() -> str:
     """Return the table of what students write in, in the order of the questions."""
     paths = dict.fromkeys(path for q in questions() for path in q.modules)
+    paths = {path: None for path in paths if (ROOT / path).is_file()}
     return _table("question", "file", "what", rows=map(_row, paths))
 
 

@@ -69,7 +69,10 @@ def as_markdown(table: Sequence[Question], edition: str) -> str:
     lines = ["| | question | points | notebook |", "| --- | --- | ---: | --- |"]
     for question in table:
         if points := question.points.get(edition):
-            names = ", ".join(f"`{name}`" for name in question.notebooks)
+            others = [q for q in table if q.instead_of == question.id]
+            names = " or ".join(
+                f"`{name}`" for q in (question, *others) for name in q.notebooks
+            )
             lines.append(f"| {question.id} | {question.title} | {points} | {names} |")
     return "\n".join(lines)
 
@@ -116,6 +119,8 @@ def table_for_students(chosen: str) -> str:
     table["sets"].sort(key=lambda edition: edition["name"] != chosen)
     modules = dict.fromkeys(path for q in questions() for path in q.modules)
     table["given"] = {
-        path.removesuffix(".py").replace("/", "."): given(path) for path in modules
+        path.removesuffix(".py").replace("/", "."): given(path)
+        for path in modules
+        if (ROOT / path).is_file()  # the doctor names those that are yet to be written
     }
     return json.dumps(table, indent=1, ensure_ascii=False) + "\n"

@@ -9,13 +9,14 @@ from cs231n.assignment.table import (
     functions,
     parse,
     questions,
+    ways,
 )
 
 
 def test_points_of_functions_add_up_to_those_of_their_question():
     for question in questions():
-        first = next(iter(question.points))
-        assert sum(f.points for f in question.functions) == question.points[first]
+        first = next(iter(question.shared))
+        assert sum(f.points for f in question.functions) == question.shared[first]
 
 
 @pytest.mark.parametrize("edition", ["2017", "2016"])
@@ -71,7 +72,7 @@ def test_other_sets_scale_the_points():
                 "title": "One",
                 "notebooks": [],
                 "modules": [],
-                "torch": True,
+                "framework": "torch",
                 "functions": [
                     {"name": "m:f", "points": 3},
                     {"name": "m:g", "points": 2},
@@ -85,6 +86,41 @@ def test_other_sets_scale_the_points():
     }
     (question,) = parse(table)
     f, g = question.functions
-    assert (f.module, f.qualname, f.torch) == ("m", "f", True)
+    assert (f.module, f.qualname, f.framework) == ("m", "f", "torch")
     assert [question.worth(f, "now"), question.worth(g, "now")] == [3, 2]
     assert [question.worth(f, "then"), question.worth(g, "then")] == [4.8, 3.2]
+
+
+def test_an_alternative_shares_the_points_of_its_question_and_adds_none():
+    row = {"title": "", "notebooks": [], "modules": []}
+    table = {
+        "questions": [
+            row | {"id": "Q1", "functions": [{"name": "m:f", "points": 4}]},
+            row
+            | {
+                "id": "Q1-Other",
+                "instead_of": "Q1",
+                "framework": "tensorflow",
+                "functions": [
+                    {"name": "n:f", "points": 3},
+                    {"name": "n:g", "points": 1},
+                ],
+            },
+        ],
+        "sets": [{"name": "now", "points": {"Q1": 8}}],
+    }
+    question, other = parse(table)
+    assert (question.instead_of, question.graded_as) == ("", "Q1")
+    assert (other.instead_of, other.graded_as, other.marker) == ("Q1", "Q1", "q1_other")
+    assert (question.points, other.points) == ({"now": 8}, {})
+    assert [other.worth(f, "now") for f in other.functions] == [6, 2]
+    assert {f.framework for f in other.functions} == {"tensorflow"}
+
+
+def test_alternatives_stand_in_the_place_of_questions_that_have_points():
+    for question in questions():
+        for other in ways(question)[1:]:
+            assert question.points
+            assert not other.points
+            assert other.shared == question.points
+            assert other.framework != question.framework

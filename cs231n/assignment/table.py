@@ -3,9 +3,10 @@
 That file is made from the staff's table of questions, by ``python -m staff table``.
 """
 
+import importlib.util
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ class Function:
         points: What it is worth in the first set that has its question.
         variant: Tells apart two checks of one function, such as ``lstm``; else empty.
         tries: The module of ``cs231n.tools.check.tries`` that tries it out.
-        torch: Whether that needs torch, which takes long to import.
+        framework: What that needs, which takes long to import and goes together with
+            no other: "torch", "tensorflow" or nothing.
     """
 
     module: str
@@ -31,7 +33,7 @@ class Function:
     points: float
     variant: str = ""
     tries: str = ""
-    torch: bool = False
+    framework: str = ""
 
     # Whoever has a key or a name asks ``function`` for the rest, and takes none apart.
 
@@ -63,11 +65,17 @@ class Question:
     Attributes:
         id: What markers call it, such as ``Q1``.
         title: What it is about, in a few words.
-        points: What it is worth in each set that has it.
+        points: What it is worth in each set that has it. An alternative has none of
+            its own: the better one of it and the question in whose place it may be
+            done counts.
         notebooks: Names of its notebooks, without the extension.
         modules: Files that a student edits for it, from the project's root.
         extra: Files of exercises that are worth no points.
         functions: What a student writes for it.
+        framework: What its functions need: see ``Function``.
+        instead_of: Id of the question in whose place it may be done; else empty.
+        shared: What its functions share out in each set: its own points, or those of
+            the question in whose place it may be done.
     """
 
     id: str
@@ -77,6 +85,14 @@ class Question:
     modules: tuple[str, ...]
     extra: tuple[str, ...]
     functions: tuple[Function, ...]
+    framework: str = ""
+    instead_of: str = ""
+    shared: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def graded_as(self) -> str:
+        """The id of the question whose points it earns, which its TODOs name."""
+        return self.instead_of or self.id
 
     @property
     def marker(self) -> str:
@@ -88,10 +104,11 @@ class Question:
 
         Args:
             function: One of ``functions``.
-            edition: Name of a set that has this question, such as ``2017``.
+            edition: Name of a set that has this question, or the one in whose place it
+                may be done, such as ``2017``.
         """
         total = sum(f.points for f in self.functions)
-        return function.points * self.points[edition] / total
+        return function.points * self.shared[edition] / total
 
 
 def marker(name: str) -> str:
@@ -109,34 +126,51 @@ def parse(table: Mapping[str, Any]) -> tuple[Question, ...]:
     Args:
         table: What ``assignment.json`` holds, or the staff's table.
     """
-    return tuple(
-        Question(
-            id=row["id"],
-            title=row["title"],
-            points={
-                chosen["name"]: chosen["points"][row["id"]]
-                for chosen in table["sets"]
-                if row["id"] in chosen["points"]
-            },
-            notebooks=tuple(row["notebooks"]),
-            modules=tuple(row["modules"]),
-            extra=tuple(row.get("extra", ())),
-            functions=tuple(_function(row, entry) for entry in row["functions"]),
-        )
-        for row in table["questions"]
+    return tuple(_question(row, table["sets"]) for row in table["questions"])
+
+
+def _question(row: Mapping[str, Any], sets: Sequence[Mapping[str, Any]]) -> Question:
+    instead_of = row.get("instead_of", "")
+    shared = {
+        chosen["name"]: chosen["points"][instead_of or row["id"]]
+        for chosen in sets
+        if (instead_of or row["id"]) in chosen["points"]
+    }
+    return Question(
+        id=row["id"],
+        title=row["title"],
+        points={} if instead_of else shared,
+        notebooks=tuple(row["notebooks"]),
+        modules=tuple(row["modules"]),
+        extra=tuple(row.get("extra", ())),
+        functions=tuple(_function(row, entry) for entry in row["functions"]),
+        framework=row.get("framework", ""),
+        instead_of=instead_of,
+        shared=shared,
     )
 
 
 def _function(question: Mapping[str, Any], row: Mapping[str, Any]) -> Function:
     module, _, qualname = row["name"].partition(":")
     known = {key: row[key] for key in ("points", "variant", "tries") if key in row}
-    return Function(module, qualname, torch=question.get("torch", False), **known)
+    framework = question.get("framework", "")
+    return Function(module, qualname, framework=framework, **known)
 
 
 @cache
 def questions() -> tuple[Question, ...]:
     """Return every question of every set, in the order of the table."""
     return parse(json.loads(FILE.read_text("utf-8")))
+
+
+def ways(question: Question) -> tuple[Question, ...]:
+    """Return a question, and then what may be done in its place."""
+    return (question, *(q for q in questions() if q.instead_of == question.id))
+
+
+def installed(framework: str) -> bool:
+    """Tell whether what functions need is installed, without importing it."""
+    return not framework or importlib.util.find_spec(framework) is not None
 
 
 def functions() -> tuple[Function, ...]:
@@ -154,6 +188,22 @@ def function(key: str) -> Function:
         KeyError: If the table has none of that key.
     """
     return _by_key()[key]
+
+
+def namesake(function: Function, short: str) -> Function:
+    """Return the function that another one means by a short name.
+
+    Args:
+        function: The other one.
+        short: The name; one of its own module comes first.
+
+    Raises:
+        KeyError: If the table has none of that name.
+    """
+    found = [f for f in functions() if f.short == short]
+    if not found:
+        raise KeyError(short)
+    return next((f for f in found if f.module == function.module), found[0])
 
 
 @cache

@@ -88,7 +88,7 @@ class Rubric:
 
     def single(self, function: Function) -> bool:
         """Tell whether a function is also tried in float32."""
-        return not function.torch and bool(self._row(function).get("single", True))
+        return not function.framework and bool(self._row(function).get("single", True))
 
     def entries(self, function: Function) -> tuple[Entry, ...]:
         """Return the checks of a function, whose shares add up to 1."""

@@ -130,7 +130,7 @@ def times(
         Exception: Whatever the function raises at these sizes.
     """
     records = Records(marks.records().seed)
-    with one_torch_thread() if function.torch else nullcontext():
+    with one_torch_thread() if function.framework == "torch" else nullcontext():
         ours = _Ours(function, records)
         theirs = _Theirs(function, records, line, source)
         best: dict[_Timed, float] = {ours: float("inf"), theirs: float("inf")}

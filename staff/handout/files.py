@@ -75,7 +75,8 @@ def collect(root: Path, table: Sequence[Question]) -> dict[str, bytes]:
     for path in sorted((root / "staff" / "notebooks").glob("*.py")):
         name = path.relative_to(root).as_posix()
         try:
-            text = markers.redact(_read(path, name).decode(), name, questions)
+            _read(path, name)  # insists on plain text
+            text = markers.redact(convert.source_of(path), name, questions)
             files[f"{path.stem}.ipynb"] = convert.convert(text, path.stem)
         except (HandoutError, markers.MarkerError, convert.SourceError) as error:
             problems.append(str(error))

@@ -14,7 +14,7 @@ import nbformat
 from cs231n.assignment.answers import CHECKS_MIME
 from cs231n.assignment.table import function
 from cs231n.datasets.fetching import registry
-from staff.convert import convert
+from staff.convert import convert, source_of
 from staff.handout.files import collect
 from staff.mistakes.bank import Slip, answers_of, answers_with, bank
 from staff.mistakes.writings import answer, solved
@@ -168,7 +168,7 @@ def notebooks(flavour: str) -> dict[str, str]:
             content = run.read_bytes()
         else:
             source = ROOT / "staff" / "notebooks" / f"{name}.py"
-            content = convert(source.read_text("utf-8"), name)
+            content = convert(source_of(source), name)
         made[f"notebooks/{name}"] = _notebook(json.loads(content))
     titles = "\n".join(
         f"| {q.id} | [{q.title}]({name}.md) |"

@@ -45,7 +45,7 @@ def faults(at, versions):
 
 
 def test_some_mistakes_of_the_bank_cost_their_own_points_alone(at):
-    some = [v for v in MISTAKES if not function(v.key).torch][::110]
+    some = [v for v in MISTAKES if not function(v.key).framework][::110]
     some += [v for v in MISTAKES if "style" in v.key][::40]
     assert not faults(at, some)
 

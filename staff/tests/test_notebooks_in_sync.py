@@ -5,7 +5,7 @@ import json
 import nbformat
 import pytest
 
-from staff.convert import SourceError, build, convert, main, out_of_step
+from staff.convert import SourceError, build, convert, main, out_of_step, source_of
 from staff.questions import ROOT
 
 SOURCE = """\
@@ -146,3 +146,86 @@ def test_what_is_up_to_date_is_not_written_again(project):
     main(["--root", str(project)])
 
     assert (project / "Tiny.ipynb").stat().st_mtime_ns == before
+
+
+# Cells that two notebooks share
+
+TORCH = """\
+# %% [markdown]
+# ## What
+# a step does
+
+# %%
+torch.zeros(1)
+
+# %% [markdown] tags=["answer"] id="why"
+# ### Why
+#
+# Nobody knows.
+
+
+# %%
+torch.ones(1)
+"""
+BOTH = """\
+# %% [markdown] same_as="## What"
+
+# %%
+tf.zeros(1)
+
+# %% [markdown] same_as="### Why"
+
+# %% [markdown]
+# ## Own words
+"""
+
+
+def shared(folder, text):
+    (folder / "Tiny-PyTorch.py").write_text(TORCH, encoding="utf-8")
+    path = folder / "Tiny-TensorFlow.py"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_cell_of_the_twin_is_taken_along_with_its_header(tmp_path):
+    whole = source_of(shared(tmp_path, BOTH))
+    theirs = cells(convert(TORCH, "Tiny-PyTorch"))
+    ours = cells(convert(whole, "Tiny-TensorFlow"))
+    assert [cell["source"] for cell in ours] == [
+        theirs[0]["source"],
+        ["tf.zeros(1)"],
+        theirs[2]["source"],
+        ["## Own words"],
+    ]
+    assert ours[2]["id"] == "why"
+    assert ours[2]["metadata"] == {"tags": ["answer"]}
+    assert source_of(tmp_path / "Tiny-PyTorch.py") == TORCH
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('# %% [markdown] same_as="## Wha"\n', "0 text cells .* whole first line"),
+        ('# %% [markdown] same_as="## What"\n# more\n', "text below its header"),
+        ('# %% same_as="## What"\n', "has same_as in its header"),
+    ],
+)
+def test_a_slip_in_what_is_shared_is_named(tmp_path, text, complaint):
+    path = shared(tmp_path, text)
+    with pytest.raises(SourceError, match=complaint):
+        convert(source_of(path), path.stem)
+
+
+def test_only_a_twin_shares_cells(tmp_path):
+    path = tmp_path / "Tiny.py"
+    path.write_text('# %% [markdown] same_as="## What"\n', encoding="utf-8")
+    with pytest.raises(SourceError, match="no twin"):
+        source_of(path)
+
+
+def test_a_first_line_that_two_cells_have_is_refused(tmp_path):
+    path = shared(tmp_path, BOTH)
+    twin = tmp_path / "Tiny-PyTorch.py"
+    twin.write_text(TORCH.replace("### Why", "## What"), encoding="utf-8")
+    with pytest.raises(SourceError, match="2 text cells"):
+        source_of(path)

@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _any_device(keys: list[str]) -> AbstractContextManager[None]:
     """Let modules be imported that name a GPU."""
-    if not any(function(key).torch for key in keys):
+    if not any(function(key).framework == "torch" for key in keys):
         return nullcontext()
     from cs231n.tools.check.gpu import cpu_for_gpu
 
