@@ -59,14 +59,14 @@ def main(read_descriptor: int, write_descriptor: int) -> None:
         inside.serve()
 
 
-def prepare(torch: bool) -> None:
+def prepare(framework: str) -> None:
     """Import what takes long, before a server forks workers.
 
     Args:
-        torch: Whether they shall have torch.
+        framework: What they shall have: "torch", "tensorflow" or nothing.
     """
     names = ["scipy.sparse"]
-    if torch:
+    if framework == "torch":
         names += [
             "torch._dynamo",
             "cs231n.tools.check.probes",

@@ -40,7 +40,7 @@ class Server(Protocol):
 def judge(
     submission: Submission,
     secret: bytes,
-    server_for: Callable[[bool], Server],
+    server_for: Callable[[str], Server],
     rubric: Rubric | None = None,
     limits: Limits | None = None,
     only: Collection[str] = (),
@@ -50,7 +50,7 @@ def judge(
     Args:
         submission: What was handed in.
         secret: The course's; it draws the inputs, with the submission's digest.
-        server_for: Takes whether torch is needed, returns what starts workers.
+        server_for: Takes the framework that is needed, returns what starts workers.
         rubric: What checks are worth; that of ``rubric.toml`` by default.
         limits: How long a worker may take.
         only: Keys of functions that matter; all of them by default.
@@ -84,7 +84,7 @@ class Judging:
         self,
         submission: Submission,
         secret: bytes,
-        server_for: Callable[[bool], Server],
+        server_for: Callable[[str], Server],
         rubric: Rubric,
         limits: Limits | None,
     ) -> None:
@@ -143,7 +143,7 @@ class Judging:
             alone: Whether other files of the table are left as they are handed out.
         """
         left = {f.file for f in functions()} if alone else self.broken.keys()
-        server = self._server_for(function.torch)
+        server = self._server_for(function.framework)
         self.isolation = server.level
         modules = {
             name: text
