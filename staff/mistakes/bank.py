@@ -58,7 +58,9 @@ def bank() -> tuple[dict[str, Writing], tuple[Slip, ...]]:
     Returns:
         Writings by name; and the mistakes.
     """
-    known = {f.short: f for q in questions() for f in q.functions if "2016" not in q.id}
+    # A name by itself is that of the 2017 edition's question, not of an alternative.
+    plain = [q for q in questions() if "2016" not in q.id and not q.instead_of]
+    known = {f.short: f for q in plain for f in q.functions}
     known |= {f"{q.id}/{f.short}": f for q in questions() for f in q.functions}
     writings: dict[str, Writing] = {}
     slips = []

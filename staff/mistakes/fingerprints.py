@@ -1,6 +1,8 @@
 """Make the fingerprints of right results and of typical mistakes that students get."""
 
 import argparse
+import importlib.util
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -52,23 +54,32 @@ def _bench(function: Function, seed: int, draw: int = 0) -> Bench:
 
 
 def make(seed: int = SEED, only: str = "", watched: bool = True) -> Records:
-    """Compute all fingerprints from the solved tree and the bank.
+    """Compute fingerprints from the solved tree and the bank.
 
     Args:
         seed: Draws the public inputs.
-        only: What a function's key must begin with.
+        only: What a function's key must begin with. Functions of a framework that is
+            not installed are left out.
         watched: Whether to show a progress bar.
     """
-    import torch  # noqa: F401 (its threads are limited only if they are there)
-
     made = Records(seed)
-    asked = [f for f in functions() if f.key.startswith(only)]
+    asked = [f for f in functions() if f.key.startswith(only) and not lacks(f)]
+    # Both frameworks' threads are limited only before they start.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    if any(f.framework == "torch" for f in asked):
+        import torch  # noqa: F401
     bar = progress_bar(len(asked), "fingerprints", watched)
     with bar, threadpool_limits(1):  # more threads round in another way
         for function in asked:
             made.functions[function.key] = _record(function, seed)
             bar.update()
     return made
+
+
+def lacks(function: Function) -> bool:
+    """Tell whether a function needs a framework that is not installed here."""
+    name = function.framework
+    return bool(name) and importlib.util.find_spec(name) is None
 
 
 def _record(function: Function, seed: int) -> Record:
@@ -211,7 +222,11 @@ def main(argv: list[str] | None = None) -> int:
 
     made = make(only=args.only)
     file = check_marks.FILE
-    if args.only:
+    missing = [f for f in functions() if f.key.startswith(args.only) and lacks(f)]
+    for name in dict.fromkeys(f.framework for f in missing):
+        count = sum(f.framework == name for f in missing)
+        print(f"{name} is not installed: {count} functions stay as they are stored.")
+    if args.only or missing:
         kept = check_marks.loads(file.read_text("utf-8")).functions | made.functions
         order = {f.key: kept[f.key] for f in functions() if f.key in kept}
         made = Records(made.seed, order)
