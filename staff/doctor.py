@@ -10,7 +10,6 @@ import importlib
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -336,15 +335,16 @@ def in_fingerprints(asked: Asked, thorough: bool = False) -> Iterator[str]:
         known = {mistake.says for mistake in stored.functions[key].mistakes}
         if not says[key] <= known <= says[key] | implied[key]:
             yield f"{where}: not the bank's mistakes for {key}; run: {_make(key)}"
-    if thorough:
-        made = fingerprints.make()
-        there = {k: r for k, r in stored.functions.items() if k in made.functions}
-        if not fingerprints.same(replace(stored, functions=there), made):
-            yield f"{where}: is not what is made now; run: python -m staff fingerprints"
+    if thorough and not fingerprints.same(
+        stored, fingerprints.together(fingerprints.make(), stored)
+    ):
+        yield f"{where}: is not what is made now; run: python -m staff fingerprints"
 
 
 def _make(key: str) -> str:
-    return f"python -m staff fingerprints {key}"
+    framework = table.function(key).framework
+    where = "" if table.installed(framework) else f" (where {framework} is installed)"
+    return f"python -m staff fingerprints {key}{where}"
 
 
 def out_of_date() -> Iterator[str]:

@@ -58,9 +58,8 @@ def bank() -> tuple[dict[str, Writing], tuple[Slip, ...]]:
     Returns:
         Writings by name; and the mistakes.
     """
-    # A name by itself is that of the 2017 edition's question, not of an alternative.
-    plain = [q for q in questions() if "2016" not in q.id and not q.instead_of]
-    known = {f.short: f for q in plain for f in q.functions}
+    # A name alone means the first function of that name; a question before it, its own.
+    known = {f.short: f for q in reversed(questions()) for f in q.functions}
     known |= {f"{q.id}/{f.short}": f for q in questions() for f in q.functions}
     writings: dict[str, Writing] = {}
     slips = []
