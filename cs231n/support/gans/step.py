@@ -17,6 +17,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
+
 Loss: TypeAlias = Callable[..., torch.Tensor]
 # Discriminator, real pictures, fakes -> what is added to the loss.
 Penalty: TypeAlias = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
