@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cs231n.embedded.digit_classifier import DigitClassifier
 from cs231n.support.arrays import Array
-from cs231n.support.gans.step import PIXELS
+from cs231n.support.gans.loop import PIXELS
 
 # A class counts as drawn when one picture in a hundred is surely of it.
 LEAST_SHARE, SURE = 0.01, 0.9
