@@ -12,18 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n.support.frameworks import require_tensorflow
-
-require_tensorflow()
-
-# isort: split
-import tensorflow as tf
-
 from cs231n.embedded.digits import load_training_split
 from cs231n.gradient_check import rel_error as rel_error  # noqa: PLC0414
+from cs231n.support.frameworks import require_tensorflow
 from cs231n.support.gans.loop import fixed_noise
 from cs231n.support.gans.training_tensorflow import Batches, Report, draw, train_gan
 from cs231n.support.gans.training_tensorflow import count_params as count_params  # noqa: PLC0414 (a re-export)
+
+require_tensorflow()
+
+import tensorflow as tf  # noqa: E402
 
 NOISE_DIM = 96
 

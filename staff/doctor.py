@@ -335,12 +335,16 @@ def in_fingerprints(asked: Asked, thorough: bool = False) -> Iterator[str]:
         known = {mistake.says for mistake in stored.functions[key].mistakes}
         if not says[key] <= known <= says[key] | implied[key]:
             yield f"{where}: not the bank's mistakes for {key}; run: {_make(key)}"
-    if thorough and not fingerprints.same(stored, fingerprints.make()):
+    if thorough and not fingerprints.same(
+        stored, fingerprints.together(fingerprints.make(), stored)
+    ):
         yield f"{where}: is not what is made now; run: python -m staff fingerprints"
 
 
 def _make(key: str) -> str:
-    return f"python -m staff fingerprints {key}"
+    framework = table.function(key).framework
+    where = "" if table.installed(framework) else f" (where {framework} is installed)"
+    return f"python -m staff fingerprints {key}{where}"
 
 
 def out_of_date() -> Iterator[str]:

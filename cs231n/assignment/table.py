@@ -3,6 +3,7 @@
 That file is made from the staff's table of questions, by ``python -m staff table``.
 """
 
+import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,8 +65,8 @@ class Question:
     Attributes:
         id: What markers call it, such as ``Q1``.
         title: What it is about, in a few words.
-        points: What it is worth in each set that has it. An alternative is worth nothing
-            of its own: the better one of it and the question in whose place it may be
+        points: What it is worth in each set that has it. An alternative has none of
+            its own: the better one of it and the question in whose place it may be
             done counts.
         notebooks: Names of its notebooks, without the extension.
         modules: Files that a student edits for it, from the project's root.
@@ -162,9 +163,14 @@ def questions() -> tuple[Question, ...]:
     return parse(json.loads(FILE.read_text("utf-8")))
 
 
-def alternatives(question: Question) -> tuple[Question, ...]:
-    """Return what may be done in the place of a question, in the table's order."""
-    return tuple(q for q in questions() if q.instead_of == question.id)
+def ways(question: Question) -> tuple[Question, ...]:
+    """Return a question, and then what may be done in its place."""
+    return (question, *(q for q in questions() if q.instead_of == question.id))
+
+
+def installed(framework: str) -> bool:
+    """Tell whether what functions need is installed, without importing it."""
+    return not framework or importlib.util.find_spec(framework) is not None
 
 
 def functions() -> tuple[Function, ...]:
@@ -182,6 +188,22 @@ def function(key: str) -> Function:
         KeyError: If the table has none of that key.
     """
     return _by_key()[key]
+
+
+def namesake(function: Function, short: str) -> Function:
+    """Return the function that another one means by a short name.
+
+    Args:
+        function: The other one.
+        short: The name; one of its own module comes first.
+
+    Raises:
+        KeyError: If the table has none of that name.
+    """
+    found = [f for f in functions() if f.short == short]
+    if not found:
+        raise KeyError(short)
+    return next((f for f in found if f.module == function.module), found[0])
 
 
 @cache

@@ -16,6 +16,7 @@ from torch.nn import functional as F  # noqa: N812 (the name that everybody know
 
 from cs231n import datasets
 from cs231n.embedded.digits import Digits, load_digits
+from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
 from cs231n.support.files import replacing
 from cs231n.support.progress import progress_bar
 from cs231n.support.threads import one_torch_thread

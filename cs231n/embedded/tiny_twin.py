@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 

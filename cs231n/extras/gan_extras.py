@@ -14,6 +14,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 (the name that everybody knows)
 from torch.nn.utils import parametrize
 
+from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
+
 
 def largest_stretch(
     W: torch.Tensor, u: torch.Tensor, iterations: int = 1

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
+
 
 def fixed_output(model: nn.Module, *shape: int) -> torch.Tensor:
     """Give a network fixed weights, and return what it makes of fixed inputs.

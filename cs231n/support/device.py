@@ -26,6 +26,9 @@ def get_device(device: str | torch.device | None = None) -> torch.device:
         >>> get_device("cpu")
         device(type='cpu')
     """
+    from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
+
+    # isort: split
     import torch
 
     source = "device"

@@ -1,79 +1,66 @@
-"""TensorFlow's graphs for given loops: fast where they can be made, never demanded.
-
-A graph of a function that students wrote, or that calls one, takes half the time of the
-function itself. But what is written for tensors with numbers in them, such as
-``.numpy()`` or ``float(loss)``, has no graph, and is right all the same.
-"""
+"""Steps of training as graphs, which are quicker, where they can be (given)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any
 
 from cs231n.support.frameworks import require_tensorflow
 
 require_tensorflow()
 
-# isort: split
-import tensorflow as tf
-
-P = ParamSpec("P")
-T = TypeVar("T")
+import tensorflow as tf  # noqa: E402
 
 
-class Graph(Generic[P, T]):
-    """Calls a function through its graph, or as it is written where it has none.
+class Graph:
+    """A function of tensors that runs as a graph, or as it is where that fails.
+
+    A graph is made by calling the function with tensors that have no values yet, once
+    for each combination of shapes. Code that asks for their values (``.numpy()``,
+    ``if`` of a tensor) is right all the same: it runs eagerly. What fails in both ways
+    raises as it does eagerly.
 
     Attributes:
-        made: Whether there is a graph for what it was last called with.
+        is_graph: Whether it runs as a graph with what it was last called with; None
+            before the first call.
 
     Example:
-        >>> double = Graph(lambda x: 2 * x)
-        >>> double(tf.constant(3.0)).numpy(), double.made
-        (6.0, True)
-        >>> double = Graph(lambda x: tf.constant(2 * x.numpy()))
-        >>> double(tf.constant(3.0)).numpy(), double.made
-        (6.0, False)
+        >>> twice = Graph(lambda x: x + x)
+        >>> float(twice(tf.constant(2.0))), twice.is_graph
+        (4.0, True)
+        >>> halved = Graph(lambda x: tf.constant(x.numpy() / 2))
+        >>> float(halved(tf.constant(2.0))), halved.is_graph
+        (1.0, False)
     """
 
-    def __init__(self, function: Callable[P, T], fused: bool = False) -> None:
-        """Wait for the first call: a graph is made of a function and its arguments.
+    def __init__(self, function: Callable[..., Any], fused: bool = False) -> None:
+        """Make a graph of a function at its first call.
 
         Args:
-            function: Of tensors; it may use variables and change them.
+            function: Takes tensors, and returns tensors in any structure. Whatever else
+                it reads must stay as it is.
             fused: Whether XLA compiles the graph. That takes a second, and pays where
                 many small operations go over the same memory.
         """
-        self._function = function
-        self._compiled = tf.function(function, jit_compile=fused or None)
-        self._known: dict[Hashable, Any] = {}
-        self.made = False
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call the function.
-
-        Args:
-            *args: Tensors; each combination of shapes has a graph of its own.
-            **kwargs: More of them.
-        """
-        key = tuple(
-            (name, tuple(value.shape), value.dtype) if hasattr(value, "dtype") else name
-            for name, value in (*enumerate(args), *kwargs.items())
+        self.is_graph: bool | None = None
+        self._eager = function
+        self._graph = tf.function(
+            function, autograph=False, jit_compile=True if fused else None
         )
-        if key not in self._known:
-            self._known[key] = self._trace(*args, **kwargs)
-        self.made = self._known[key]
-        called: Callable[P, T] = self._compiled if self.made else self._function
-        return called(*args, **kwargs)
+        self._has_graph: dict[Hashable, bool] = {}
 
-    def _trace(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Tell whether there is a graph; nothing is computed, and no variable changes.
+    def __call__(self, *args: tf.Tensor) -> Any:
+        """Return what the function does."""
+        kinds = tuple((arg.dtype, tuple(arg.shape)) for arg in args)
+        if kinds not in self._has_graph:
+            self._has_graph[kinds] = self._is_traced(*args)
+        self.is_graph = self._has_graph[kinds]
+        return self._graph(*args) if self.is_graph else self._eager(*args)
 
-        Whatever stops it is not said here: the function itself will meet it again,
-        with numbers, in a place that the one who wrote it knows.
-        """
+    def _is_traced(self, *args: tf.Tensor) -> bool:
+        """Make a graph, while nothing is computed and no variable changes."""
         try:
-            self._compiled.get_concrete_function(*args, **kwargs)
-        except Exception:  # a dozen kinds: each layer of TensorFlow has its own
+            self._graph.get_concrete_function(*args)
+        except Exception:  # of any kind that code may raise which wants values
             return False
         return True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
 from cs231n.support.imagenet import SQUEEZENET_MEAN, SQUEEZENET_STD
 
 if TYPE_CHECKING:

@@ -26,6 +26,9 @@ def one_torch_thread() -> Iterator[None]:
     Training carries that on and on: what is to be the same on every machine is trained
     on one.
     """
+    from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
+
+    # isort: split
     import torch
 
     before = torch.get_num_threads()

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
+
 
 def require_pictures(X: Any, y: torch.Tensor, model: torch.nn.Module) -> None:
     """Insist on pictures that a network can look at, and on a class for each.

@@ -58,7 +58,8 @@ def bank() -> tuple[dict[str, Writing], tuple[Slip, ...]]:
     Returns:
         Writings by name; and the mistakes.
     """
-    known = {f.short: f for q in questions() for f in q.functions if "2016" not in q.id}
+    # A name alone means the first function of that name; a question before it, its own.
+    known = {f.short: f for q in reversed(questions()) for f in q.functions}
     known |= {f"{q.id}/{f.short}": f for q in questions() for f in q.functions}
     writings: dict[str, Writing] = {}
     slips = []

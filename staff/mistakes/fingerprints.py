@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cs231n.assignment.table import Function, functions
+from cs231n.assignment.table import Function, functions, installed
 from cs231n.support.files import replacing
 from cs231n.support.progress import progress_bar
 from cs231n.tools.check import marks as check_marks
@@ -52,23 +52,39 @@ def _bench(function: Function, seed: int, draw: int = 0) -> Bench:
 
 
 def make(seed: int = SEED, only: str = "", watched: bool = True) -> Records:
-    """Compute all fingerprints from the solved tree and the bank.
+    """Compute fingerprints from the solved tree and the bank.
+
+    Those of functions whose framework is not installed here are left out.
 
     Args:
         seed: Draws the public inputs.
         only: What a function's key must begin with.
         watched: Whether to show a progress bar.
     """
-    import torch  # noqa: F401 (its threads are limited only if they are there)
-
     made = Records(seed)
     asked = [f for f in functions() if f.key.startswith(only)]
+    asked = [f for f in asked if installed(f.framework)]
+    if any(f.framework == "torch" for f in asked):
+        import torch  # noqa: F401 (its threads are limited only if they are there)
+
     bar = progress_bar(len(asked), "fingerprints", watched)
     with bar, threadpool_limits(1):  # more threads round in another way
         for function in asked:
             made.functions[function.key] = _record(function, seed)
             bar.update()
     return made
+
+
+def together(made: Records, stored: Records) -> Records:
+    """Return what was made now, and of all else in the table what is stored.
+
+    Args:
+        made: What was made.
+        stored: What is stored.
+    """
+    known = stored.functions | made.functions
+    order = {f.key: known[f.key] for f in functions() if f.key in known}
+    return Records(made.seed, order)
 
 
 def _record(function: Function, seed: int) -> Record:
@@ -211,12 +227,18 @@ def main(argv: list[str] | None = None) -> int:
 
     made = make(only=args.only)
     file = check_marks.FILE
-    if args.only:
-        kept = check_marks.loads(file.read_text("utf-8")).functions | made.functions
-        order = {f.key: kept[f.key] for f in functions() if f.key in kept}
-        made = Records(made.seed, order)
+    is_there = file.is_file()
+    stored = check_marks.loads(file.read_text("utf-8")) if is_there else Records(SEED)
+    made = together(made, stored)
+    for framework in dict.fromkeys(f.framework for f in functions()):
+        if not installed(framework):
+            print(
+                f"{framework} is not installed here: what is stored for its functions "
+                "stays as it is.",
+                file=sys.stderr,
+            )
     if args.check:
-        if file.is_file() and same(check_marks.loads(file.read_text("utf-8")), made):
+        if is_there and same(stored, made):
             return 0
         print(
             f"{file} is out of date; run: python -m staff fingerprints", file=sys.stderr

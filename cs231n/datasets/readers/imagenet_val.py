@@ -3,6 +3,7 @@
 Letters in shapes: N photographs.
 """
 
+import ast
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 from cs231n.datasets.readers.common import again, require, require_pixels
 from cs231n.support import safe_pickle
 from cs231n.support.file_kinds import because
+from cs231n.support.packaged import packaged_file
 
 FILE = "imagenet_val_25.npz"
+_NAMES = "_IMAGENET_CATEGORIES"  # what torchvision calls them
 
 
 def read(
@@ -53,10 +56,21 @@ def read(
 
 
 def class_names() -> dict[int, str]:
-    """Return torchvision's names of the 1000 classes, by number."""
-    from torchvision.models import SqueezeNet1_1_Weights
+    """Return torchvision's names of the 1000 classes, by number.
 
-    return dict(enumerate(SqueezeNet1_1_Weights.IMAGENET1K_V1.meta["categories"]))
+    They are read from its source: importing it would import PyTorch, too, which
+    TensorFlow's notebooks do without.
+    """
+    file = packaged_file(
+        "torchvision", "models/_meta.py", "torchvision", "The list of ImageNet's names"
+    )
+    for node in ast.parse(file.read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == _NAMES:
+            return dict(enumerate(ast.literal_eval(node.value)))
+    raise ValueError(
+        f"{file} holds no {_NAMES}; take a torchvision that does: pip install "
+        "'torchvision>=0.19,<1'"
+    )
 
 
 def check(file: Path, expect: Mapping[str, Any]) -> None:

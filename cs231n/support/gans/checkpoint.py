@@ -10,7 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from cs231n.support import checkpoint
+from cs231n.support import (
+    beside_tensorflow,  # noqa: F401 (or torch ends the process)
+    checkpoint,
+)
 from cs231n.support.arrays import Array
 from cs231n.support.gans.history import GANHistory
 

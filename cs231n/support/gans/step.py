@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
 from cs231n.support.gans import loop
 from cs231n.support.gans.loop import SHAPE
 

@@ -18,17 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n.support.frameworks import require_tensorflow
-
-require_tensorflow()
-
-# isort: split
-import tensorflow as tf
-
 from cs231n.support.gans import loop
 from cs231n.support.gans.history import GANHistory
 from cs231n.support.gans.loop import PIXELS
 from cs231n.support.graphs_tensorflow import Graph
 from cs231n.support.progress import progress_bar
+
+require_tensorflow()
+
+import tensorflow as tf  # noqa: E402
 
 Pictures: TypeAlias = NDArray[np.float32]
 Loss: TypeAlias = Callable[..., Any]
@@ -79,7 +77,7 @@ class Batches:
 
     def __len__(self) -> int:
         """Return how many batches a pass has."""
-        return -(-len(self.X) // self.batch_size)
+        return math.ceil(len(self.X) / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Pictures, NDArray[np.integer[Any]]]]:
         """Go through the pictures."""
@@ -121,13 +119,16 @@ class GANStep:
         Raises:
             ValueError: If the generator makes something else than pictures.
         """
+        # It cannot fuse a convolution with its leaky ReLU where gradients are wanted;
+        # nothing is lost, but it says so in red.
+        tf.config.optimizer.set_experimental_options({"remapping": False})
         self.D, self.G = networks
         fakes = _call(self.G, tf.zeros((batch_size, noise_size)), training=False)
         loop.require_fakes(tuple(fakes.shape), batch_size)
         _call(self.D, tf.reshape(fakes, (batch_size, PIXELS)), training=False)
         self.discriminator_loss, self.generator_loss = losses
         self.penalty = penalty
-        self._slopes = Graph(self._slopes_of_D), Graph(self._slopes_of_G)
+        self._slopes = Graph(self._discriminator_slopes), Graph(self._generator_slopes)
         self._descents = [
             _Descent(*both) for both in zip(networks, solvers, strict=True)
         ]
@@ -175,7 +176,7 @@ class GANStep:
                     name = getattr(weight, "path", weight.name)
                     raise FloatingPointError(f"The {who}'s {name} is no longer finite")
 
-    def _slopes_of_D(self, real: Any, noise: Any) -> tuple[Any, list[Any]]:
+    def _discriminator_slopes(self, real: Any, noise: Any) -> tuple[Any, list[Any]]:
         fakes = self._fakes(noise)
         with tf.GradientTape() as tape:
             scores = in_training(self.D, real), in_training(self.D, fakes)
@@ -184,7 +185,7 @@ class GANStep:
                 loss = loss + self.penalty(self.D, real, fakes)
         return loss, tape.gradient(loss, self.D.trainable_variables)
 
-    def _slopes_of_G(self, noise: Any) -> tuple[Any, list[Any]]:
+    def _generator_slopes(self, noise: Any) -> tuple[Any, list[Any]]:
         with tf.GradientTape() as tape:
             scores = in_training(self.D, self._fakes(noise))
             loss = _number(self.generator_loss(scores))

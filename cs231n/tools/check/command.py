@@ -20,14 +20,25 @@ import sys
 import tempfile
 import textwrap
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from cs231n.assignment import table
-from cs231n.assignment.table import Function, Question, editions, questions
+from cs231n.assignment.table import (
+    Function,
+    Question,
+    editions,
+    installed,
+    questions,
+)
+from cs231n.tools.check import begun
 
 ROOT = Path(__file__).resolve().parents[3]
+_THREADS = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+)
 LIMIT = 10.0  # seconds for a function that should take a fraction of one
 # As verdict.py has them, which imports more than is needed here.
 EARNS = ("done", "done, with a remark")
@@ -60,9 +71,10 @@ def select(names: list[str], edition: str | None = None) -> tuple[str, Chosen]:
     for candidate in [edition] if edition else editions():
         chosen, called = [], set[str]()
         for question in questions():
-            if candidate not in question.points:
+            if candidate not in question.shared:
                 continue
-            known = {f: {question.id.lower(), *_names(f)} for f in question.functions}
+            ids = {question.id.lower(), question.graded_as.lower()}
+            known = {f: ids | _names(f) for f in question.functions}
             called |= set().union(*known.values())
             functions = [f for f in known if not wanted or known[f] & wanted]
             if functions:
@@ -159,7 +171,7 @@ class _Worker:
             keys: The functions' keys.
             without: Names of functions that it shall not call.
         """
-        threads = {f"{pool}_NUM_THREADS": "1" for pool in ("OMP", "OPENBLAS", "MKL")}
+        threads = dict.fromkeys(_THREADS, "1")
         self._left = len(keys)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (end closes it)
         self._process = subprocess.Popen(
@@ -250,46 +262,100 @@ def report(edition: str, chosen: Chosen, limit: float, show: bool) -> dict[str, 
 
     Returns:
         "functions": dotted name -> state, points, earned, seconds, message; "score",
-        "possible", "edition", and "absent", the questions that are not here.
+        "possible", "edition"; "absent", the questions that are not here; "untried",
+        those that cannot be tried here -> why; "counted", question -> which one of it
+        and its alternatives counts, being the best.
     """
     found: dict[str, Any] = {}
-    absent, score, possible = [], 0.0, 0.0
-    here = [f for _, functions in chosen for f in functions if is_there(f)]
+    rows = begun.in_use([question for question, _ in chosen], ROOT)
+    chosen = [(question, those) for question, those in chosen if question in rows]
+    absent, untried = list[str](), dict[str, str]()
+    sums = dict[str, dict[str, tuple[float, float]]]()
+    lacking = {q.id for q, _ in chosen if q.instead_of and not installed(q.framework)}
+    here = [
+        f
+        for question, functions in chosen
+        for f in functions
+        if question.id not in lacking and is_there(f)
+    ]
     verdicts = _run_in_groups(here, limit)
     told = set[str]()  # modules that cannot be imported: said once
     for question, functions in chosen:
         if show:
             print(f"\n{question.id}  {question.title}")
-        if not any(f in here for f in functions):
+        if not any(is_there(f) for f in functions):
             absent.append(question.id)
             if show:
                 print("  not in this package")
             continue
+        if question.id in lacking and begun.share(question, ROOT):
+            untried[question.id] = _NOT_INSTALLED[question.framework]
+            if show:
+                _print_text(untried[question.id])
+            if sum(q.graded_as == question.graded_as for q, _ in chosen) > 1:
+                continue  # what was done in another way is judged by itself
+        earned = possible = 0.0
         for function in functions:
-            verdict = next(verdicts)
+            if function in here:
+                verdict = next(verdicts)
+            else:
+                verdict = _not_tried(question, function)
             points = question.worth(function, edition)
-            earned = points if verdict["state"] in EARNS else 0.0
             row = {
                 "state": verdict["state"],
                 "points": round(points, 2),
-                "earned": round(earned, 2),
+                "earned": round(points if verdict["state"] in EARNS else 0.0, 2),
                 "seconds": round(verdict["seconds"], 3),
                 "message": verdict["message"],
                 "remarks": verdict["remarks"],
             }
             found[function.key] = row
             possible += points
-            score += earned
-            if show:
+            earned += points if verdict["state"] in EARNS else 0.0
+            if show and question.id not in lacking:
                 _print_row(function, row, verdict["broken"] in told)
             told |= {verdict["broken"]} - {""}
+        sums.setdefault(question.graded_as, {})[question.id] = earned, possible
+    counted = {  # of equals the first
+        name: max(ways, key=lambda way: ways[way][0]) for name, ways in sums.items()
+    }
+    if show:
+        _print_counted(counted, sums)
+    best = [sums[name][way] for name, way in counted.items()]
     return {
         "functions": found,
-        "score": round(score, 2),
-        "possible": round(possible, 2),
+        "score": round(sum(earned for earned, _ in best), 2),
+        "possible": round(sum(possible for _, possible in best), 2),
         "edition": edition,
         "absent": absent,
+        "untried": untried,
+        "counted": counted,
     }
+
+
+_NOT_INSTALLED = {
+    "tensorflow": "It was begun, but TensorFlow is not installed here, so nothing can "
+    "be said of it: pip install -r requirements-tensorflow.txt"
+}
+
+
+def _not_tried(question: Question, function: Function) -> dict[str, Any]:
+    """Return the verdict of a function whose framework is not installed."""
+    text = (ROOT / function.file).read_text("utf-8-sig", errors="replace")
+    is_begun = begun.is_begun(text, function.qualname)
+    return _wrong(_NOT_INSTALLED[question.framework] if is_begun else "") | {
+        "state": "cannot tell yet" if is_begun else "not started"
+    }
+
+
+def _print_counted(
+    counted: Mapping[str, str], sums: Mapping[str, Mapping[str, tuple[float, float]]]
+) -> None:
+    """Say of each question that was done in two ways which one counts."""
+    for name, ways in sums.items():
+        if len(ways) > 1:
+            said = " and ".join(f"{e:g} in {way}" for way, (e, _) in ways.items())
+            print(f"\n{name}: {said}; {counted[name]} counts, as the better one does.")
 
 
 def _run_in_groups(functions: list[Function], limit: float) -> Iterator[dict[str, Any]]:
@@ -332,20 +398,31 @@ def _print_row(function: Function, row: dict[str, Any], told: bool) -> None:
     message = "As above." if told else row["message"]
     for text in [message, *(f"A remark: it {r}" for r in row["remarks"])]:
         if text:
-            print(
-                textwrap.fill(
-                    text,
-                    86,
-                    initial_indent=" " * 23,
-                    subsequent_indent=" " * 23,
-                    break_on_hyphens=False,
-                )
-            )
+            _print_text(text, 23)
     sys.stdout.flush()
 
 
+def _print_text(text: str, indent: int = 2) -> None:
+    margin = " " * indent
+    print(
+        textwrap.fill(
+            text,
+            86,
+            initial_indent=margin,
+            subsequent_indent=margin,
+            break_on_hyphens=False,
+        )
+    )
+
+
 def _print_summary(result: dict[str, Any]) -> None:
-    rows = result["functions"]
+    counted = {
+        f.key
+        for question in questions()
+        if question.id in result["counted"].values()
+        for f in question.functions
+    }
+    rows = {key: r for key, r in result["functions"].items() if key in counted}
     print(f"\n{result['score']:g} of {result['possible']:g} points.", end="")
     reach = {
         state: sum(r["points"] for r in rows.values() if r["state"] == state)
@@ -365,9 +442,9 @@ def _print_summary(result: dict[str, Any]) -> None:
             f"{remarked} of what is done {'have' if remarked > 1 else 'has'} a remark, "
             "which costs no points."
         )
-    begun = [key for key, r in rows.items() if r["state"] == "wrong"]
-    if begun:
-        print(f"A hint: python -m cs231n.hint {table.function(begun[0]).short}")
+    wrong = [key for key, r in rows.items() if r["state"] == "wrong"]
+    if wrong:
+        print(f"A hint: python -m cs231n.hint {table.function(wrong[0]).short}")
     print("Graders try other inputs too, and read your notebooks: this is a forecast.")
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
+
 _KINDS = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte")
 REMARK = (
     "names a GPU, which not every machine has: take the device of what you are given, "

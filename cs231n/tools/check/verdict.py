@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.assignment.table import Function, functions
+from cs231n.assignment.table import Function, functions, namesake
 from cs231n.tools.check import marks as check_marks
 from cs231n.tools.check.bench import ASIDE, Bench, Exercise
 from cs231n.tools.check.exercises import exercise as find_exercise
@@ -34,6 +34,7 @@ from cs231n.tools.check.marks import (
 )
 from cs231n.tools.check.naming import recognise, recognise_in_part, seen, seen_in_parts
 from cs231n.tools.check.words import broken_module
+from cs231n.tools.check.written import WORK
 
 DONE, REMARKED = "done", "done, with a remark"
 WRONG, WAITING, UNBEGUN = "wrong", "cannot tell yet", "not started"
@@ -283,11 +284,7 @@ def is_unbegun(look: Look, bench: Bench, exercise: Exercise, code: str) -> bool:
         return True
     if not isinstance(look.error, NothingError):
         return False
-    return not re.search(exercise.begun or _WORK, code)
-
-
-# What code has that computes anything: an operator, a loop, a call.
-_WORK = r"[-+*/@]|\b(for|while)\b|\w\("
+    return not re.search(exercise.begun or WORK, code)
 
 
 def _remarks(bench: Bench, exercise: Exercise, way: str) -> list[str]:
@@ -379,7 +376,7 @@ def _blamed(look: Look, bench: Bench, exercise: Exercise) -> str:
     replaced = exercise.replaced if look.way == "stand-in" else ()
     names = [name for name in exercise.earlier if name not in replaced]
     for name in _called(names, look.way, bench, exercise):
-        function = next(f for f in functions() if f.short == name)
+        function = namesake(bench.function, name)
         if function.key not in bench.records.functions:
             continue  # nothing is stored that would tell
         if not is_done(function, bench.records):

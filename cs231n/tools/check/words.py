@@ -81,8 +81,15 @@ _CURES = (
     ("MemoryError", r"", "Look for an array that is far larger than its inputs"),
     (
         "ModuleNotFoundError",
-        r"'(tensorflow|keras|theano|jax|mxnet|caffe)\b",
-        "This assignment is judged with NumPy and PyTorch alone: write it with those",
+        r"'(tensorflow|keras)\b",
+        "TensorFlow is not installed here: the questions that are done in it need "
+        "`pip install -r requirements-tensorflow.txt`, and all others do without it",
+    ),
+    (
+        "ModuleNotFoundError",
+        r"'(theano|jax|mxnet|caffe)\b",
+        "This assignment is judged with NumPy, PyTorch and TensorFlow alone: write it "
+        "with those",
     ),
     (
         "ModuleNotFoundError",

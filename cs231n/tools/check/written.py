@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 # Calls that original hand-outs make around what is to be written.
-_HARMLESS = {"manual_seed", "eval", "clone", "copy", "requires_grad_", "detach"}
+_HARMLESS = {
+    *("manual_seed", "set_seed", "eval", "clone", "copy", "requires_grad_", "detach"),
+    "NotImplementedError",
+}
+# What code has that computes anything: an operator, a loop, a call.
+WORK = r"[-+*/@]|\b(for|while)\b|\w\("
 
 
 def code_of(function: Callable[..., Any]) -> str:

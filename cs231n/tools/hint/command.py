@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cs231n.assignment.table import Function, questions
 from cs231n.support.files import replacing
+from cs231n.tools.check.begun import in_use
 from cs231n.tools.check.command import UnknownNameError, select
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,9 +56,10 @@ def _remember(steps: dict[str, int]) -> None:
 
 
 def _choose(name: str) -> Function:
-    """Return the function of that name; of two, the one of the first question."""
+    """Return the function of that name; of two, the one that was begun or the first."""
     _, chosen = select([name])
-    functions = [f for _, those in chosen for f in those]
+    rows = in_use([question for question, _ in chosen], ROOT)
+    functions = [f for question, those in chosen if question in rows for f in those]
     if name.lower() in {q.id.lower() for q in questions()}:
         names = ", ".join(f.short for f in functions)
         raise UnknownNameError(f"{name} is a question; name a function of it: {names}.")
@@ -75,7 +77,7 @@ def _show(function: Function, steps: int, first: int = 0) -> None:
 
 def _list() -> None:
     steps = climbed()
-    for question in questions():
+    for question in in_use(questions(), ROOT):
         print(f"{question.id}  {question.title}")
         for function in question.functions:
             shown = steps.get(function.key, 0)

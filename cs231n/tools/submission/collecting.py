@@ -42,13 +42,10 @@ _NEVER_BELOW = (
     *("cs231n/datasets", "cs231n/drawing", "cs231n/embedded", "cs231n/build"),
     *("build", "node_modules", "binder"),
 )
-# Other names under which a notebook or a module counts.
+# Other names under which a notebook counts.
 _TWINS = {
-    "GANs-PyTorch.ipynb": [
-        "GANs-TensorFlow.ipynb",
-        "Generative_Adversarial_Networks_PyTorch.ipynb",
-        "Generative_Adversarial_Networks_TF.ipynb",
-    ],
+    "GANs-PyTorch.ipynb": ["Generative_Adversarial_Networks_PyTorch.ipynb"],
+    "GANs-TensorFlow.ipynb": ["Generative_Adversarial_Networks_TF.ipynb"],
 }
 
 
@@ -259,13 +256,21 @@ def required(questions: Sequence[Question]) -> list[str]:
     return list(dict.fromkeys(notebooks + modules))
 
 
-def problems(found: Gathered, names: Sequence[str]) -> list[str]:
+def problems(found: Gathered, asked: Sequence[Sequence[Question]]) -> list[str]:
     """Name everything required that is missing or broken.
 
     Args:
         found: What there is.
-        names: What ``required`` says.
+        asked: The ways in which each question was done; one that is whole is enough.
     """
+    told: dict[str, None] = {}
+    for rows in asked:
+        every = [_problems_of(found, required([row])) for row in rows]
+        told |= dict.fromkeys(min(every, key=bool))
+    return list(told)
+
+
+def _problems_of(found: Gathered, names: Sequence[str]) -> list[str]:
     told = []
     for name in names:
         there = next((twin for twin in names_for(name) if twin in found.files), None)
@@ -305,9 +310,8 @@ def _notebook_problems(content: bytes, name: str) -> list[str]:
 
 
 def names_for(name: str) -> list[str]:
-    """Return the names that a required file may have: one framework is enough."""
-    other = name.replace("-PyTorch.", "-TensorFlow.")
-    return list(dict.fromkeys([name, other, *_TWINS.get(name, [])]))
+    """Return the names that a required file may have in any edition."""
+    return [name, *_TWINS.get(name, [])]
 
 
 def _missing(name: str, found: Gathered) -> str:

@@ -12,7 +12,7 @@ import json
 import sys
 import textwrap
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -21,6 +21,7 @@ from cs231n.assignment import stamp as handout
 from cs231n.assignment.regions import ProblemsError
 from cs231n.support import archive
 from cs231n.support.files import replacing
+from cs231n.tools.check import begun
 from cs231n.tools.submission import preview, public_checks
 from cs231n.tools.submission.collecting import (
     MANIFEST,
@@ -28,7 +29,6 @@ from cs231n.tools.submission.collecting import (
     gather,
     names_for,
     problems,
-    required,
     size,
 )
 
@@ -73,6 +73,30 @@ def pack(files: Mapping[str, bytes], target: Path) -> None:
             raise OSError("the disk does not hold what was written to it")
 
 
+def ways_done(
+    questions: Sequence[table.Question], root: Path, tensorflow: str | None
+) -> list[list[table.Question]]:
+    """Return in which ways a student did each question, the one to look at first.
+
+    Args:
+        questions: The questions.
+        root: The folder that ``cs231n`` lies in.
+        tensorflow: "true" if the student says that TensorFlow's files count, "false" if
+            PyTorch's; what was begun tells if None.
+    """
+    asked = []
+    for question in questions:
+        rows = list(table.ways(question))
+        if tensorflow is None:
+            rows = begun.in_use(rows, root)
+        elif tensorflow == "true":
+            rows = [q for q in rows if q.framework == "tensorflow"] or rows
+        else:
+            rows = rows[:1]
+        asked.append(sorted(rows, key=lambda q: -begun.share(q, root)))
+    return asked
+
+
 def remarks(
     root: Path, found: Gathered, questions: list[table.Question]
 ) -> Iterator[tuple[str, list[str]]]:
@@ -110,7 +134,8 @@ def main(argv: list[str] | None = None) -> int:
     questions = [q for q in table.questions() if args.edition in q.points]
     try:
         found = gather(root)
-        complaints = problems(found, required(questions))
+        asked = ways_done(questions, root, args.tensorflow)
+        complaints = problems(found, asked)
         for path, reason in found.left_out.items():
             _say(f"{path} is left out: {reason}.")
         if complaints and not (args.anyway or args.preview):
@@ -132,9 +157,9 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     said, whole = len(complaints), False
     try:
-        said += _show_notebooks(root, found, questions, complaints)
+        said += _show_notebooks(root, found, [q for q, *_ in asked], complaints)
         if not args.no_checks:
-            said += _show_checks(root, args.edition, questions, args.seconds)
+            said += _show_checks(root, args.edition, asked, args.seconds)
         whole = said == 0
     except KeyboardInterrupt:
         print("\nThe preview was interrupted.")
@@ -155,6 +180,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=editions,
         default=editions[0],
         help="the questions your course has picked (%(default)s if it said nothing)",
+    )
+    add(
+        *("-t", "--tensorflow"),
+        choices=["true", "false"],
+        help="whether TensorFlow's files count, or PyTorch's (those that were begun)",
     )
     add("--out", type=Path, metavar="FILE", help=f"the zip to write, instead of {NAME}")
     add(
@@ -243,7 +273,7 @@ def _show_notebooks(
 def _show_checks(
     root: Path,
     edition: str,
-    questions: list[table.Question],
+    asked: list[list[table.Question]],
     seconds: float,
 ) -> int:
     """Print what the public checks say; return for how many questions it is not all."""
@@ -253,6 +283,7 @@ def _show_checks(
     except ValueError as error:
         _say(f"They say nothing: {error}.", indent="  ")
         return 1
+    questions = [public_checks.better(rows, scores) for rows in asked]
     for line in public_checks.check_remarks(scores, questions):
         _say(line, indent="  ")
     _say(

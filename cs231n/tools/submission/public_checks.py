@@ -99,6 +99,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def better(rows: Sequence[Question], scores: Mapping[str, Score]) -> Question:
+    """Return the one that counts of the ways in which a question was done.
+
+    Args:
+        rows: The ways.
+        scores: What the checks say.
+    """
+
+    def earned(row: Question) -> float:
+        return sum(score.earned for score in _of(row, scores).values())
+
+    return max(rows, key=earned)
+
+
 def lacking(scores: Mapping[str, Score], questions: Sequence[Question]) -> int:
     """Return in how many questions the public checks would not give every point."""
     return sum(

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
 from cs231n.support.accuracy import LIMITS
 from cs231n.tools.check.bench import ASIDE, ONE, Bench, Care, Exercise, as_array, kind
 from cs231n.tools.check.faults import NothingError, UnfitError
