@@ -199,7 +199,7 @@ def paint(
     slopes_at = Graph(slopes)
     img = tf.Variable(start)
     painting = Painting(start)
-    optimizer = _adam(learning_rate)
+    descend = _adam(img, learning_rate)
     planned = plan(num_iterations, snapshots)
     began = time.perf_counter()
     with progress_bar(num_iterations, "painting") as bar:
@@ -209,8 +209,8 @@ def paint(
             losses, gradient = slopes_at(img.value())
             painting.write_down({k: float(loss) for k, loss in losses.items()}, began)
             if t == planned.slow:
-                optimizer = _adam(learning_rate / 30)
-            optimizer.apply_gradients([(gradient, img)])
+                descend = _adam(img, learning_rate / 30)
+            descend(gradient)
             if t in planned.shown:
                 painting.snapshots.append((t, as_picture(img)))
             bar.update()
@@ -218,8 +218,14 @@ def paint(
     return painting
 
 
-def _adam(learning_rate: float) -> tf.keras.optimizers.Optimizer:
-    return tf.keras.optimizers.Adam(learning_rate, epsilon=1e-8)  # as PyTorch's
+def _adam(img: tf.Variable, learning_rate: float) -> Callable[[tf.Tensor], Any]:
+    """Return what takes a step of Adam's from a gradient at a picture."""
+    optimizer = tf.keras.optimizers.Adam(learning_rate, epsilon=1e-8)  # as PyTorch's
+    optimizer.build([img])
+    step: Callable[[tf.Tensor], Any] = tf.function(
+        lambda gradient: optimizer.apply_gradients([(gradient, img)])
+    )
+    return step
 
 
 def style_transfer(
