@@ -262,21 +262,6 @@ def load_squeezenet_tensorflow(
     return model
 
 
-def extract_features(x: Any, cnn: SqueezeNet) -> list[Any]:
-    """Return what each layer of the features gives, counted as Keras counts.
-
-    The notebooks of 2019 and 2020 count in this way: one less than PyTorch does.
-
-    Args:
-        x: (N, H, W, 3) pictures.
-        cnn: The network.
-
-    Returns:
-        12 feature maps (N, H', W', C), of ``cnn.net.layers`` up to the last fire.
-    """
-    return _through(cnn.net.layers[:-2], x)
-
-
 def _through(layers: list[Any], x: Any) -> list[Any]:
     found = []
     for layer in layers:
