@@ -19,6 +19,9 @@ require_tensorflow()
 
 import tensorflow as tf  # noqa: E402
 
+# What notebooks of every edition ask for comes from here, too.
+from cs231n.classifiers.squeezenet_tf import extract_features as extract_features  # noqa: E402, PLC0414
+
 
 def content_loss(
     content_weight: float,
@@ -133,30 +136,3 @@ def tv_loss(img: NDArray[Any] | tf.Tensor | tf.Variable, tv_weight: float) -> tf
     loss = tv_weight * squares
     # END SOLUTION
     return loss
-
-
-def extract_features(
-    x: NDArray[Any] | tf.Tensor, cnn: tf.keras.Model
-) -> list[tf.Tensor]:
-    """Run pictures through a network and keep what its convolutional part computes.
-
-    Args:
-        x: (N, H, W, 3) pictures, unchanged.
-        cnn: A network whose layers follow one another in ``cnn.net``, the last two of
-            which turn features into scores, such as SqueezeNet.
-
-    Returns:
-        The output of each layer but those two, in order: 12 of SqueezeNet's.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> layers = [tf.keras.layers.Conv2D(4, 3), *2 * [tf.keras.layers.ReLU()]]
-        >>> cnn = SimpleNamespace(net=tf.keras.Sequential(layers))
-        >>> [tuple(f.shape) for f in extract_features(tf.zeros((2, 8, 8, 3)), cnn)]
-        [(2, 6, 6, 4)]
-    """
-    features = []
-    for layer in cnn.net.layers[:-2]:
-        x = layer(x)
-        features.append(x)
-    return features

@@ -99,14 +99,17 @@ def packages_of(venv: Path, windows: bool = os.name == "nt") -> set[tuple[str, s
     return found
 
 
+NOT_INSTALLED = "not installed"
+
+
 def installed(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of packages, "not installed" where there is none."""
+    """Return the versions of packages, ``NOT_INSTALLED`` where there is none."""
     found = {}
     for package in packages:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "not installed"
+            found[package] = NOT_INSTALLED
     return found
 
 

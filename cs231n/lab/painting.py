@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -17,6 +16,8 @@ import torch
 from torch import nn
 
 from cs231n.gradient_check import copies
+from cs231n.lab.painted import LIMIT as LIMIT  # noqa: PLC0414 (a re-export)
+from cs231n.lab.painted import Record, plan, require_as_many, require_layers
 from cs231n.style_transfer_pytorch import (
     content_loss,
     deprocess,
@@ -34,25 +35,9 @@ if TYPE_CHECKING:
 # Picture -> its losses by name; their sum is what gets lower.
 Objective: TypeAlias = Callable[[torch.Tensor], dict[str, torch.Tensor]]
 
-# Pixels are kept within this distance from zero, in units of the network's input.
-LIMIT = 1.5
 
-
-@dataclass
-class Painting:
-    """A picture that was painted, and how it came about.
-
-    Attributes:
-        image: (1, 3, h, w) the picture, as the network reads it.
-        losses: Name -> the weighted loss at each iteration, before its step.
-        seconds: Time from the start to the end of each iteration.
-        snapshots: Iteration and picture, from the first to the last.
-    """
-
-    image: torch.Tensor
-    losses: dict[str, list[float]] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
-    snapshots: list[tuple[int, Image.Image]] = field(default_factory=list)
+class Painting(Record):
+    """A picture that was painted, (1, 3, h, w), and how it came about."""
 
     @property
     def picture(self) -> Image.Image:
@@ -73,12 +58,7 @@ class Features:
         Raises:
             IndexError: If the network has no such layer.
         """
-        for layer in layers:
-            if not 0 <= layer < len(cnn):
-                raise IndexError(
-                    f"There is no layer {layer}; the network's layers are 0 to "
-                    f"{len(cnn) - 1}."
-                )
+        require_layers(layers, len(cnn))
         self.cnn = cnn[: max(layers, default=-1) + 1]
 
     def __call__(self, img: torch.Tensor) -> list[torch.Tensor]:
@@ -116,11 +96,7 @@ def make_objective(
         >>> make_objective(torch.nn.Sequential(), 0, 0, None, [], [], [], 1.0)(flat)
         {'tv': tensor(0.)}
     """
-    if not len(style_layers) == len(style_weights) == len(style_targets):
-        raise ValueError(
-            f"There are {len(style_layers)} style layers, {len(style_weights)} weights "
-            f"and {len(style_targets)} targets; each layer needs one of both."
-        )
+    require_as_many(style_layers, style_weights, style_targets)
     with_content = content_weight != 0 and content_target is not None
     styles = [
         (layer, weight, target)
@@ -187,21 +163,18 @@ def paint(
     img = start.detach().clone().requires_grad_()
     painting = Painting(img.detach())
     optimizer = torch.optim.Adam([img], lr=learning_rate)
-    # Most happens in the beginning, so that is where most snapshots are taken.
-    spread = np.linspace(0, 1, max(snapshots, 2)) ** 2 * (num_iterations - 1)
-    shown = set(spread.round().astype(int).tolist()) if snapshots else set()
-    slow, free = round(0.9 * num_iterations), round(0.95 * num_iterations)
+    planned = plan(num_iterations, snapshots)
     began = time.perf_counter()
     with progress_bar(num_iterations, "painting") as bar:
         for t in range(num_iterations):
-            if t < free:
+            if t < planned.free:
                 img.data.clamp_(-LIMIT, LIMIT)
             optimizer.zero_grad()
             record_step(painting, objective, img, began).backward()  # type: ignore[no-untyped-call]
-            if t == slow:
+            if t == planned.slow:
                 optimizer = torch.optim.Adam([img], lr=learning_rate / 30)
             optimizer.step()
-            if t in shown:
+            if t in planned.shown:
                 painting.snapshots.append((t, deprocess(img)))
             bar.update()
     return painting
@@ -223,15 +196,7 @@ def record_step(
     """
     losses = objective(img)
     total = torch.stack([*losses.values()]).sum()
-    if not torch.isfinite(total):
-        values = ", ".join(f"{name} {loss:g}" for name, loss in losses.items())
-        raise FloatingPointError(
-            f"The losses of iteration {len(painting.seconds)} are {values}; "
-            "look for NaN in the picture, or lower weights or learning rate."
-        )
-    for name, loss in losses.items():
-        painting.losses.setdefault(name, []).append(loss.item())
-    painting.seconds.append(time.perf_counter() - began)
+    painting.write_down({k: loss.item() for k, loss in losses.items()}, began)
     return total
 
 

@@ -1,7 +1,6 @@
-"""Checks of arguments that several TensorFlow modules make, each failing with a sentence.
+"""Checks of arguments that TensorFlow modules make, each failing with a sentence.
 
-Arrays and tensors are both taken. Nothing is looked into that has no values yet, so that
-the same code runs as a graph.
+Arrays and tensors are both taken.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ def as_pictures(X: Any) -> tf.Tensor:
     X = tf.convert_to_tensor(X)
     if X.shape.rank != 4 or X.shape[3] != 3:
         raise ValueError(
-            f"Pictures have shape {tuple(X.shape)}; (N, H, W, 3) is wanted, the colours "
-            "last, so give a single one an axis in front."
+            f"Pictures have shape {tuple(X.shape)}; (N, H, W, 3) is wanted, so give a "
+            "single one an axis in front, and let its colours come last."
         )
-    if tf.is_tensor(X) and hasattr(X, "numpy") and not np.isfinite(X.numpy()).all():
+    if not np.isfinite(X).all():
         raise ValueError(
             "The pictures hold NaN or infinity, for which a network has no scores; "
             "look at how they were made."

@@ -8,7 +8,6 @@ Letters in shapes: N pictures, C channels of a feature map, H rows, W columns.
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,13 @@ from torch import nn
 
 from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
 from cs231n.support.accuracy import LIMITS
-from cs231n.tools.check.bench import ASIDE, ONE, Bench, Care, Exercise, as_array, kind
+from cs231n.tools.check.bench import ONE, Bench, Care, Exercise, as_array, kind
 from cs231n.tools.check.faults import NothingError, UnfitError
 from cs231n.tools.check.marks import Array, Results
+from cs231n.tools.check.tries.climbing import CLASSES, FIVE, climb, takes_some_steps
 
-FIVE, SINGLE = "five pictures", "one picture"  # sizes that notebooks have
+SINGLE = "one picture"  # the size that notebooks have
 WITHIN = 1e-4  # relative, in float32
-CLASSES = 7
 FEATURES = {"C": 4, "H": 5, "W": 6}
 PLACES = [(6, 7), (5, 3), (3, 4), (2, 6)]  # rows and columns of four layers' features
 _CALLS_MODEL = r"\bmodel\s*\(|\bmodel\.(forward|features)\b"
@@ -124,30 +123,13 @@ def _fooling(bench: Bench, way: str) -> Results:
     target = int(order[1])
     fooling = require_tensor("the picture", bench.call(given, target, model)).detach()
     bench.require({"X": given}, {"X": X})
-    path = [*model.seen, fooling]
-    # Each place on the way once, however often it was looked at.
-    path = [path[0], *(b for a, b in pairwise(path) if not torch.equal(a, b))]
-    steps = [b - a for a, b in pairwise([X, *path[1:]])] or [torch.zeros_like(X)]
-    if not torch.equal(path[0], X):
-        steps = [path[0] - X, *steps]
-    reached = [int(model.layers(b).argmax()) == target for b in path[1:]]
-    # It may look after it has stepped, and so go one step too far.
-    on = max(0, sum(reached) - 2)
-    scores = model.layers(fooling)[0]
-    return {
-        "the first step": as_array("the first step", steps[0]),
-        "the second step": as_array(
-            "the second step", steps[1] if len(steps) > 1 else 0 * X
-        ),
-        "the class it ends with": np.array([float(scores.argmax() == target)]),
-        "the number of steps behind the goal, and 1": np.array([1.0 + on]),
-        f"{ASIDE}steps": np.array([float(len(steps))]),
-    }
 
+    def scores_at(picture: Array) -> Array:
+        scores: Array = model.layers(torch.from_numpy(picture))[0].numpy()
+        return scores
 
-def _takes_some_steps(results: Results) -> bool:
-    """Tell whether it shows when steps stop too early, and when they go on."""
-    return 3 <= float(results[f"{ASIDE}steps"][0]) <= 40
+    path = [x.numpy() for x in (*model.seen, fooling.cpu())]
+    return climb(X.numpy(), path, target, scores_at)
 
 
 def _update(bench: Bench, way: str) -> Results:
@@ -325,7 +307,7 @@ EXERCISES = {
     ),
     "make_fooling_image": _exercise(
         _fooling,
-        suits=_takes_some_steps,
+        suits=takes_some_steps,
         begun=_CALLS_MODEL,
         blank=lambda results: not results["the first step"].any(),
         letters={"C": CLASSES},
