@@ -8,10 +8,12 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.pop("CS231N_CAPTIONS", None)  # tests are of the usual data
 
+import importlib.util  # noqa: E402
 import ipaddress  # noqa: E402
 import socket  # noqa: E402
 import zlib  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import hypothesis  # noqa: E402
@@ -35,10 +37,57 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{question.marker}: {question.title}")
 
 
+def _of_tensorflow(config: pytest.Config) -> bool:
+    """Tell whether ``-m`` asks for tests in TensorFlow, which run by themselves."""
+    words = config.getoption("markexpr")
+    return "tensorflow" in words and "not tensorflow" not in words
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say what is not among these tests.
+
+    Raises:
+        pytest.UsageError: If TensorFlow is asked for and not there.
+    """
+    if not _of_tensorflow(config):
+        return "tests in TensorFlow run by themselves: -m tensorflow"
+    if importlib.util.find_spec("tensorflow") is None:
+        raise pytest.UsageError(
+            "TensorFlow is not installed here; say make test TENSORFLOW=1, or install "
+            "requirements-tensorflow.txt in an environment of its own."
+        )
+    return None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Keep tests in TensorFlow and all others apart, so no process has both.
+
+    A file that is named on the command line is taken all the same.
+    """
+    if collection_path.suffix != ".py":
+        return None
+    named = {
+        Path(word.partition("::")[0]).resolve()
+        for word in config.invocation_params.args
+        if not str(word).startswith("-")
+    }
+    if collection_path in named:
+        return None
+    in_tensorflow = collection_path.stem.endswith("_tensorflow")
+    return True if in_tensorflow != _of_tensorflow(config) else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave out what takes minutes, unless ``-m`` speaks of it."""
+    """Leave out what takes minutes, unless ``-m`` speaks of it.
+
+    Files whose names end in ``_tensorflow`` get the marker of that name.
+    """
+    for item in items:
+        if item.path.stem.endswith("_tensorflow"):
+            item.add_marker("tensorflow")
     if "slow" not in config.getoption("markexpr"):
         for item in items:
             if item.get_closest_marker("slow"):

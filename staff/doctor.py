@@ -26,7 +26,6 @@ ENTRIES = 3  # of the parts that a notebook begins and ends with
 OPENING = "## Before you start"
 CLOSING = ("## What to take away", "## Further reading")
 PARTS = ("course", "questions", "folders", "data")  # of README that are made
-FRAMEWORKS = ("", "torch", "tensorflow")
 _ROW = {"id": "", "title": "", "notebooks": [], "modules": [], "functions": []}
 _TRIES = "cs231n/tools/check/tries"
 _SAMPLES = "tests/data_files.py"
@@ -95,8 +94,8 @@ def in_table(rows: Mapping[str, Any]) -> Iterator[str]:
                 name = function.get("name", "a function")
                 yield f"{where}: {name} of {row.get('id')} has no {key}; name it."
     for question in _readable(rows):
-        if question.framework not in FRAMEWORKS:
-            known = " or ".join(filter(None, FRAMEWORKS))
+        if question.framework not in ("", *table.FRAMEWORKS):
+            known = " or ".join(table.FRAMEWORKS)
             yield (
                 f"{where}: {question.id} needs the framework {question.framework!r}; "
                 f"name {known}, or none."
@@ -356,8 +355,9 @@ def out_of_date() -> Iterator[str]:
     for file, text in pages.made().items():
         if not file.is_file() or file.read_text("utf-8") != text:
             yield f"{_short(file)}: is out of date; run: python -m staff table"
-    if wrong := lock.problem(ROOT):
-        yield wrong
+    for needs in (lock.PLAIN, lock.TENSORFLOW):
+        if wrong := lock.problem(ROOT, needs):
+            yield wrong
     for name in convert.out_of_step(ROOT):
         yield f"{name}: is not what its source says; run: python -m staff notebooks"
 

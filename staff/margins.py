@@ -58,7 +58,7 @@ NONE = "edit"  # the writing of the solution
 Line: TypeAlias = dict[str, Any]
 Modules: TypeAlias = dict[str, str]  # path -> text
 _HandedIn: TypeAlias = tuple[
-    Submission, bytes, Callable[[bool], LocalServer], Rubric, Limits
+    Submission, bytes, Callable[[str], LocalServer], Rubric, Limits
 ]
 
 
@@ -236,13 +236,13 @@ class Bench:
 
     def __init__(self) -> None:
         """Start nothing yet."""
-        self._servers: dict[bool, Server] = {}
+        self._servers: dict[str, Server] = {}
 
-    def server(self, torch: bool) -> Server:
+    def server(self, framework: str) -> Server:
         """Return what starts workers."""
-        if torch not in self._servers:
-            self._servers[torch] = Server(ROOT, torch)
-        return self._servers[torch]
+        if framework not in self._servers:
+            self._servers[framework] = Server(ROOT, framework)
+        return self._servers[framework]
 
     def close(self) -> None:
         """End all processes."""

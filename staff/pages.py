@@ -37,8 +37,14 @@ def yours(path: str, asked: Iterable[Question]) -> str:
         path: The file, from the root.
         asked: The questions.
     """
-    ids = [question.id for question in asked if path in question.modules]
-    return f"{', '.join(ids) or 'Extra'}, yours: "
+    names = [_called(question) for question in asked if path in question.modules]
+    return f"{', '.join(names) or 'Extra'}, yours: "
+
+
+def _called(question: Question) -> str:
+    if question.instead_of:
+        return f"{question.instead_of} in {table.FRAMEWORKS[question.framework]}"
+    return question.id
 
 
 def written() -> str:
@@ -74,9 +80,9 @@ def rooms() -> str:
 
 
 def _row(path: str) -> tuple[str, str, str]:
-    ids = [q.id for q in questions() if path in (*q.modules, *q.extra)]
+    names = [_called(q) for q in questions() if path in (*q.modules, *q.extra)]
     said = summary(ROOT / path).removeprefix(yours(path, questions()))
-    return ", ".join(ids), f"`{path.removeprefix('cs231n/')}`", said
+    return ", ".join(names), f"`{path.removeprefix('cs231n/')}`", said
 
 
 def _of_folder(folder: Path) -> str:

@@ -106,6 +106,19 @@ def squeezenet(folder):
     return file
 
 
+def squeezenet_tf(folder):
+    """Write what tells the course's checkpoint: its checksums, and some data."""
+    from cs231n.datasets.readers.squeezenet_tf import checksums
+
+    folder = folder / "squeezenet_tf2"
+    folder.mkdir(parents=True)
+    numbers = [number for pair in checksums().values() for number in pair]
+    index = b"".join(number.to_bytes(4, "little") for number in numbers)
+    (folder / "squeezenet.ckpt.index").write_bytes(index)
+    (folder / "squeezenet.ckpt.data-00000-of-00001").write_bytes(b"weights")
+    return folder
+
+
 def mnist(folder, train=6, test=4):
     """Write the four files of MNIST as torchvision has them; return the folder."""
     rng = np.random.default_rng(3)
@@ -137,14 +150,16 @@ def cifar10(folder, rows=4):
     return folder
 
 
-def zipped(folder):
-    """Return a zip archive of a folder, as the course made them."""
+def zipped(folder, inside=True):
+    """Return a zip archive of a folder, or of the files in it, as the course's are."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(f"{folder.name}/", "")
+        top = folder.parent if inside else folder
+        if inside:
+            archive.writestr(f"{folder.name}/", "")
         for file in sorted(folder.rglob("*")):
             if file.is_file():
-                archive.write(file, file.relative_to(folder.parent).as_posix())
+                archive.write(file, file.relative_to(top).as_posix())
         archive.writestr(f"__MACOSX/._{folder.name}", "what macOS puts beside it")
     return content.getvalue()
 
@@ -219,6 +234,15 @@ def everything(folder):
         *("squeeze", path, "squeezenet", expect, path.name, path.read_bytes()),
         hash=known,
     )
+
+    path = squeezenet_tf(folder)
+    add(
+        *("squeeze_tf", path, "squeezenet_tf", {"data_bytes": 7}),
+        *("squeezenet_tf2.zip", zipped(path, inside=False)),
+        unpack="zip",
+        limit=limit,
+    )
+    entries["squeeze_tf"]["files"][0]["path"] = "."
 
     path = mnist(folder)
     parts = []

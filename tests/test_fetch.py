@@ -28,7 +28,7 @@ from tests import data_files, data_server, fetch_worker
 from tests.data_server import Way
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = ["coco", "tiny", "cnn", "val", "squeeze", "mnist", "cifar"]
+KINDS = ["coco", "tiny", "cnn", "val", "squeeze", "squeeze_tf", "mnist", "cifar"]
 KILLS = 60  # at random moments
 
 
@@ -874,6 +874,7 @@ def test_wrong_commands_are_told(start, capsys, tmp_path):
         ("get_tiny_imagenet_a.sh", ["tiny_imagenet_a"]),
         ("get_pretrained_model.sh", ["pretrained_model"]),
         ("get_imagenet_val.sh", ["imagenet_val"]),
+        ("get_squeezenet_tf.sh", ["squeezenet_tf"]),
         (
             "get_assignment3_data.sh",
             ["coco_captioning", "squeezenet", "imagenet_val"],
@@ -887,6 +888,7 @@ def test_the_classic_scripts(start, made, script, names):
         "tiny_imagenet_a": "tiny",
         "pretrained_model": "cnn",
         "imagenet_val": "val",
+        "squeezenet_tf": "squeeze_tf",
         "squeezenet": "mnist",  # loading weights would cost seconds
     }
     cases = [start(kinds[name]) for name in names]

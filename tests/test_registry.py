@@ -17,6 +17,7 @@ from cs231n.datasets.readers import (
     mnist,
     pretrained_cnn,
     squeezenet,
+    squeezenet_tf,
     tiny_imagenet,
 )
 from tests import data_files
@@ -28,7 +29,7 @@ REAL = Path(__file__).resolve().parents[1] / "../shared/data/imagenet_val_25"
 def test_what_the_course_used_is_there():
     assert TABLE.datasets.keys() >= {
         *("coco_captioning", "tiny_imagenet_a", "pretrained_model", "imagenet_val"),
-        *("squeezenet", "mnist", "cifar10"),
+        *("squeezenet", "squeezenet_tf", "mnist", "cifar10"),
     }
     names = [d.name for d in TABLE.choose(["assignment3", "squeezenet"])]
     assert names == ["coco_captioning", "squeezenet", "imagenet_val"]
@@ -53,6 +54,7 @@ def test_loaders_look_where_fetched_data_go():
     targets = {name: dataset.target for name, dataset in TABLE.datasets.items()}
     assert targets["imagenet_val"] == imagenet_val.FILE
     assert targets["squeezenet"] == squeezenet.TORCHVISION_FILE
+    assert targets["squeezenet_tf"] == squeezenet_tf.FOLDER
     assert targets["coco_captioning"] == coco.FOLDER == Path(BASE_DIR).name
     assert targets["tiny_imagenet_a"] == tiny_imagenet.FOLDER
     assert targets["pretrained_model"] == pretrained_cnn.FILE

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).with_name("assignment.json")
+FRAMEWORKS = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
+"""What functions may need, and what people call it."""
 
 
 @dataclass(frozen=True)

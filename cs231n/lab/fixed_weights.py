@@ -1,15 +1,14 @@
-"""Fixed weights and inputs (given): what a network makes of them tells how it is built.
+"""Fixed weights and inputs for networks of PyTorch (given).
 
-The number of parameters alone says nothing of activations, slopes and the order of
-layers.
+``fixed_numbers`` says why.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import nn
 
+from cs231n.lab.fixed_numbers import fixed_inputs, fixed_weights
 from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
 
 
@@ -28,9 +27,8 @@ def fixed_output(model: nn.Module, *shape: int) -> torch.Tensor:
         >>> same[0].shape, torch.equal(*same)
         (torch.Size([4, 2]), True)
     """
-    numbers = np.random.RandomState(231).uniform(-1, 1, size=shape)
     device = next(model.parameters()).device
-    x = torch.tensor(numbers, dtype=torch.float32, device=device)
+    x = torch.from_numpy(fixed_inputs(*shape)).to(device)
     with torch.no_grad():
         set_fixed_weights(model, x)
         out: torch.Tensor = model(x)
@@ -57,9 +55,5 @@ def set_fixed_weights(model: nn.Module, x: torch.Tensor) -> None:
     for layer in dict.fromkeys(order):
         for p in layer.parameters(recurse=False):
             number += 1
-            # Repeats itself, at a distance that no size of a layer divides.
-            table = np.random.RandomState(number).randn(8191)
-            fan_in = p[0].numel() if p.ndim > 1 else 4
-            values = np.resize(table * (1.5 / fan_in**0.5), p.numel())
             with torch.no_grad():
-                p.copy_(torch.tensor(values, dtype=torch.float32).reshape(p.shape))
+                p.copy_(torch.from_numpy(fixed_weights(number, tuple(p.shape))))

@@ -6,15 +6,14 @@ Letters in shapes: N and M pictures, D features, K classes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
-from cs231n.embedded.digit_classifier import DigitClassifier
 from cs231n.support.arrays import Array
-from cs231n.support.gans.step import PIXELS
+from cs231n.support.gans.loop import PIXELS
 
 # A class counts as drawn when one picture in a hundred is surely of it.
 LEAST_SHARE, SURE = 0.01, 0.9
@@ -42,6 +41,14 @@ class Quality:
     shares: Array
 
 
+class Reader(Protocol):
+    """What reads digits, with the help of whichever framework."""
+
+    def look(self, images: NDArray[np.floating[Any]]) -> tuple[Array, Array]:
+        """Return (N, D) features and (N, K) probabilities of pictures."""
+        ...
+
+
 class Judge:
     """Compares drawn digits with real ones, through a classifier's eyes.
 
@@ -55,11 +62,11 @@ class Judge:
         10
     """
 
-    def __init__(self, classifier: DigitClassifier, real: NDArray[np.float32]) -> None:
+    def __init__(self, classifier: Reader, real: NDArray[np.float32]) -> None:
         """Look at the real digits.
 
         Args:
-            classifier: In evaluation mode.
+            classifier: A ``DigitClassifier`` in evaluation mode, or a ``DigitReader``.
             real: (N, 1, 28, 28) digits from 0 to 1, best a thousand that the generator
                 was not trained on.
         """
@@ -96,23 +103,18 @@ class Judge:
 
     def _look(self, images: NDArray[np.floating[Any]]) -> tuple[Array, Array]:
         """Return features and class probabilities."""
-        x = torch.as_tensor(np.asarray(images, dtype=np.float32))
-        if x.ndim < 2 or x[0].numel() != PIXELS:
+        x = np.asarray(images, dtype=np.float32)
+        if x.ndim < 2 or x[0].size != PIXELS:
             raise ValueError(
-                f"Pictures came with shape {tuple(x.shape)}; (N, 784) or "
-                "(N, 1, 28, 28) is wanted."
+                f"Pictures came with shape {x.shape}; (N, 784) or (N, 1, 28, 28) is "
+                "wanted."
             )
         if not (x.min() >= -1e-3 and x.max() <= 1 + 1e-3):
             raise ValueError(
                 f"Pixels lie between {x.min():g} and {x.max():g}; give numbers from 0 "
                 "to 1 (deprocess_img makes them so)."
             )
-        device = next(self.classifier.parameters()).device
-        with torch.no_grad():
-            features = self.classifier.features(x.to(device))
-            probabilities = self.classifier.scores(features).softmax(1)
-        # On the CPU first: Apple's graphics chip has no float64.
-        return features.cpu().double().numpy(), probabilities.cpu().double().numpy()
+        return self.classifier.look(x)
 
 
 def mode_coverage(probabilities: Array) -> tuple[int, float]:
@@ -183,10 +185,8 @@ def precision_and_recall(
     """
 
     def share_inside(points: Array, cloud: Array) -> float:
-        among = torch.cdist(torch.from_numpy(cloud), torch.from_numpy(cloud))
         # The nearest of all is the point itself.
-        reach = among.kthvalue(neighbours + 1, dim=1).values
-        apart = torch.cdist(torch.from_numpy(points), torch.from_numpy(cloud))
-        return float((apart <= reach).any(dim=1).double().mean())
+        reach = np.partition(cdist(cloud, cloud), neighbours, axis=1)[:, neighbours]
+        return float((cdist(points, cloud) <= reach).any(axis=1).mean())
 
     return share_inside(drawn, real), share_inside(real, drawn)

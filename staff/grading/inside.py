@@ -1,8 +1,10 @@
 """The worker's side: calls a student's functions, and says what came of it.
 
-It knows no expected value, no seed and no tolerance: arguments come over the line,
-results go back. What is no number stays here and is known by a token outside. The file
-is loaded by its path, before any student's code, in a process that has no ``staff``.
+It knows no expected value: arguments come over the line, results go back. What is no
+number stays here and is known by a token outside. Where a function's arguments cannot
+cross, as TensorFlow's models, the exercise itself runs here, with a seed that came over
+the line. The file is loaded by its path, before any student's code, in a process that
+has no ``staff``.
 """
 
 import importlib
@@ -14,19 +16,31 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cs231n.tools.check.bench import find, find_function, kind, replaced
+from cs231n.assignment.table import Function, function
+from cs231n.tools.check.bench import (
+    Bench,
+    Exercise,
+    find,
+    find_function,
+    kind,
+    replaced,
+)
+from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.faults import (
     GoneError,
     NothingError,
     UnfitError,
     WaitingError,
 )
+from cs231n.tools.check.marks import Record, Records
 from cs231n.tools.check.words import broken_module, describe, is_stub, unwritten
 
 if TYPE_CHECKING:
@@ -44,6 +58,7 @@ else:
 Array: TypeAlias = NDArray[Any]
 MOST = 200  # things in a list or a dictionary that cross
 KEPT = 20_000  # objects that are kept for the judge
+NEVER_SMALL = "NTV"  # exercises put words into certain places of these
 
 
 def main(read_descriptor: int, write_descriptor: int) -> None:
@@ -59,21 +74,95 @@ def main(read_descriptor: int, write_descriptor: int) -> None:
         inside.serve()
 
 
-def prepare(torch: bool) -> None:
+def prepare(framework: str) -> None:
     """Import what takes long, before a server forks workers.
 
     Args:
-        torch: Whether they shall have torch.
+        framework: What they shall have: "torch", "tensorflow" or nothing.
     """
     names = ["scipy.sparse"]
-    if torch:
+    if framework == "torch":
         names += [
             "torch._dynamo",
             "cs231n.tools.check.probes",
             "cs231n.tools.check.gpu",
         ]
+    if framework == "tensorflow":
+        names += ["tensorflow"]
     for name in names:
         importlib.import_module(name)
+
+
+class _Bench(Bench):
+    """A bench in the worker, for exercises that run there.
+
+    What is right, and how far results may be from it, is not known to it.
+    """
+
+    def __init__(
+        self, asked: Function, seed: int, draw: int, small: bool | None
+    ) -> None:
+        """Take the inputs' seed.
+
+        Args:
+            asked: The function's row in the table.
+            seed: Of the inputs.
+            draw: Which draw of them.
+            small: As ``remote.RemoteBench`` has it.
+        """
+        self._small = small
+        super().__init__(asked, Records(seed, {asked.key: Record({}, draw=draw)}))
+
+    def sizes(self, usual: Mapping[str, int]) -> dict[str, int]:
+        """Return the sizes of inputs."""
+        if self._small is None:
+            return dict(usual)
+        return dict(fresh_sizes(tuple(usual.items()), self.seed, self._small))
+
+
+def _told(how: Exercise) -> dict[str, Any]:
+    """Return what can be told of an exercise in plain words and numbers."""
+    within = how.within
+    return {
+        "ways": list(how.ways),
+        "narrow": dict(how.narrow),
+        "within": dict(within) if isinstance(within, Mapping) else {"": within},
+        "care": {title: list(cases) for title, cases in how.care.items()},
+        "earlier": list(how.earlier),
+        "replaced": list(how.replaced),
+        "telling": list(how.telling),
+        "mentions": how.mentions,
+        "begun": how.begun,
+        "letters": dict(how.letters),
+        "parts": {name: dict(axes) for name, axes in how.parts.items()},
+    }
+
+
+@lru_cache(maxsize=1000)
+def fresh_sizes(
+    usual: tuple[tuple[str, int], ...], seed: int, small: bool
+) -> Mapping[str, int]:
+    """Draw sizes that all differ.
+
+    Large ones have no neighbours, and some small ones are below 5: ``reshape(H - W)``
+    is right by luck where W is H + 1, and ``reshape(4 - H)`` where H is more than 4.
+
+    Args:
+        usual: Each letter, and the size that public inputs have.
+        seed: Draws them.
+        small: Whether those that may be are smaller than the usual ones.
+    """
+    rng = np.random.RandomState(seed)
+    apart = 1 if small else 2
+    while True:
+        sizes = {
+            letter: 2 + int(rng.randint(3))
+            if small and letter not in NEVER_SMALL
+            else n + int(rng.randint(8))
+            for letter, n in usual
+        }
+        if all(b - a >= apart for a, b in pairwise(sorted(sizes.values()))):
+            return sizes
 
 
 class Held:
@@ -126,6 +215,10 @@ class Inside:
             return self._open(request)
         if request["op"] == "vjp":
             return self._differentiate(request, arrays, out)
+        if request["op"] == "how":
+            return _told(exercise(request["key"]))
+        if request["op"] == "try":
+            return self._try(request, out)
         given = _Given(self, arrays)
         args = [given.read(v) for v in request["args"]]
         kwargs = {n: given.read(v) for n, v in request["kwargs"].items()}
@@ -152,14 +245,37 @@ class Inside:
         self._graphs[request["id"]] = given.leaves, outputs
         return answer
 
+    def _try(self, request: dict[str, Any], out: list[Array]) -> dict[str, Any]:
+        """Let an exercise run here, as what it is about cannot cross."""
+        asked = function(request["key"])
+        bench = _Bench(asked, request["seed"], request["draw"], request["small"])
+        how = exercise(asked.key)
+        way = request["way"]
+        start = time.process_time()
+        with replaced({name: _never(name) for name in request["never"]}):
+            if way:
+                results = how.run(bench, way)
+            else:
+                results = how.care[request["title"]][request["case"]](bench)
+        return {
+            "seconds": time.process_time() - start,
+            "results": {n: self._array(v, out) for n, v in results.items()},
+            "remarks": bench.remarks,
+            "blank": bool(way and how.blank and how.blank(results)),
+            "suits": bool(not way or how.suits is None or how.suits(results)),
+        }
+
     def _open(self, request: dict[str, Any]) -> dict[str, Any]:
         for name in request["imports"]:
             importlib.import_module(name)
-        if request["torch"]:
+        if request["framework"] == "torch":
             import torch
 
             torch.set_num_threads(1)
             torch.manual_seed(0)
+        if request["framework"] == "tensorflow":
+            tensorflow = importlib.import_module("tensorflow")
+            tensorflow.random.set_seed(0)
         if request["gpu"] and not self._maps_gpu:
             self._maps_gpu = True
             from cs231n.tools.check.gpu import cpu_for_gpu

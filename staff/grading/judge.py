@@ -16,7 +16,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cs231n.assignment.table import Function, functions
+from cs231n.assignment.table import (
+    FRAMEWORKS,
+    Function,
+    Question,
+    functions,
+    installed,
+)
+from cs231n.assignment.table import ways as question_ways
+from cs231n.tools.check.begun import is_begun
 from staff.grading.lacking import completed
 from staff.grading.reference import Draw
 from staff.grading.remote import Limits, Worker
@@ -40,7 +48,7 @@ class Server(Protocol):
 def judge(
     submission: Submission,
     secret: bytes,
-    server_for: Callable[[bool], Server],
+    server_for: Callable[[str], Server],
     rubric: Rubric | None = None,
     limits: Limits | None = None,
     only: Collection[str] = (),
@@ -50,7 +58,7 @@ def judge(
     Args:
         submission: What was handed in.
         secret: The course's; it draws the inputs, with the submission's digest.
-        server_for: Takes whether torch is needed, returns what starts workers.
+        server_for: Takes the framework that is needed, returns what starts workers.
         rubric: What checks are worth; that of ``rubric.toml`` by default.
         limits: How long a worker may take.
         only: Keys of functions that matter; all of them by default.
@@ -61,6 +69,22 @@ def judge(
             submission, secret, server_for, rubric or current_rubric(), limits
         )
         return judging.all(only)
+
+
+class MissingFrameworkError(RuntimeError):
+    """A submission needs what is not installed here, so that it would lose points."""
+
+    def __init__(self, question: Question) -> None:
+        """Say what is missing.
+
+        Args:
+            question: What was done in it.
+        """
+        name = FRAMEWORKS[question.framework]
+        super().__init__(
+            f"{question.graded_as} was done in {name}, which is not installed where "
+            f"the grader runs: grade it with a Python that has {name}."
+        )
 
 
 class Judging:
@@ -84,7 +108,7 @@ class Judging:
         self,
         submission: Submission,
         secret: bytes,
-        server_for: Callable[[bool], Server],
+        server_for: Callable[[str], Server],
         rubric: Rubric,
         limits: Limits | None,
     ) -> None:
@@ -99,17 +123,17 @@ class Judging:
     def all(self, only: Collection[str] = ()) -> Judged:
         """Try out all functions, or those of these keys alone."""
         checks: list[Check] = []
+        counted: dict[str, str] = {}
+        remarks: dict[str, str] = {}
         for question in edition_questions(self.submission.edition):
-            for f in question.functions:
-                if only and f.key not in only:
-                    continue
-                start = time.perf_counter()
-                worth = question.worth(f, self.submission.edition)
-                with Trial(self, f, worth) as trial:
-                    standing = trial.judge()
-                standing.seconds = time.perf_counter() - start
-                self.found[f.key] = standing
-                checks += standing.checks
+            done = {way.id: self._judged(way, only) for way in self._ways(question)}
+            earned = {id: sum(c.points for c in done[id]) for id in done}
+            best = max(done, key=lambda id: earned[id])  # of equals the first
+            checks += done[best]
+            if len(question_ways(question)) > 1 and done[best]:
+                counted[question.id] = best
+                if said := self._remark(question, earned, best):
+                    remarks[question.id] = said
         return Judged(
             tuple(checks),
             self.isolation,
@@ -118,7 +142,61 @@ class Judging:
             self.peak,
             tuple(key for key, s in self.found.items() if s.ended == "time"),
             self.cpu,
+            counted,
+            remarks,
         )
+
+    def _judged(self, question: Question, only: Collection[str]) -> list[Check]:
+        """Try out a question's functions, all or those of these keys."""
+        checks: list[Check] = []
+        for f in question.functions:
+            if only and f.key not in only:
+                continue
+            start = time.perf_counter()
+            worth = question.worth(f, self.submission.edition)
+            with Trial(self, f, worth) as trial:
+                standing = trial.judge()
+            standing.seconds = time.perf_counter() - start
+            self.found[f.key] = standing
+            checks += standing.checks
+        return checks
+
+    def _ways(self, question: Question) -> list[Question]:
+        """Return the ways in which a question was done and can be judged here."""
+        begun = [way for way in question_ways(question) if self._is_begun(way)]
+        here = [way for way in begun if not way.instead_of or installed(way.framework)]
+        if begun and not here:
+            raise MissingFrameworkError(begun[0])
+        return here or [question]
+
+    def _is_begun(self, question: Question) -> bool:
+        texts = self.submission.modules
+        return any(
+            is_begun(texts.get(f.file, ""), f.qualname) for f in question.functions
+        )
+
+    def _remark(
+        self, question: Question, earned: Mapping[str, float], best: str
+    ) -> str:
+        """Say which way counts, if there are several.
+
+        Raises:
+            MissingFrameworkError: If one that cannot be judged here might be better.
+        """
+        edition = self.submission.edition
+        for way in question_ways(question):
+            if way.id in earned or not self._is_begun(way):
+                continue
+            if earned[best] < question.points[edition] - 1e-9:
+                raise MissingFrameworkError(way)
+            return (
+                f"{question.id} was also begun in {FRAMEWORKS[way.framework]}, which "
+                "was not tried: there is no point left to earn."
+            )
+        if len(earned) > 1:
+            said = " and ".join(f"{points:g} as {id}" for id, points in earned.items())
+            return f"{question.id} earns {said}: the better one counts."
+        return ""
 
     def draws(self, function: Function) -> list[Draw]:
         """Return the fresh inputs of a function."""
@@ -133,6 +211,10 @@ class Judging:
         made = hmac.new(self._secret, text.encode(), hashlib.sha256).digest()
         return int.from_bytes(made[:4], "little") % 2**31
 
+    def server_of(self, function: Function) -> Server:
+        """Return what starts workers that have what a function needs."""
+        return self._server_for(function.framework)
+
     def worker(
         self, function: Function, alone: bool = False
     ) -> AbstractContextManager[Worker]:
@@ -143,7 +225,7 @@ class Judging:
             alone: Whether other files of the table are left as they are handed out.
         """
         left = {f.file for f in functions()} if alone else self.broken.keys()
-        server = self._server_for(function.torch)
+        server = self.server_of(function)
         self.isolation = server.level
         modules = {
             name: text
@@ -157,16 +239,19 @@ class Judging:
     def wrong_before(self, function: Function) -> list[str]:
         """Return the earlier functions that are not right, each with its partner."""
         before = self.before(function)
+        near = self._near(function)
         wrong = {
             f.qualname
             for f in functions()
-            if f.key in self.found and not self.found[f.key].is_right
+            if f.key in self.found
+            and f.module in near
+            and not self.found[f.key].is_right
         }
         return [name for name in before if {name, _partner(name)} & wrong]
 
     def before(self, function: Function) -> list[str]:
         """Return the earlier functions that this one may call, with their partners."""
-        near = {function.module, *takers()[function.module]}
+        near = self._near(function)
         names = [
             f.qualname
             for f in functions()
@@ -176,6 +261,10 @@ class Judging:
         known = {f.qualname for f in functions()}
         both = {name for n in names for name in (n, _partner(n))}
         return sorted((both & known) - own)
+
+    def _near(self, function: Function) -> set[str]:
+        """Return the modules whose functions a function may call."""
+        return {function.module, *takers()[function.module]}
 
     def never_end(self, function: Function) -> list[str]:
         """Return the other functions that must not be called."""

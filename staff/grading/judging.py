@@ -60,13 +60,13 @@ def judging(level: str, only: tuple[str, ...] = ()) -> Iterator[Judge]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix())))
         package(folder)
-        servers: dict[bool, Server] = {}
+        servers: dict[str, Server] = {}
 
-        def server_for(torch: bool) -> Server:
-            if torch not in servers:
-                server = Server(folder, level=level, torch=torch)
-                servers[torch] = stack.enter_context(server)
-            return servers[torch]
+        def server_for(framework: str) -> Server:
+            if framework not in servers:
+                server = Server(folder, level=level, framework=framework)
+                servers[framework] = stack.enter_context(server)
+            return servers[framework]
 
         def judged(submission: Submission, secret: bytes) -> Judged:
             found = judge(submission, secret, server_for, only=tried)

@@ -1,6 +1,6 @@
 """Workers without any isolation, for tests and for trying things out.
 
-A process that has imported NumPy, and torch if it is needed, forks one worker for each
+A process that has imported NumPy, and what else is needed, forks one worker for each
 request: what a worker does is gone with it. Nothing keeps it from doing harm.
 """
 
@@ -20,6 +20,10 @@ from typing import Self
 from staff.grading import line
 
 _SIZE = 1 << 16
+_THREADS = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+)
 
 
 class WorkerGone(Exception):  # noqa: N818 (the name that sandbox.workers gives it)
@@ -40,18 +44,18 @@ class LocalServer:
 
     level = "none"
 
-    def __init__(self, package: Path, torch: bool = False) -> None:
+    def __init__(self, package: Path, framework: str = "") -> None:
         """Start a process that workers fork from.
 
         Args:
             package: The folder that ``cs231n`` lies in.
-            torch: Whether workers shall have torch.
+            framework: What workers shall have: "torch", "tensorflow" or nothing.
         """
         self._socket, theirs = socket.socketpair()
         here = Path(__file__).with_name("local_server.py")
         command = [sys.executable, str(here), str(theirs.fileno()), str(package)]
-        command += [str(here.with_name("inside.py")), "torch" if torch else ""]
-        env = os.environ | {f"{n}_NUM_THREADS": "1" for n in ("OMP", "OPENBLAS", "MKL")}
+        command += [str(here.with_name("inside.py")), framework]
+        env = os.environ | dict.fromkeys(_THREADS, "1")
         env |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": ""}
         self._process = subprocess.Popen(
             command, pass_fds=[theirs.fileno()], env=env, cwd=package

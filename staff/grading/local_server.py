@@ -13,7 +13,7 @@ from typing import Any
 _SIZE = 1 << 16
 
 
-def _serve(descriptor: int, package: str, inside: str, torch: str) -> None:
+def _serve(descriptor: int, package: str, inside: str, framework: str) -> None:
     """Fork a worker for each request."""
     sys.path[0] = package
     spec = importlib.util.spec_from_file_location("cs231n_grading_inside", inside)
@@ -21,7 +21,7 @@ def _serve(descriptor: int, package: str, inside: str, torch: str) -> None:
     assert spec.loader
     module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.prepare(bool(torch))
+    module.prepare(framework)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     server = socket.socket(fileno=descriptor)
     server.send(b"ready")

@@ -26,7 +26,7 @@ from typing import Any, TypeAlias
 
 from cs231n.support import archive
 from cs231n.support.files import replacing
-from staff.environment import installed
+from staff.environment import NOT_INSTALLED, installed
 from staff.grading.results import Judged
 from staff.grading.submission import Left, Refused, Submission
 from staff.questions import questions
@@ -37,6 +37,7 @@ SCHEMA = Path(__file__).with_name("record.schema.json")
 FOLDER = "records"
 _ABOUT = "submission.json"  # in the zip, beside modules/ and notebooks/
 _VERSIONS_OF = ("numpy", "scipy", "torch", "torchvision")
+_VERSIONS_IF_ANY = ("tensorflow", "tensorflow-cpu", "keras")
 
 
 class RecordError(ValueError):
@@ -80,6 +81,8 @@ def environment() -> dict[str, str]:
         "system": platform.system(),
         "machine": platform.machine(),
     }
+    optional = installed(_VERSIONS_IF_ANY).items()
+    found |= {name: version for name, version in optional if version != NOT_INSTALLED}
     return found | installed(_VERSIONS_OF)
 
 
@@ -134,7 +137,7 @@ def record(
             },
             **grounds.told(),
             "checks": checks,
-            "questions": _questions(checks, submission.edition, grounds.only),
+            "questions": _questions(checks, submission.edition, grounds.only, judged),
             "score": _number(sum(check["points"] for check in checks)),
             "of": _number(sum(check["of"] for check in checks)),
         },
@@ -372,25 +375,36 @@ def _machine() -> dict[str, Any]:
 
 
 def _questions(
-    checks: list[dict[str, Any]], edition: str, only: tuple[str, ...]
+    checks: list[dict[str, Any]],
+    edition: str,
+    only: tuple[str, ...],
+    judged: Judged,
 ) -> list[dict[str, Any]]:
     """Return the points of each judged question of a set, in the table's order."""
+    rows = {question.id: question for question in questions()}
     found = []
     for question in questions():
         if edition not in question.points or (only and question.id not in only):
             continue
-        keys = [function.key for function in question.functions]
+        counted = rows[judged.counted.get(question.id, question.id)]
+        keys = [function.key for function in counted.functions]
         own = [check for check in checks if check["function"] in keys]
         found.append(
             {
                 "id": question.id,
-                "title": question.title,
+                "title": counted.title,
                 "functions": keys,
                 "points": _number(sum(check["points"] for check in own)),
                 "of": _number(sum(check["of"] for check in own)),
+                **({"counted": counted.id} if question.id in judged.counted else {}),
+                **_said("remark", judged.remarks.get(question.id, "")),
             }
         )
     return found
+
+
+def _said(name: str, text: str) -> dict[str, str]:
+    return {name: _plain(text)} if text else {}
 
 
 def _number(value: float) -> float:

@@ -53,15 +53,16 @@ class Draw:
 class Reference:
     """What is right for one draw of a function's inputs."""
 
-    def __init__(self, function: Function, draw: Draw) -> None:
+    def __init__(self, function: Function, draw: Draw, how: Exercise | None = None):
         """Compute nothing yet.
 
         Args:
             function: Its row in the table.
             draw: Which inputs.
+            how: The function's exercise, as ``exercises`` has it by default.
         """
         self._function, self._draw = function, draw
-        self._exercise = find_exercise(function.key)
+        self._exercise = how or find_exercise(function.key)
         self._others: dict[str, Accepted] = {}
 
     @cached_property
@@ -71,7 +72,7 @@ class Reference:
         for draw in range(1000):
             found = self._results(draw, "own")
             if suits is None or suits(found[0]):
-                return Record({"own": _marks(found)}, draw=draw)
+                return Record({"own": marks_of(found)}, draw=draw)
         raise RuntimeError(f"{self._function.key}: no draw shows all it should.")
 
     def of(self, way: str) -> Record:
@@ -80,7 +81,7 @@ class Reference:
         if way not in self._exercise.narrow:
             return record
         if way not in self._others:
-            self._others[way] = _marks(self._results(record.draw, way))
+            self._others[way] = marks_of(self._results(record.draw, way))
         return replace(record, right={**record.right, way: self._others[way]})
 
     @cached_property
@@ -120,7 +121,7 @@ class Reference:
         return FreshBench(self._function, records, self._draw.small)
 
 
-def _marks(found: list[Results]) -> Accepted:
+def marks_of(found: list[Results]) -> Accepted:
     """Return the marks of right results, of which there may be several."""
     return {
         name: tuple(mark(name, results[name]) for results in found)

@@ -9,14 +9,12 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, Protocol
 
 import numpy as np
 
-from cs231n.assignment.table import Function, functions
+from cs231n.assignment.table import Function, namesake
 from cs231n.tools.check.bench import Bench, Elsewhere, find
 from cs231n.tools.check.faults import (
     GoneError,
@@ -27,11 +25,10 @@ from cs231n.tools.check.faults import (
 from cs231n.tools.check.marks import Array, Records
 from cs231n.tools.check.written import code_in
 from staff.grading import line
-from staff.grading.inside import MOST, is_tensor, through
+from staff.grading.inside import MOST, fresh_sizes, is_tensor, through
 
 NETWORK = ("_A", "_B", "_mix")  # what makes the checks' NumPy network
 KINDS = tuple(inspect._ParameterKind)
-NEVER_SMALL = "NTV"  # exercises put words into certain places of these
 LONGEST = 400  # characters of what a worker says
 
 
@@ -419,33 +416,6 @@ class FreshBench(Bench):
         return dict(fresh_sizes(tuple(usual.items()), self.seed, self._small))
 
 
-@lru_cache(maxsize=1000)
-def fresh_sizes(
-    usual: tuple[tuple[str, int], ...], seed: int, small: bool
-) -> Mapping[str, int]:
-    """Draw sizes that all differ.
-
-    Large ones have no neighbours, and some small ones are below 5: ``reshape(H - W)``
-    is right by luck where W is H + 1, and ``reshape(4 - H)`` where H is more than 4.
-
-    Args:
-        usual: Each letter, and the size that public inputs have.
-        seed: Draws them.
-        small: Whether those that may be are smaller than the usual ones.
-    """
-    rng = np.random.RandomState(seed)
-    apart = 1 if small else 2
-    while True:
-        sizes = {
-            letter: 2 + int(rng.randint(3))
-            if small and letter not in NEVER_SMALL
-            else n + int(rng.randint(8))
-            for letter, n in usual
-        }
-        if all(b - a >= apart for a, b in pairwise(sorted(sizes.values()))):
-            return sizes
-
-
 class RemoteBench(Bench):
     """A bench whose function runs in a worker."""
 
@@ -487,16 +457,22 @@ class RemoteBench(Bench):
         from cs231n.tools.check.exercises import exercise
 
         how = exercise(f.key)
-        request = {"op": "open", "module": f.module, "qualname": f.qualname}
-        answer, _ = self._to.ask(
-            request | {"imports": list(how.imports), "gpu": how.gpu, "torch": f.torch}
-        )
+        answer = self._opened(how.imports, how.gpu)
+        ours = importlib.import_module(f.module)
+        return _Module(self, ours), self._remote("", find(ours, f.qualname), answer)
+
+    def _opened(self, imports: Sequence[str], gpu: bool) -> Mapping[str, Any]:
+        """Let the worker import the module, and return what it says of the function."""
+        f = self.function
+        request: dict[str, Any] = {"op": "open", "framework": f.framework}
+        request |= {"module": f.module, "qualname": f.qualname}
+        request |= {"imports": list(imports), "gpu": gpu}
+        answer, _ = self._to.ask(request)
         if "broken" in answer:
             raise BrokenError(line.words(answer["broken"], LONGEST))
         if "gone" in answer:
             raise GoneError(line.words(answer["gone"]))
-        ours = importlib.import_module(f.module)
-        return _Module(self, ours), self._remote("", find(ours, f.qualname), answer)
+        return answer
 
     def _remote(
         self, name: str, ours: Any, answer: Mapping[str, Any] | None = None
@@ -511,9 +487,8 @@ class RemoteBench(Bench):
 
     def other(self, name: str) -> Bench:
         """Return the bench of another function, by its short name."""
-        function = next(f for f in functions() if f.short == name)
         return RemoteBench(
-            function,
+            namesake(self.function, name),
             self.records,
             self._to,
             self._source,

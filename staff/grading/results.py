@@ -55,6 +55,8 @@ class Judged:
         timed_out: Keys of functions that a time limit ended. Another program may have
             been in their way, so whoever keeps the verdict judges once more, alone.
         cpu: How long the workers computed, in seconds.
+        counted: Question -> the one of it and its alternatives whose checks these are.
+        remarks: Question -> what is to be said of its alternatives.
     """
 
     checks: tuple[Check, ...]
@@ -64,3 +66,5 @@ class Judged:
     peak: int = 0
     timed_out: tuple[str, ...] = ()
     cpu: float = 0.0
+    counted: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)

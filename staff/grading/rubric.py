@@ -123,9 +123,9 @@ class Rubric:
 
     def _digest(self) -> str:
         points = [
-            [f.key, q.points, q.worth(f, edition), e.name, e.tier, e.share, e.withdrawn]
+            [f.key, q.shared, q.worth(f, edition), e.name, e.tier, e.share, e.withdrawn]
             for q in questions()
-            for edition in q.points
+            for edition in q.shared
             for f in q.functions
             for e in self.entries(f)
         ]

@@ -21,6 +21,7 @@ from cs231n.tools.check.verdict import (
 )
 from cs231n.tools.check.words import DEFINE
 from cs231n.tools.check.written import code_in
+from staff.grading.elsewhere import FRAMEWORKS, BenchElsewhere, Elsewhere
 from staff.grading.lacking import lacking
 from staff.grading.reference import (
     Draw,
@@ -148,7 +149,9 @@ class Trial:
             worth: Its points.
         """
         self._judging, self._function, self._worth = judging, function, worth
-        self._exercise = find_exercise(function.key)
+        self._elsewhere: Elsewhere | None = None
+        if function.framework in FRAMEWORKS:
+            self._elsewhere = Elsewhere(function, judging.server_of(function).worker)
         self._entries = judging.rubric.entries(function)
         self._source = judging.submission.modules.get(function.file, "")
         self._workers = ExitStack()
@@ -156,7 +159,6 @@ class Trial:
         self._line: Line | None = None
         self._started = 0
         self._draws = judging.draws(function)
-        self._references = {d: Reference(function, d) for d in self._draws}
         self._limits = judging.limits
         self._alone = False
         self._notes: list[str] = []
@@ -166,8 +168,22 @@ class Trial:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the worker."""
+        """End the workers."""
         self._close()
+        if self._elsewhere is not None:
+            self._elsewhere.close()
+
+    @cached_property
+    def _exercise(self) -> Exercise:
+        if self._elsewhere is not None:
+            return self._elsewhere.exercise
+        return find_exercise(self._function.key)
+
+    @cached_property
+    def _references(self) -> dict[Draw, Reference]:
+        if self._elsewhere is not None:
+            return {d: self._elsewhere.reference(d) for d in self._draws}
+        return {d: Reference(self._function, d) for d in self._draws}
 
     def judge(self) -> Standing:
         """Find out how the function is."""
@@ -233,6 +249,11 @@ class Trial:
         yield own
         for way in self._exercise.narrow:
             yield self._try(way)
+        if self._elsewhere is not None:
+            # The reference cannot cross either; what exercises make up is there.
+            if "stand-in" in self._exercise.ways and self._wrong_before():
+                yield self._try("stand-in")
+            return
         layers = self._references_of(self._judging.wrong_before(self._function))
         if layers:
             yield self._try("own", layers)
@@ -248,6 +269,10 @@ class Trial:
             yield self._by_differences(chosen)
         for layout in self._layouts():
             yield self._try("sample", layers, layout)
+
+    def _wrong_before(self) -> bool:
+        wrong = self._judging.wrong_before(self._function)
+        return any(name in wrong for name in self._exercise.replaced)
 
     def _takes_from_others(self) -> bool:
         """Tell whether the module takes names from others that were handed in."""
@@ -364,8 +389,9 @@ class Trial:
     def _references_of(self, names: list[str]) -> dict[str, Callable[..., Any]]:
         """Return the reference's functions of these names."""
         found = {}
+        near = {self._function.module, *takers()[self._function.module]}
         for f in functions():
-            if f.qualname in names:
+            if f.qualname in names and f.module in near:
                 found[f.qualname] = reference_function(f)
         return found
 
@@ -392,7 +418,8 @@ class Trial:
         if self._line is None or not self._line.alive:
             self._open()
         assert self._line is not None
-        return RemoteBench(
+        kind = RemoteBench if self._elsewhere is None else BenchElsewhere
+        return kind(
             self._function,
             records,
             self._line,
@@ -470,6 +497,8 @@ class Trial:
         line = self._line
         if not (alone and self._judging.timed and line is not None and line.alive):
             return ""
+        if self._elsewhere is not None:
+            return ""  # the exercise's own time is most of it
         return speed_class(self._function, self._exercise, line, self._source)
 
     def _narrow(self, failed: Attempt, way: str) -> str:

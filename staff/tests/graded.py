@@ -47,17 +47,17 @@ class Grader:
             folder: An empty one.
         """
         self._folder = folder
-        self._servers: dict[bool, LocalServer] = {}
+        self._servers: dict[str, LocalServer] = {}
         for name, text in handout().items():
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8")
 
-    def server(self, torch: bool) -> LocalServer:
+    def server(self, framework: str) -> LocalServer:
         """Return what starts workers."""
-        if torch not in self._servers:
-            self._servers[torch] = LocalServer(self._folder, torch)
-        return self._servers[torch]
+        if framework not in self._servers:
+            self._servers[framework] = LocalServer(self._folder, framework)
+        return self._servers[framework]
 
     def judge(
         self,

@@ -176,7 +176,10 @@ def _bring(
 
 def _place(dataset: Dataset, file: RemoteFile, path: Path, draft: Path) -> None:
     if file.unpack in ("zip", "tar"):
-        unpack(path, file.unpack, draft, dataset.target, file.limit)
+        if file.path:
+            unpack(path, file.unpack, draft / dataset.target, "", file.limit)
+        else:
+            unpack(path, file.unpack, draft, dataset.target, file.limit)
         return
     target = draft / dataset.target / file.path
     target.parent.mkdir(parents=True, exist_ok=True)

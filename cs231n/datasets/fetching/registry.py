@@ -25,7 +25,8 @@ class RemoteFile:
         size: Bytes of the download, None if not published.
         unpack: ``zip``, ``tar`` or ``gzip``; empty for a file that is used as it is.
         limit: The most bytes that may come out of it.
-        path: Where it goes below a target that is a folder; empty for the target.
+        path: Where it goes below a target that is a folder; empty for the target. An
+            archive that is not packed in a folder has ``"."``.
     """
 
     name: str

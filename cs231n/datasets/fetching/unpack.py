@@ -1,8 +1,8 @@
 """Unpack archives that strangers made, into a folder and nowhere else.
 
 Names that are absolute or climb out, links, devices, doubled names and more bytes than
-announced stop the work with an error. Only what lies below the one wanted folder comes
-out; what systems put beside it (``__MACOSX``) is passed over.
+announced stop the work with an error. What systems put beside files (``__MACOSX``) is
+passed over.
 """
 
 import errno
@@ -35,8 +35,8 @@ def unpack(archive: Path, kind: str, into: Path, top: str, limit: int) -> None:
         archive: The file.
         kind: ``zip``, ``tar`` or ``gzip``.
         into: A folder; what comes out is written below it.
-        top: The one folder of a zip or tar archive that is wanted; for gzip the file
-            to write.
+        top: The one folder of a zip or tar archive that is wanted, empty for all that
+            is in it; for gzip the file to write.
         limit: The most bytes that may come out.
 
     Raises:
@@ -135,7 +135,7 @@ class _Names:
             raise ArchiveError(
                 f"{self.archive} holds {name!r}, a name that leads out of its folder"
             )
-        if is_folder or parts[0] != self.top:
+        if is_folder or parts[0] == "__MACOSX" or parts[0] != (self.top or parts[0]):
             return False
         key = "/".join(parts).casefold()
         if key in self.seen:

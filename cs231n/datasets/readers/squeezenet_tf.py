@@ -29,7 +29,23 @@ if TYPE_CHECKING:
 Weights: TypeAlias = "dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]"
 
 CHECKPOINT = "squeezenet.ckpt"
+FOLDER = "squeezenet_tf2"
 PARTS = (".index", ".data-00000-of-00001")
+# Of the published arrays as its index has them, masked CRC-32C: the first convolution's
+# kernel and bias, those of the fires' three, line by line, and the last one's.
+_CHECKSUMS = """
+80df2b6e befec8fe
+b0c6f59c 48429f07 294a2c76 9c1cddd8 4ab8b884 7884db14
+08a60341 6f313776 50702674 2eb7de68 f8975bfb 4a1704bc
+918f0f9e 6f4b9628 5a4306c6 b42186f1 196ace2a 9364c2e1
+4b1d2a87 48e983cd bb2a0fdf dc0fa38b 15f819a5 93dd4f14
+c30d342c 8e8cab83 993d5610 65b123f1 7ea457ac 5f0dd5bf
+eb176f92 cd31db69 6808fe48 d419b460 6dc25866 11ad177a
+7cb0cc36 af48d62e 087e4990 3d5eae35 ad0d0678 2b118d78
+8fb0b5b8 f8fc2844 f265691f 9008bb65 1879e49d fe8e7079
+e7534d62 d8abca75
+"""
+_END = "/.ATTRIBUTES/VARIABLE_VALUE"
 _ROOT = Path(__file__).resolve().parents[3]
 # Run in a process of its own, so that none has both frameworks.
 _IN_TORCH = """
@@ -80,7 +96,13 @@ def load(weights: str = "auto") -> tuple[Weights, str]:
 def find() -> Path | None:
     """Return the checkpoint of the data folder as TensorFlow names it, or None."""
     index = datasets.find(CHECKPOINT + PARTS[0])
+    if index is None and (folder := datasets.find(FOLDER)) is not None:
+        index = _index_in(folder)
     return None if index is None else index.with_suffix("")
+
+
+def _index_in(folder: Path) -> Path | None:
+    return next(iter(sorted(folder.rglob(CHECKPOINT + PARTS[0]))), None)
 
 
 def from_torch(state: Mapping[str, NDArray[np.float32]]) -> Weights:
@@ -99,7 +121,7 @@ def from_torch(state: Mapping[str, NDArray[np.float32]]) -> Weights:
 
 
 def keys() -> dict[str, str]:
-    """Return each layer's name and what its keys in the checkpoint begin with."""
+    """Return each layer's name and what its keys in a checkpoint of 2019 begin with."""
     found = {"features.0": "net/layer_with_weights-0"}
     for k, i in enumerate(squeezenet.FIRES, start=1):
         for part in ("squeeze", "expand1x1", "expand3x3"):
@@ -107,8 +129,17 @@ def keys() -> dict[str, str]:
     return found | {"classifier.1": "net/layer_with_weights-9"}
 
 
+def _keys_of_2017() -> dict[str, str]:
+    halves = {"squeeze": "squeeze", "expand1x1": "e11", "expand3x3": "e33"}
+    found = {"features.0": "features/layer0", "classifier.1": "classifier/layer1"}
+    for i in squeezenet.FIRES:
+        for part, short in halves.items():
+            found[f"features.{i}.{part}"] = f"features/layer{i}/fire/{short}"
+    return found
+
+
 def read(prefix: str | os.PathLike[str]) -> Weights:
-    """Read a checkpoint in the format of the course's, by its keys.
+    """Read a checkpoint in one of the course's two formats, by its keys.
 
     Args:
         prefix: Path of its files without their ends, such as ``squeezenet.ckpt``.
@@ -130,17 +161,19 @@ def read(prefix: str | os.PathLike[str]) -> Weights:
     found: Weights = {}
     try:
         reader = tf.train.load_checkpoint(os.fspath(prefix))
-        for name, key in keys().items():
-            kernel, bias = (
-                reader.get_tensor(f"{key}/{part}/.ATTRIBUTES/VARIABLE_VALUE")
-                for part in ("kernel", "bias")
-            )
-            found[name] = kernel, bias
+        if reader.has_tensor("features/layer0/weights"):
+            for name, key in _keys_of_2017().items():
+                kernel, bias = f"{key}/weights", f"{key}/bias"
+                found[name] = reader.get_tensor(kernel), reader.get_tensor(bias)
+        else:
+            for name, key in keys().items():
+                kernel, bias = (f"{key}/{part}{_END}" for part in ("kernel", "bias"))
+                found[name] = reader.get_tensor(kernel), reader.get_tensor(bias)
     # It compares each array with its checksum as it reads.
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         said = str(error).splitlines()[0]
         raise ValueError(
-            f"{prefix} does not hold SqueezeNet 1.1's weights in the format of 2019 "
+            f"{prefix} does not hold SqueezeNet 1.1's weights as the course saved them "
             f"({said}); {again('squeezenet_tf')}."
         ) from error
     return found
@@ -162,13 +195,32 @@ def _torchvision_state(file: Path) -> dict[str, NDArray[np.float32]]:
             return dict(found)
 
 
-def check(file: Path, expect: Mapping[str, Any]) -> None:
-    """Insist on the files that were published, as far as that can be told.
+def checksums() -> dict[str, tuple[int, int]]:
+    """Return the published checksums of each layer's kernel and bias."""
+    numbers = [int(word, 16) for word in _CHECKSUMS.split()]
+    pairs = zip(numbers[::2], numbers[1::2], strict=True)
+    return dict(zip(keys(), pairs, strict=True))
+
+
+def check(folder: Path, expect: Mapping[str, Any]) -> None:
+    """Insist on the arrays that were published.
+
+    TensorFlow, which compares each array with the index's checksum as it reads it, is
+    not needed here.
 
     Args:
-        file: The index, whose bytes are known. It holds a checksum of each array,
-            which TensorFlow compares as it reads them.
+        folder: What the archive unpacks to.
         expect: Number of bytes of the data.
     """
-    data = file.with_suffix(PARTS[1])
+    index = _index_in(folder)
+    if index is None:
+        raise ValueError(f"{folder} holds no {CHECKPOINT}{PARTS[0]}")
+    content = index.read_bytes()
+    known = [
+        number.to_bytes(4, "little") in content
+        for pair in checksums().values()
+        for number in pair
+    ]
+    require(f"published checksums in {index}", sum(known), len(known))
+    data = index.with_suffix(PARTS[1])
     require(f"bytes of {data}", data.stat().st_size, expect["data_bytes"])

@@ -18,15 +18,14 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
+from cs231n.support.gans import loop
+from cs231n.support.gans.loop import SHAPE
 
 Loss: TypeAlias = Callable[..., torch.Tensor]
 # Discriminator, real pictures, fakes -> what is added to the loss.
 Penalty: TypeAlias = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
 # Rows, numbers in a row -> noise.
 DrawNoise: TypeAlias = Callable[[int, int], torch.Tensor]
-
-SHAPE = (1, 28, 28)
-PIXELS = math.prod(SHAPE)
 
 
 class GANStep:
@@ -153,11 +152,7 @@ class GANStep:
             except (RuntimeError, ValueError):
                 N = self.batch_size
                 fakes = self.G(self._blank(N, self.G))
-            if len(fakes) != N or fakes.numel() != N * PIXELS:
-                raise ValueError(
-                    f"The generator made {tuple(fakes.shape)} of {N} rows of noise; "
-                    f"({N}, {PIXELS}) is wanted, a picture of 28 x 28 for each row."
-                )
+            loop.require_fakes(tuple(fakes.shape), N)
 
     def _accepts(self, N: int, model: nn.Module) -> bool:
         """Tell whether a model takes N rows and gives N; leaves it as it was."""

@@ -16,20 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cs231n.support.gans import loop
 from cs231n.support.gans.checkpoint import load_checkpoint, save_checkpoint
 from cs231n.support.gans.history import GANHistory
-from cs231n.support.gans.step import (
-    PIXELS,
-    SHAPE,
-    DrawNoise,
-    GANStep,
-    Loss,
-    Penalty,
-    evaluating,
-)
+from cs231n.support.gans.loop import PIXELS, SHAPE
+from cs231n.support.gans.step import DrawNoise, GANStep, Loss, Penalty, evaluating
 from cs231n.support.progress import progress_bar
-
-SHOWN = 16  # pictures in a report
 
 
 class Batches:
@@ -163,7 +155,7 @@ def train_gan(
         "critic_steps": critic_steps,
         "show_every": show_every,
     }
-    _require_arguments(loader, **settings, checkpoint_every=checkpoint_every)
+    loop.require_arguments(loader, **settings, checkpoint_every=checkpoint_every)
     step = GANStep(
         *((D, G), (D_solver, G_solver), (discriminator_loss, generator_loss)),
         draw_noise=draw_noise,
@@ -178,11 +170,11 @@ def train_gan(
         so_far = f"Resuming after epoch {history.epochs} of {num_epochs}"
         if verbose:
             print(f"{so_far} from {os.fspath(checkpoint)}.")
-    shown = _fixed_noise(noise_size).to(step.device, step.dtype)
+    shown = torch.from_numpy(loop.fixed_noise(noise_size)).to(step.device, step.dtype)
     for model in (D, G):
         model.train()
     began = time.perf_counter() - history.seconds
-    total, start = num_epochs * _length(loader), len(history.d_losses)
+    total, start = num_epochs * loop.length(loader), len(history.d_losses)
     with progress_bar(total, "training", verbose, initial=start) as bar:
         while history.epochs < num_epochs:
             try:
@@ -197,7 +189,9 @@ def train_gan(
                         report(*history.samples[-1])
             except FloatingPointError as error:
                 raise FloatingPointError(
-                    _farewell(error, len(history.d_losses), history.epochs, checkpoint)
+                    loop.farewell(
+                        error, len(history.d_losses), history.epochs, checkpoint
+                    )
                 ) from error
             history.epochs += 1
             history.seconds = time.perf_counter() - began
@@ -207,17 +201,6 @@ def train_gan(
             ):
                 save_checkpoint(checkpoint, *saved, history)
     return history
-
-
-def _require_arguments(loader: Any, **counts: int) -> None:
-    for name, number in counts.items():
-        if not number >= 1 or number != int(number):
-            raise ValueError(f"{name} is {number!r}; use a whole number from 1.")
-    if not hasattr(loader, "__iter__"):
-        raise TypeError(
-            f"loader_train came as {type(loader).__name__}, not as batches of pictures;"
-            " name the arguments that follow it, such as show_every=100."
-        )
 
 
 def _epoch(
@@ -279,20 +262,6 @@ def count_params(model: nn.Module) -> int:
     return sum(weight.numel() for weight in model.parameters())
 
 
-def _fixed_noise(noise_size: int) -> torch.Tensor:
-    """Draw a report's noise, without touching torch's own random numbers."""
-    noise = np.random.default_rng(231).uniform(-1, 1, size=(SHOWN, noise_size))
-    return torch.from_numpy(noise.astype(np.float32))
-
-
-def _length(loader: Any) -> int:
-    """Return how many batches a pass has, 0 if nobody knows."""
-    try:
-        return len(loader)
-    except TypeError:
-        return 0
-
-
 def _full_batches(loader: Iterable[Any], step: GANStep) -> Iterator[torch.Tensor]:
     """Go through an epoch's scaled pictures, and look at what comes."""
     full, short, batch_size = 0, 0, step.batch_size
@@ -302,59 +271,14 @@ def _full_batches(loader: Iterable[Any], step: GANStep) -> Iterator[torch.Tensor
         if len(x) < batch_size:
             short += 1
             continue
-        require_pictures(x, batch_size)
+        loop.require_pictures(x, x.is_floating_point(), _ends, batch_size)
         full += 1
         x = x.to(step.device, step.dtype)
         yield 2 * x.reshape(batch_size, *SHAPE) - 1
     if not full:
-        came = f"{short} batches, all shorter than" if short else "nothing, and not"
-        raise ValueError(
-            f"The loader gave {came} the batch_size of {batch_size}; check the data "
-            "set, or use the loader's own batch size."
-        )
+        raise ValueError(loop.nothing_came(short, batch_size))
 
 
-def require_pictures(x: torch.Tensor, batch_size: int) -> None:
-    """Insist that a batch holds digits as the loop scales them.
-
-    Args:
-        x: What a loader gave.
-        batch_size: How many pictures it should hold.
-
-    Raises:
-        ValueError: If their number, size or range is another one.
-        TypeError: If they are not floating point numbers.
-    """
-    if len(x) != batch_size:
-        raise ValueError(
-            f"A batch holds {len(x)} pictures, more than the batch_size of "
-            f"{batch_size}; give the loader's own batch size."
-        )
-    if x[0].numel() != PIXELS:
-        raise ValueError(
-            f"Pictures came with shape {tuple(x.shape[1:])}; (1, 28, 28) is wanted, so "
-            "scale or crop them before."
-        )
-    if not x.is_floating_point():
-        raise TypeError(
-            f"Pixels came as {x.dtype}; floating point numbers from 0 to 1 are wanted, "
-            "so convert them and divide by 255."
-        )
-    low, high = (number.item() for number in x.aminmax())
-    if not (low >= -1e-6 and high <= 1 + 1e-6):
-        raise ValueError(
-            f"Pixels lie between {low:g} and {high:g}; numbers from 0 to 1 are wanted, "
-            "which the loop itself scales to -1 to 1."
-        )
-
-
-def _farewell(
-    error: FloatingPointError,
-    t: int,
-    epochs: int,
-    checkpoint: str | os.PathLike[str] | None,
-) -> str:
-    text = f"{error} at iteration {t}, in epoch {epochs + 1}; "
-    if checkpoint is not None and Path(checkpoint).exists():
-        text += f"{os.fspath(checkpoint)} still holds the last good state, and "
-    return text + "lower the learning rate or look at the loss, then start again."
+def _ends(x: torch.Tensor) -> tuple[float, float]:
+    low, high = x.aminmax()
+    return low.item(), high.item()

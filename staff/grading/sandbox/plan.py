@@ -83,8 +83,8 @@ class Limits:
     frame_bytes: int = 1 << 26
 
     @classmethod
-    def for_torch(cls) -> "Limits":
-        """Return limits for the questions that need torch."""
+    def for_networks(cls) -> "Limits":
+        """Return limits for the questions that need torch or TensorFlow."""
         return cls(cpu_seconds=180, wall_seconds=600.0, memory_bytes=3 << 30)
 
 
@@ -99,7 +99,7 @@ class Plan:
         scratch: An empty folder for what is temporary.
         view: Further folders and files that workers may read.
         preload: Modules to import before the first worker.
-        torch: Whether workers need torch.
+        framework: What workers need: "torch", "tensorflow" or nothing.
         limits: What each worker may use.
         weaken: Defences that are off.
     """
@@ -110,7 +110,7 @@ class Plan:
     scratch: str
     view: tuple[str, ...]
     preload: tuple[str, ...]
-    torch: bool
+    framework: str
     limits: Limits
     weaken: tuple[str, ...] = ()
 

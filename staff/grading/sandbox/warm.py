@@ -38,7 +38,7 @@ def main(descriptor: int) -> None:
         sys.modules["torch"].set_num_threads(1)
     entry = keeper.load_entry(plan)
     if hasattr(entry, "prepare"):
-        entry.prepare(plan.torch)
+        entry.prepare(plan.framework)
     namespaces = plan.level in ("bubblewrap", "namespaces") and _try_namespaces()
     if plan.level == "namespaces" and not namespaces:
         raise SystemExit("This machine gives no namespaces to this account.")

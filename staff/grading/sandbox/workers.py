@@ -1,6 +1,6 @@
 """Workers for students' code, from a warm server: how the judge's side starts them.
 
-    with Server(package, level=available()[0], torch=False) as server:
+    with Server(package, level=available()[0], framework="torch") as server:
         with server.worker(submission.modules) as worker:
             worker.send(frame)
             frame = worker.receive(seconds=10)
@@ -52,10 +52,16 @@ _PATIENCE_TO_START = 60.0
 _PATIENCE_TO_END = 10.0
 _REPORT = 1 << 20
 _FOLDERS = "cs231n-grading-"  # then the process's number, so that others can tell
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_LIGHT = ("numpy",)
-# torch._dynamo is what the first optimizer imports.
-_HEAVY = ("numpy", "torch", "torch._dynamo")
+_THREADS = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+)
+_PRELOADED = {
+    "": ("numpy",),
+    # torch._dynamo is what the first optimizer imports.
+    "torch": ("numpy", "torch", "torch._dynamo"),
+    "tensorflow": ("numpy", "tensorflow"),
+}
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from staff.grading.sandbox.warm import main; main(int(sys.argv[2]))"
@@ -94,7 +100,7 @@ class Server(Closing):
         package: Path,
         *,
         level: str,
-        torch: bool = False,
+        framework: str = "",
         limits: Limits | None = None,
         weaken: Iterable[str] = (),
         program: Path = _GRADING,
@@ -105,17 +111,17 @@ class Server(Closing):
         Args:
             package: The folder that holds ``cs231n``, without answers.
             level: One of ``LEVELS``; it is not replaced by a weaker one.
-            torch: Whether workers need torch.
+            framework: What workers need: "torch", "tensorflow" or nothing.
             limits: What each worker may use.
             weaken: For tests: keys of ``DEFENCES`` that are off.
             program: The folder with ``inside.py``.
-            preload: Modules to import, if not NumPy and torch.
+            preload: Modules to import, if not NumPy and the framework.
 
         Raises:
             SandboxError: If it does not start at this level.
         """
         self.level = level
-        self._limits = limits or (Limits.for_torch() if torch else Limits())
+        self._limits = limits or (Limits.for_networks() if framework else Limits())
         unknown = set(weaken) - set(DEFENCES)
         if unknown or level not in LEVELS:
             wrong = ", ".join(sorted(unknown)) or level
@@ -136,7 +142,7 @@ class Server(Closing):
         with contextlib.suppress(OSError):
             compileall.compile_dir(package, quiet=2, workers=1)
         if preload is None:
-            preload = _HEAVY if torch else _LIGHT
+            preload = _PRELOADED[framework]
         self._plan = Plan(
             level=level,
             package=str(package),
@@ -144,7 +150,7 @@ class Server(Closing):
             scratch=str(workers),
             view=tuple(_view(package)),
             preload=tuple(preload),
-            torch=torch,
+            framework=framework,
             limits=self._limits,
             weaken=tuple(weaken),
         )
@@ -200,6 +206,8 @@ class Server(Closing):
             "PYTHONHASHSEED": "0",
             "PYTHONDONTWRITEBYTECODE": "1",
             "MPLBACKEND": "Agg",
+            "KERAS_BACKEND": "tensorflow",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
             **dict.fromkeys(_THREADS, "1"),
         }
 
