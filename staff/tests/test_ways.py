@@ -1,4 +1,4 @@
-"""Where a question may be done in two ways, what was begun is tried, the better counts."""
+"""Of two ways of doing a question, what was begun is tried, and the better counts."""
 
 import json
 from dataclasses import replace
