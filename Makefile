@@ -1,7 +1,8 @@
 # Bare `make` prints the help. What follows ## behind a verb is its line there.
 
 PYTHON ?= python3
-VENV ?= .venv
+TENSORFLOW ?=
+VENV ?= $(if $(TENSORFLOW),.venv-tensorflow,.venv)
 PROFILE ?= full
 ARGS ?=
 CPU ?=
@@ -26,6 +27,8 @@ help: ## print this
 	@echo "CPU=1 makes that 2 GB, for machines without a graphics card of NVIDIA's."
 	@echo "PYTHON=python3.12 picks the Python, VENV=folder the place, PROFILE=quick a short"
 	@echo "run; ARGS goes to the program: make test ARGS='-m q1', make run ARGS='--jobs 1'."
+	@echo "TENSORFLOW=1 brings TensorFlow, too, in .venv-tensorflow: 1.3 GB more. run runs its"
+	@echo "three notebooks beside the others, test its tests in their place."
 	@echo "CAPTIONS=holiday lets make run caption a data set of yours; docs/captions.md."
 
 run: setup ## prepare data, execute the notebooks, write build/report/index.html
@@ -33,8 +36,8 @@ run: setup ## prepare data, execute the notebooks, write build/report/index.html
 
 # Hundreds of processes begin in a run, and each would compile the package anew.
 test: export PYTHONDONTWRITEBYTECODE =
-test: scenes ## run the tests, the quick profile of three notebooks among them
-	@$(RUN) -m pytest -n auto --dist worksteal $(ARGS)
+test: $(if $(TENSORFLOW),setup,scenes) ## run the tests, the quick profile of three notebooks among them
+	@$(RUN) -m pytest $(if $(TENSORFLOW),-m tensorflow -n 0,-n auto --dist worksteal) $(ARGS)
 
 test-slow: data ## run the tests that take minutes each: an hour and more in all
 	@$(RUN) -m pytest -m slow $(ARGS)
@@ -99,7 +102,7 @@ setup: ## make the environment, install what is missing (NEWEST=1: the newest)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$$($(PYTHON) --version 2>&1) is too old, 3.11 or newer is needed; install one and name it (make PYTHON=python3.12)." >&2; exit 1; }
 	@$(PYTHON) -m staff setup --venv "$(VENV)" $(if $(NEWEST),--newest) \
-	  $(if $(CPU),--cpu $(filter-out 1,$(CPU)))
+	  $(if $(TENSORFLOW),--tensorflow) $(if $(CPU),--cpu $(filter-out 1,$(CPU)))
 
 lock: setup ## lock what set-up installs; ARGS=--upgrade takes the newest
 	@$(RUN) -m staff lock $(ARGS)

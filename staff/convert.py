@@ -39,9 +39,9 @@ def source_of(path: Path) -> str:
     """Return a notebook's text source, whole.
 
     What ``NAME-TensorFlow.py`` says in the same words as ``NAME-PyTorch.py`` stands in
-    the latter only. There, ``# %% [markdown] same_as="## Set-up"`` with nothing below
-    takes the place of the twin's text cell whose first line is ``## Set-up``, along
-    with that cell's header.
+    the latter only. ``# %% [markdown] same_as="## Set"`` with nothing below takes the
+    place of the twin's text cell that begins with ``## Set``, along with that cell's
+    header. Where several begin alike, ``same_as`` names a cell's id.
 
     Args:
         path: The source, beside its twin's.
@@ -62,15 +62,15 @@ def source_of(path: Path) -> str:
                 f"{path.stem}: the cell that is the same as {first!r} has {problem}; "
                 "write the cell here, or share that of the -PyTorch notebook."
             )
-        found = [
-            other
-            for other in _parts(twin.read_text("utf-8"))
-            if re.match(rf"# %% \[markdown\].*\n# {re.escape(first)}\n", other)
-        ]
+        begins = re.compile(
+            rf'# %% \[markdown\](.* id="{re.escape(first)}"|.*\n# {re.escape(first)})'
+        )
+        others = _parts(twin.read_text("utf-8"))
+        found = [other for other in others if begins.match(other)]
         if len(found) != 1:
             raise SourceError(
-                f"{path.stem}: {len(found)} text cells of {twin.stem} begin with the "
-                f"line {first!r}, where one is wanted; name the whole first line."
+                f"{path.stem}: {len(found)} text cells of {twin.stem} begin with "
+                f"{first!r}, where one is wanted; name more of the line, or an id."
             )
         cells[k] = found[0].rstrip("\n") + "\n" + below
     return "".join(cells)

@@ -355,8 +355,9 @@ def out_of_date() -> Iterator[str]:
     for file, text in pages.made().items():
         if not file.is_file() or file.read_text("utf-8") != text:
             yield f"{_short(file)}: is out of date; run: python -m staff table"
-    if wrong := lock.problem(ROOT):
-        yield wrong
+    for needs in (lock.PLAIN, lock.TENSORFLOW):
+        if wrong := lock.problem(ROOT, needs):
+            yield wrong
     for name in convert.out_of_step(ROOT):
         yield f"{name}: is not what its source says; run: python -m staff notebooks"
 

@@ -9,13 +9,14 @@ import argparse
 import ast
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
@@ -24,6 +25,8 @@ from staff import lock as locking
 from staff.lock import ROOT, requirements
 
 OLDEST = (3, 11)
+NEWEST_FOR_TENSORFLOW = (3, 13)
+VENV, VENV_TENSORFLOW = ".venv", ".venv-tensorflow"
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 _STAMP = "cs231n-installed.txt"
 _NO_KERNELS = "no kernels"
@@ -62,18 +65,21 @@ class Choice:
     Attributes:
         cpu: Index of builds that know no graphics card; empty for the ordinary ones.
         newest: Whether to install the newest of what the ranges allow, not the lock.
+        needs: Which requirements, and which lock.
     """
 
     cpu: str = ""
     newest: bool = False
+    needs: locking.Needs = locking.PLAIN
 
 
 def fingerprint(root: Path, python: str, choice: Choice | None = None) -> str:
     """Return a text that changes when, and only when, something must be installed."""
     kernels = sorted((root / "cs231n").glob("*.pyx"))
     kernels += sorted((root / "cs231n").glob("*.h"))
-    parts = [python, repr(choice or Choice()), *sorted(requirements(root))]
-    parts += sorted(pin.text for pin in locking.pins(root))
+    choice = choice or Choice()
+    parts = [python, repr(choice), *sorted(requirements(root, needs=choice.needs))]
+    parts += sorted(pin.text for pin in locking.pins(root, choice.needs))
     parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in kernels]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -93,14 +99,17 @@ def packages_of(venv: Path, windows: bool = os.name == "nt") -> set[tuple[str, s
     return found
 
 
+NOT_INSTALLED = "not installed"
+
+
 def installed(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of packages, "not installed" where there is none."""
+    """Return the versions of packages, ``NOT_INSTALLED`` where there is none."""
     found = {}
     for package in packages:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "not installed"
+            found[package] = NOT_INSTALLED
     return found
 
 
@@ -119,8 +128,9 @@ def prepare(root: Path, venv: Path, choice: Choice | None = None) -> None:
     stamp = venv / _STAMP
     noted = stamp.read_text("utf-8").splitlines() if stamp.exists() else []
     before = [line.removeprefix(_CPU) for line in noted if line.startswith(_CPU)]
-    choice = Choice(choice.cpu or "".join(before), choice.newest)
+    choice = replace(choice, cpu=choice.cpu or "".join(before))
     version = _version(interpreter(venv))
+    _require_packages_for(version or platform.python_version(), choice)
     if version and not choice.newest:
         # An environment may serve several trees, and each has kernels of its own.
         built = _NO_KERNELS in noted or _kernels_are_built(root)
@@ -152,6 +162,19 @@ def prepare(root: Path, venv: Path, choice: Choice | None = None) -> None:
         print(f"  done in {time.monotonic() - start:.0f} s", flush=True)
     done = fingerprint(root, _version(interpreter(venv)) or "", choice)
     _note(stamp, done, choice, _kernels_are_built(root))
+
+
+def _require_packages_for(version: str, choice: Choice) -> None:
+    """Insist on a Python that TensorFlow has packages for, where it is asked for."""
+    if choice.needs != locking.TENSORFLOW:
+        return
+    if tuple(map(int, version.split(".")[:2])) > NEWEST_FOR_TENSORFLOW:
+        newest = ".".join(map(str, NEWEST_FOR_TENSORFLOW))
+        raise StepError(
+            f"TensorFlow has no packages for Python {version} yet; name Python "
+            f"{newest} or an older one (make setup TENSORFLOW=1 "
+            f"PYTHON=python{newest}), and delete {VENV_TENSORFLOW} if it is there."
+        )
 
 
 def _note(stamp: Path, done: str, choice: Choice, built: bool) -> None:
@@ -256,7 +279,7 @@ def _explain(said: str, log: Path) -> NoReturn:
         )
     if "DO NOT MATCH THE HASHES" in said:
         raise StepError(
-            f"the package index holds other files than {locking.LOCK} names; ask "
+            f"the package index holds other files than the lock names; ask "
             "another index, or take what there is (make setup NEWEST=1). "
             f"{_see(log)}"
         )
@@ -273,24 +296,25 @@ def _explain(said: str, log: Path) -> NoReturn:
 
 def _asked(root: Path, choice: Choice, log: Path) -> list[str]:
     """Return what pip and uv are asked for, in words that both understand."""
+    wanted = requirements(root, needs=choice.needs)
     if choice.newest:
-        return ["--upgrade", *requirements(root)]
-    if wrong := locking.problem(root):
+        return ["--upgrade", *wanted]
+    if wrong := locking.problem(root, choice.needs):
         print(f"  {wrong}. Until then, ranges are installed.", flush=True)
-        return requirements(root)
+        return wanted
     if not choice.cpu:
-        return ["-r", str(root / locking.LOCK)]
+        return ["-r", str(root / choice.needs.lock)]
     # Builds for CPUs have the same versions and hashes of their own, and do not bring
     # what is for graphics cards; so the lock only limits.
     limits = log.with_name("constraints.txt")
-    lines = (pin.asked for pin in locking.pins(root))
+    lines = (pin.asked for pin in locking.pins(root, choice.needs))
     limits.write_text("\n".join(lines), "utf-8")
-    return ["-c", str(limits), *requirements(root)]
+    return ["-c", str(limits), *wanted]
 
 
 def _announce(root: Path, venv: Path, choice: Choice) -> None:
     """Say what will come down, and how to make it less."""
-    every = locking.pins(root)
+    every = locking.pins(root, choice.needs)
     heavy = list(locking.for_graphics(every))
     if choice.cpu:
         every = [pin for pin in every if pin not in heavy]
@@ -439,7 +463,7 @@ def _version(python: Path) -> str | None:
 def main(argv: list[str] | None = None) -> int:
     """Run ``python -m staff setup``."""
     parser = argparse.ArgumentParser(prog="python -m staff setup", description=__doc__)
-    parser.add_argument("--venv", type=Path, default=ROOT / ".venv", metavar="FOLDER")
+    parser.add_argument("--venv", type=Path, metavar="FOLDER")
     parser.add_argument(
         "--cpu",
         nargs="?",
@@ -452,12 +476,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--newest",
         action="store_true",
-        help=f"install the newest of what is allowed, not what {locking.LOCK} names",
+        help="install the newest of what is allowed, not what the lock names",
+    )
+    parser.add_argument(
+        "--tensorflow",
+        action="store_true",
+        help=f"make the environment that has TensorFlow, too: {VENV_TENSORFLOW} unless "
+        "--venv names another folder",
     )
     args = parser.parse_args(argv)
+    needs = locking.TENSORFLOW if args.tensorflow else locking.PLAIN
+    venv = args.venv or ROOT / (VENV_TENSORFLOW if args.tensorflow else VENV)
 
     try:
-        prepare(ROOT, args.venv, Choice(args.cpu, args.newest))
+        prepare(ROOT, venv, Choice(args.cpu, args.newest, needs))
     except StepError as error:
         print(error, file=sys.stderr)
         return 1

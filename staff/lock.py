@@ -1,5 +1,6 @@
 """The lock: one version of each package for every system, which set-up installs.
 
+There are two, as the environment with TensorFlow is one of its own.
 ``python -m staff lock`` writes it with uv. Versions that are locked already stay where
 the needs allow them; ``--upgrade`` takes the newest instead. Reading it needs nothing
 but the standard library, as set-up does so before anything is there.
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCK = "requirements.lock"
 GROUPS = ("test", "staff", "docs", "lint")
 MAKE = "python -m staff lock"
 # For these a download's size is noted: tags of their packages, and what markers see.
@@ -36,10 +36,28 @@ _SYSTEMS = {
 _NAMES = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}
 _HEAD = """\
 # What set-up installs, on every system, by its hash: made, never edited.
-# {make} writes it from requirements.txt and the groups of pyproject.toml.
+# {make} writes it from {file} and the groups of pyproject.toml.
 # MB is what comes down on each system.
 # needs: {digest}
 """
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an environment needs, and where it is locked.
+
+    Attributes:
+        file: Ranges of what students need; it may name another such file.
+        lock: What is installed, made of that and the groups.
+    """
+
+    file: str
+    lock: str
+
+
+PLAIN = Needs("requirements.txt", "requirements.lock")
+TENSORFLOW = Needs("requirements-tensorflow.txt", "requirements-tensorflow.lock")
+LOCK = PLAIN.lock
 
 
 @dataclass(frozen=True)
@@ -61,10 +79,11 @@ class Pin:
     sizes: Mapping[str, float]
 
 
-def requirements(root: Path, groups: Sequence[str] = GROUPS) -> list[str]:
+def requirements(
+    root: Path, groups: Sequence[str] = GROUPS, needs: Needs = PLAIN
+) -> list[str]:
     """Return what is asked for: students' needs, then those of ``groups``."""
-    lines = (root / "requirements.txt").read_text("utf-8").splitlines()
-    wanted = [line for raw in lines if (line := raw.split("#")[0].strip())]
+    wanted = _lines(root, needs.file)
     with (root / "pyproject.toml").open("rb") as file:
         declared = tomllib.load(file)["dependency-groups"]
     for group in groups:
@@ -72,9 +91,20 @@ def requirements(root: Path, groups: Sequence[str] = GROUPS) -> list[str]:
     return wanted
 
 
-def pins(root: Path) -> list[Pin]:
+def _lines(root: Path, file: str) -> list[str]:
+    found: list[str] = []
+    for raw in (root / file).read_text("utf-8").splitlines():
+        line = raw.split("#")[0].strip()
+        if line.startswith("-r "):
+            found += _lines(root, line.removeprefix("-r ").strip())
+        elif line:
+            found.append(line)
+    return found
+
+
+def pins(root: Path, needs: Needs = PLAIN) -> list[Pin]:
     """Return what the lock holds; nothing if there is none."""
-    path = root / LOCK
+    path = root / needs.lock
     text = path.read_text("utf-8") if path.is_file() else ""
     return [
         _pin(block) for block in re.split(r"^(?=[A-Za-z0-9])", text, flags=re.M)[1:]
@@ -85,7 +115,7 @@ def _pin(block: str) -> Pin:
     asked = block.partition("\\\n")[0].splitlines()[0].strip()
     found = re.match(r"([\w.-]+)==([^\s;]+)", asked)
     if found is None:
-        raise ValueError(f"{LOCK}: {asked!r} pins no version; run: {MAKE}")
+        raise ValueError(f"{asked!r} pins no version in a lock; run: {MAKE}")
     noted = re.search(r"^ +# MB: (.*)$", block, re.M)
     sizes = (entry.split() for entry in noted[1].split(", ")) if noted else ()
     return Pin(
@@ -97,27 +127,30 @@ def _pin(block: str) -> Pin:
     )
 
 
-def digest(root: Path) -> str:
+def digest(root: Path, needs: Needs = PLAIN) -> str:
     """Return a text that changes when, and only when, the needs do."""
-    return hashlib.sha256("\n".join(sorted(requirements(root))).encode()).hexdigest()
+    wanted = sorted(requirements(root, needs=needs))
+    return hashlib.sha256("\n".join(wanted).encode()).hexdigest()
 
 
-def problem(root: Path) -> str | None:
-    """Return what is wrong with the lock in one sentence, or None."""
-    path = root / LOCK
+def problem(root: Path, needs: Needs = PLAIN) -> str | None:
+    """Return what is wrong with a lock in one sentence, or None."""
+    path = root / needs.lock
     if not path.is_file():
-        return f"{LOCK}: is not there; run: {MAKE}"
-    if f"# needs: {digest(root)}" not in path.read_text("utf-8").splitlines():
-        return f"{LOCK}: is older than what is asked for now; run: {MAKE}"
+        return f"{needs.lock}: is not there; run: {MAKE}"
+    if f"# needs: {digest(root, needs)}" not in path.read_text("utf-8").splitlines():
+        return f"{needs.lock}: is older than what is asked for now; run: {MAKE}"
     return None
 
 
-def make(root: Path, upgrade: bool = False) -> str:
+def make(root: Path, upgrade: bool = False, needs: Needs = PLAIN) -> str:
     """Return the lock that belongs to the needs of a tree.
 
     Args:
-        root: The tree; what its lock holds now is kept where that is possible.
+        root: The tree; what its lock holds now is kept where that is possible, and
+            otherwise what the plain one holds.
         upgrade: Whether to take the newest of everything instead.
+        needs: Which of the two.
 
     Raises:
         RuntimeError: If uv fails.
@@ -125,9 +158,12 @@ def make(root: Path, upgrade: bool = False) -> str:
     with (root / "pyproject.toml").open("rb") as file:
         oldest = tomllib.load(file)["project"]["requires-python"].removeprefix(">=")
     with tempfile.TemporaryDirectory() as name:
-        asked, lock = Path(name) / "needs.in", Path(name) / LOCK
-        asked.write_text("\n".join(requirements(root)), "utf-8")
-        lock.write_text("".join(pin.text for pin in pins(root)), "utf-8")
+        asked, lock = Path(name) / "needs.in", Path(name) / needs.lock
+        asked.write_text("\n".join(requirements(root, needs=needs)), "utf-8")
+        own = pins(root, needs)
+        known = {pin.name for pin in own}
+        kept = own + [pin for pin in pins(root) if pin.name not in known]
+        lock.write_text("".join(pin.text for pin in kept), "utf-8")
         compile_ = ["compile", "--universal", f"--python-version={oldest}", "--quiet"]
         _uv(
             *(*compile_, "--generate-hashes", "--no-header", "--no-annotate"),
@@ -138,7 +174,7 @@ def make(root: Path, upgrade: bool = False) -> str:
         _uv(*compile_, str(lock), f"--output-file={detailed}")
         sizes = _sizes(tomllib.loads(detailed.read_text("utf-8"))["packages"], oldest)
         blocks = re.split(r"^(?=[a-z0-9])", lock.read_text("utf-8"), flags=re.M)[1:]
-    head = _HEAD.format(make=f"`{MAKE}`", digest=digest(root))
+    head = _HEAD.format(make=f"`{MAKE}`", file=needs.file, digest=digest(root, needs))
     return head + "".join(_with_sizes(block, sizes) for block in blocks)
 
 
@@ -235,17 +271,24 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m staff lock", description=__doc__)
     parser.add_argument("--upgrade", action="store_true", help="lock the newest of all")
     args = parser.parse_args(argv)
-    before = {(pin.name, pin.version) for pin in pins(ROOT)}
+    every = [needs for needs in (PLAIN, TENSORFLOW) if (ROOT / needs.file).is_file()]
+    return max(_write(needs, args.upgrade) for needs in every)
+
+
+def _write(needs: Needs, upgrade: bool) -> int:
+    """Write a lock, say what is new in it, and return the exit status."""
+    before = {(pin.name, pin.version) for pin in pins(ROOT, needs)}
     try:
-        text = make(ROOT, args.upgrade)
+        text = make(ROOT, upgrade, needs)
     except RuntimeError as error:
         print(error, file=sys.stderr)
-        print(f"{LOCK} stays as it is: uv could not make it.", file=sys.stderr)
+        print(f"{needs.lock} stays as it is: uv could not make it.", file=sys.stderr)
         return 1
-    (ROOT / LOCK).write_text(text, "utf-8", newline="\n")
-    after = {(pin.name, pin.version) for pin in pins(ROOT)}
+    (ROOT / needs.lock).write_text(text, "utf-8", newline="\n")
+    after = {(pin.name, pin.version) for pin in pins(ROOT, needs)}
     changed = sorted(after - before)
     for name, version in changed:
         print(f"{name} {version}")
-    print(f"{LOCK}: {len(after)} packages, {len(changed)} new or of a new version.")
+    told = f"{len(after)} packages, {len(changed)} new or of a new version"
+    print(f"{needs.lock}: {told}.")
     return 0

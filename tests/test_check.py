@@ -25,7 +25,7 @@ def names(chosen):
 def test_without_names_all_of_the_default_set_is_chosen():
     edition, chosen = check.select([])
     assert edition == "2017"
-    assert list(names(chosen)) == [q.id for q in questions() if edition in q.points]
+    assert list(names(chosen)) == [q.id for q in questions() if edition in q.shared]
 
 
 @pytest.mark.parametrize(

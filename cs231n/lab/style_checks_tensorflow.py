@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from cs231n import datasets
 from cs231n.classifiers.squeezenet_tf import load_squeezenet_tensorflow
 from cs231n.embedded.style_pictures import find_original, find_stand_in
-from cs231n.lab.style_checks import CONTENT, EMBEDDED, STYLE, summarize
+from cs231n.lab import style_checks
+from cs231n.lab.style_checks import CONTENT, EMBEDDED, STYLE
 from cs231n.support.accuracy import LIMITS, rel_error
 
 ANSWERS_FILE = "style-transfer-checks-tf.npz"
@@ -87,6 +88,31 @@ def load_checks(verbose: bool = True) -> StyleChecks:
     return StyleChecks(model, content, style, smooth, numbers)
 
 
+def summarize(gram: Any) -> NDArray[np.float64]:
+    """Describe a Gram matrix by eight numbers, those of ``style_checks.summarize``.
+
+    Args:
+        gram: (C, C) the matrix, C at least 4.
+
+    Returns:
+        (8,) the numbers.
+
+    Raises:
+        ValueError: If it has another shape.
+
+    Example:
+        >>> summarize(2 * np.eye(4))
+        array([8., 8., 4., 2., 2., 0., 0., 0.])
+    """
+    matrix = np.asarray(gram)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(
+            f"The Gram matrix has shape {matrix.shape}; (C, C) is wanted, channels by "
+            "channels."
+        )
+    return style_checks.summarize(matrix[None])
+
+
 def _courses_network() -> Any:
     """Return the network that the course's answers are of; None if it is not here."""
     for weights in ("checkpoint", "torchvision"):
@@ -106,5 +132,5 @@ def _stored() -> tuple[dict[str, Any], str]:
         answers = {name: stored[name] for name in COURSE}
     if rel_error(answers["tv_out"], COURSE["tv_out"]) > LIMITS["tv_loss"]:
         return dict(COURSE), f"{source} (not those of {file}, of squeezed pictures)"
-    answers["gm_out"] = summarize(answers["gm_out"][None])
+    answers["gm_out"] = summarize(answers["gm_out"])
     return answers, source

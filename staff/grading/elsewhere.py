@@ -66,7 +66,7 @@ class BenchElsewhere(RemoteBench):
 
 
 class Elsewhere:
-    """How one function is tried, and what is right: asked of a worker with the solution.
+    """How one function is tried and what is right, asked of a worker that knows.
 
     Attributes:
         exercise: As the judge needs it.

@@ -26,7 +26,7 @@ from typing import Any, TypeAlias
 
 from cs231n.support import archive
 from cs231n.support.files import replacing
-from staff.environment import installed
+from staff.environment import NOT_INSTALLED, installed
 from staff.grading.results import Judged
 from staff.grading.submission import Left, Refused, Submission
 from staff.questions import questions
@@ -36,7 +36,8 @@ FORMAT = 1
 SCHEMA = Path(__file__).with_name("record.schema.json")
 FOLDER = "records"
 _ABOUT = "submission.json"  # in the zip, beside modules/ and notebooks/
-_VERSIONS_OF = ("numpy", "scipy", "torch", "torchvision", *TENSORFLOW)
+_VERSIONS_OF = ("numpy", "scipy", "torch", "torchvision")
+_VERSIONS_IF_ANY = ("tensorflow", "tensorflow-cpu", "keras")
 
 
 class RecordError(ValueError):
@@ -80,6 +81,8 @@ def environment() -> dict[str, str]:
         "system": platform.system(),
         "machine": platform.machine(),
     }
+    optional = installed(_VERSIONS_IF_ANY).items()
+    found |= {name: version for name, version in optional if version != NOT_INSTALLED}
     return found | installed(_VERSIONS_OF)
 
 

@@ -143,13 +143,23 @@ class Work:
 
 @dataclass(frozen=True)
 class Part:
-    """One question of a submission."""
+    """One question of a submission.
+
+    Attributes:
+        id: The question's.
+        title: What was done, in a few words.
+        points: What it earns after overrides.
+        of: What it can earn.
+        works: Its functions, or those of the alternative that counts.
+        remark: What is to be said of others that may be done in its place.
+    """
 
     id: str
     title: str
     points: float
     of: float
     works: tuple[Work, ...]
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -297,7 +307,8 @@ def _part(
             )
         )
     points = round(sum(work.points for work in works), 6)
-    return Part(row["id"], row["title"], points, row["of"], tuple(works))
+    remark = row.get("remark", "")
+    return Part(row["id"], row["title"], points, row["of"], tuple(works), remark)
 
 
 def shown(points: float) -> str:

@@ -9,7 +9,8 @@
 # 2. **Fooling images**: how little must a picture change to be taken for something
 #    else?
 # 3. **Class visualization**: what would the network's ideal picture of a class be?
-#
+
+# %% [markdown]
 # You will edit `cs231n/net_visualization_pytorch.py`: look for `TODO(Q3)`. The extra
 # exercises at the end are in `attribution.py` and `adversarial.py` of `cs231n/extras/`.
 
@@ -82,8 +83,11 @@ def words(label):
 # SqueezeNet (Iandola et al., 2016) recognises the thousand classes of ImageNet nearly
 # as well as AlexNet did, with a fiftieth of its weights. That makes it small enough for
 # all that follows on a laptop. No weight will change, so none needs a gradient: that
-# saves a good part of every backward pass. Keeping the channels of a pixel side by side
-# in memory (`channels_last`) saves another part on CPUs.
+# saves a good part of every backward pass.
+
+# %% [markdown]
+# Keeping the channels of a pixel side by side in memory (`channels_last`) saves another
+# part on CPUs.
 
 # %%
 model = load_squeezenet(device=device).to(memory_format=torch.channels_last)
@@ -91,6 +95,7 @@ model = load_squeezenet(device=device).to(memory_format=torch.channels_last)
 weights = list(model.parameters())
 print(f"{sum(w.numel() for w in weights):,} weights, on {device}")
 print(f"{sum(w.requires_grad for w in weights)} of {len(weights)} arrays are trained")
+print("From features to scores:", model.classifier)
 
 # %% [markdown]
 # ## Some photographs
@@ -127,7 +132,8 @@ show_pictures(
 # score before any softmax, that is: the *logit*.) That is the gradient of the score at
 # the pixel. Its absolute value, and of the three colours
 # the largest one, is the pixel's *saliency* (Simonyan et al., 2014).
-#
+
+# %% [markdown]
 # You will need one number out of each row of the scores: for picture $n$ the one at
 # column $y_n$. `gather` does that, on every row at once, and leaves an axis of one;
 # `squeeze(1)` takes that one away (`squeeze()` would take a lone row's axis, too).
@@ -455,8 +461,8 @@ show_pictures(
 # ### A question to answer in writing
 #
 # **TODO(Q3):** There is rarely one tarantula in the picture, and it rarely has eight
-# legs. Look at how the scores are computed, in the last layers
-# (`print(model.classifier)`), and explain why the network likes it so.
+# legs. Look at how the scores are computed from the features, as printed above for the
+# pretrained network, and explain why it likes it so.
 #
 # *Your answer:*
 #

@@ -9,7 +9,8 @@
 # Transfer Using Convolutional Neural
 # Networks*](https://www.cv-foundation.org/openaccess/content_cvpr_2016/papers/Gatys_Image_Style_Transfer_CVPR_2016_paper.pdf)
 # (CVPR 2016), with a smaller network.
-#
+
+# %% [markdown]
 # You will edit `cs231n/style_transfer_pytorch.py`: look for `TODO(Q4)`. The extra
 # exercises at the end are in `cs231n/extras/style_extras.py`.
 
@@ -156,7 +157,8 @@ check(
 # over all places $k$ forgets which ones these were. Divided by $M$ it would be the
 # *uncentred covariance* of the two channels: the mean of their product, without their
 # means being taken off first.
-#
+
+# %% [markdown]
 # Write `gram_matrix` for a batch of feature maps $(N, C, H, W)$. With `normalize=True`
 # the result is divided by $C \cdot H \cdot W$, so that large and small pictures can be
 # compared.
@@ -310,11 +312,10 @@ for name, slopes in found.items():
 # %% [markdown]
 # ## Put together
 #
-# `style_transfer` (given, in `cs231n/lab/painting.py`) adds up the three losses and
-# takes 200 steps of Adam to minimise their sum, starting from the photo. The steps are
-# so large at first that they wreck it, and the losses jump up before they come down;
-# the last twenty steps are small ones. What decides about the painting are its
-# settings:
+# `style_transfer` (given, in `cs231n/lab/`) adds up the three losses and takes 200
+# steps of Adam to minimise their sum, starting from the photo. The steps are so large
+# at first that they wreck it, and the losses jump up before they come down; the last
+# twenty steps are small ones. What decides about the painting are its settings:
 #
 # - `content_weight`, `style_weights` and `tv_weight`: only their ratios matter. More
 #   weight on content keeps more of the photo, more on style paints over it, more on

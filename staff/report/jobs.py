@@ -18,7 +18,12 @@ from cs231n.support.files import replacing
 TABLE = "staff/questions.toml"  # from the root
 _SECONDS, _MEGABYTES = 60.0, 1000  # of a job that nobody has measured
 _QUICK = 0.2  # the part of its time that a notebook takes in the quick profile
-_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_POOLS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
 # Linux hands out fresh memory in small pages, each of them cleared first, and takes it
 # back as soon as an array goes: an eighth of the time of a training step. So the C
 # library keeps what it has for the next array, in large pages. Others ignore this.
@@ -140,6 +145,7 @@ def environment(threads: int) -> dict[str, str]:
         threads: How many.
     """
     limits = dict.fromkeys((*_POOLS, "LOKY_MAX_CPU_COUNT"), str(threads))
+    limits["TF_NUM_INTEROP_THREADS"] = "1"  # of steps that could be taken side by side
     return limits | {"GLIBC_TUNABLES": _MALLOC} | os.environ
 
 

@@ -20,6 +20,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from cs231n.assignment.answers import CHECKS_MIME
+from cs231n.assignment.table import installed as is_installed
 from cs231n.datasets.captions import chosen
 from cs231n.support import commands
 from cs231n.support.files import replacing
@@ -41,7 +42,11 @@ from staff.report.results import Cell, Check, Outcome, Result, Run
 from staff.report.screen import Screen, about
 
 _VERSIONS_OF = ("numpy", "scipy", "matplotlib", "torch", "torchvision", "h5py")
+_OF_TENSORFLOW = ("tensorflow", "tensorflow-cpu", "keras")  # where they are
 _LABEL_WIDTH = 46
+_WITH_TENSORFLOW = (
+    "TensorFlow has an environment of its own; say make run TENSORFLOW=1."
+)
 
 
 def run_notebooks(
@@ -486,7 +491,9 @@ def _title(notebook: nbformat.NotebookNode, name: str) -> str:
 
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "system": platform.platform()}
-    return found | installed(_VERSIONS_OF)
+    of_tensorflow = installed(_OF_TENSORFLOW).items()
+    there = {k: v for k, v in of_tensorflow if v != "not installed"}
+    return found | installed(_VERSIONS_OF) | there
 
 
 def _closing_line(result: Result) -> str:
@@ -502,6 +509,12 @@ def _closing_line(result: Result) -> str:
     if result.figures_without_alt:
         parts.append(f"pictures without a description: {result.figures_without_alt}")
     return ", ".join(parts)
+
+
+def can_run(name: str) -> bool:
+    """Tell whether what a notebook of the table needs is installed."""
+    question = question_of(name)
+    return question is None or is_installed(question.framework)
 
 
 def _positive(text: str) -> int:
@@ -543,7 +556,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     known = [n for n in notebook_names() if (args.root / f"{n}.ipynb").exists()]
-    names = [name.removesuffix(".ipynb") for name in args.names] or known
+    apart = [name for name in known if not can_run(name)]
+    names = [name.removesuffix(".ipynb") for name in args.names]
+    if refused := [name for name in names if name in apart]:
+        parser.error(f"{', '.join(refused)} cannot run here: {_WITH_TENSORFLOW}")
+    if apart and not names:
+        print(f"Left out: {', '.join(apart)}. {_WITH_TENSORFLOW}")
+    names = names or [name for name in known if name not in apart]
     if strangers := [n for n in names if not (args.root / f"{n}.ipynb").exists()]:
         parser.error(
             f"no notebook is called {', '.join(strangers)}; there are "

@@ -445,3 +445,49 @@ def test_options_arrive(monkeypatch, arguments, choice):
 
     assert environment.main(arguments) == 0
     assert given[0][2] == choice
+
+
+def with_tensorflow(root):
+    """Let a project have needs of the other kind, and return what to choose."""
+    file = root / lock.TENSORFLOW.file
+    file.write_text("-r requirements.txt  # and:\ntensorflow-cpu>=2.21\n")
+    return Choice(needs=lock.TENSORFLOW)
+
+
+def test_tensorflow_comes_with_all_the_rest(ready):
+    choice = with_tensorflow(ready)
+    wanted = requirements(ready, needs=lock.TENSORFLOW)
+    assert wanted[:3] == ["numpy>=1.26,<3", "torch", "tensorflow-cpu>=2.21"]
+    assert wanted[3:] == requirements(ready)[2:]
+    assert lock.digest(ready, lock.TENSORFLOW) != lock.digest(ready)
+
+    prepare(ready, ready / ".venv", choice)
+    assert asked(ready)[0].endswith(" ".join(wanted))
+    digest = lock.digest(ready, lock.TENSORFLOW)
+    (ready / lock.TENSORFLOW.lock).write_text(LOCK.format(digest=digest))
+    prepare(ready, ready / ".venv", choice)
+    prepare(ready, ready / ".venv", choice)
+    assert len(asked(ready)) == 2
+    assert asked(ready)[1].endswith(f"-r {ready / lock.TENSORFLOW.lock}")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_python_that_tensorflow_has_no_packages_for_is_told_first(
+    ready, monkeypatch, there
+):
+    choice = with_tensorflow(ready)
+    monkeypatch.setattr(environment, "_version", lambda _: "3.14.0" if there else None)
+    monkeypatch.setattr(environment.platform, "python_version", lambda: "3.14.0")
+    with pytest.raises(StepError, match=r"Python 3\.14\.0 yet; .* PYTHON=python3\.13"):
+        prepare(ready, ready / ".venv", choice)
+    assert asked(ready) == []
+
+
+def test_the_environment_with_tensorflow_is_another_one(monkeypatch):
+    made = []
+    monkeypatch.setattr(environment, "prepare", lambda *given: made.append(given[1:]))
+    assert environment.main([]) == environment.main(["--tensorflow"]) == 0
+    assert made == [
+        (environment.ROOT / ".venv", Choice()),
+        (environment.ROOT / ".venv-tensorflow", Choice(needs=lock.TENSORFLOW)),
+    ]

@@ -1,12 +1,12 @@
-"""PyTorch and TensorFlow beside one another: who may import what, and in which order."""
+"""PyTorch and TensorFlow beside one another: who imports what, and in which order."""
 
 import ast
 import importlib.util
 import os
-import signal
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -135,16 +135,10 @@ def test_a_missing_tensorflow_is_told(monkeypatch):
 @pytest.fixture(scope="module")
 def python_with_both():
     """The Python of an environment that has both frameworks, and triton."""
-    for python in (sys.executable, interpreter(ROOT / ".venv-tensorflow")):
-        found = (
-            run(
-                "from importlib.util import find_spec as f\n"
-                "print(all(map(f, ('tensorflow', 'torch', 'triton'))))",
-                python=python,
-            ).stdout
-            if os.path.exists(python)
-            else ""
-        )  # noqa: PTH110
+    there = "from importlib.util import find_spec as f\nprint(all(map(f, %r)))"
+    asked = there % (("tensorflow", "torch", "triton"),)
+    for python in (Path(sys.executable), interpreter(ROOT / ".venv-tensorflow")):
+        found = run(asked, python=python).stdout if python.exists() else ""
         if found == "True\n":
             return python
     pytest.skip("no environment here has both; make setup TENSORFLOW=1 makes it")
@@ -185,5 +179,5 @@ def test_both_live_in_one_process_where_our_modules_come_first(python_with_both)
 def test_the_wrong_order_is_told_before_it_ends_the_process(python_with_both):
     done = run(WRONG_ORDER, python=python_with_both)
     assert SENTENCE in done.stdout
-    if done.returncode != -signal.SIGSEGV:
+    if done.returncode >= 0:  # else a signal ended it
         pytest.skip("with these versions the wrong order does no harm")

@@ -217,7 +217,7 @@ def test_a_file_that_is_not_the_locked_one_is_refused(project):
     file = project / lock.LOCK
     hashed = re.compile(r"(engine==1\.1 \\\n +--hash=sha256:)[0-9a-f]+")
     file.write_text(hashed.sub(r"\g<1>" + "0" * 64, file.read_text()))
-    with pytest.raises(environment.StepError, match=r"other files than requirements"):
+    with pytest.raises(environment.StepError, match="other files than the lock names"):
         prepare(project, project / ".venv")
     assert "engine" not in dict(packages_of(project / ".venv"))
 
@@ -274,6 +274,6 @@ def test_the_lock_of_this_tree_meets_every_need_on_every_python():
 
 
 def test_the_doctor_names_a_stale_lock(monkeypatch):
-    monkeypatch.setattr(lock, "digest", lambda _: "another")
+    monkeypatch.setattr(lock, "digest", lambda *_: "another")
 
     assert any(lock.MAKE in finding for finding in doctor.out_of_date())

@@ -173,7 +173,7 @@ BOTH = """\
 # %%
 tf.zeros(1)
 
-# %% [markdown] same_as="### Why"
+# %% [markdown] same_as="why"
 
 # %% [markdown]
 # ## Own words
@@ -205,7 +205,7 @@ def test_a_cell_of_the_twin_is_taken_along_with_its_header(tmp_path):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('# %% [markdown] same_as="## Wha"\n', "0 text cells .* whole first line"),
+        ('# %% [markdown] same_as="## Whom"\n', "0 text cells .* more of the line"),
         ('# %% [markdown] same_as="## What"\n# more\n', "text below its header"),
         ('# %% same_as="## What"\n', "has same_as in its header"),
     ],
@@ -223,7 +223,7 @@ def test_only_a_twin_shares_cells(tmp_path):
         source_of(path)
 
 
-def test_a_first_line_that_two_cells_have_is_refused(tmp_path):
+def test_a_beginning_that_two_cells_have_is_refused(tmp_path):
     path = shared(tmp_path, BOTH)
     twin = tmp_path / "Tiny-PyTorch.py"
     twin.write_text(TORCH.replace("### Why", "## What"), encoding="utf-8")

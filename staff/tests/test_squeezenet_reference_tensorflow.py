@@ -1,4 +1,4 @@
-"""SqueezeNet in Keras against the one in PyTorch, whose numbers another process gives."""
+"""SqueezeNet in Keras against PyTorch's, whose numbers another process gives."""
 
 import subprocess
 import sys

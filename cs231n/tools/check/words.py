@@ -59,6 +59,26 @@ _AGES = (
     ("IndexError", r"invalid index of a 0-dim tensor", "torch before 0.4", "item()"),
     ("SyntaxError", r"invalid syntax.*async", "torch before 0.4", "non_blocking"),
     (
+        "AttributeError",
+        r"'tensorflow(\.\w+)*' has no attribute '(placeholder|Session|layers|"
+        r"get_variable|variable_scope|contrib|global_variables|trainable_variables|log|"
+        r"reset_default_graph|get_collection|random_uniform|truncated_normal)'",
+        "TensorFlow 1",
+        "tensors that are computed at once, and layers of tf.keras",
+    ),
+    (
+        "RuntimeError",
+        r"tf.gradients is not supported",
+        "TensorFlow 1",
+        "tf.GradientTape",
+    ),
+    (
+        "ValueError",
+        r"Only instances of `?keras.Layer`? can be added",
+        "TensorFlow before 2.16",
+        "layers alone into Sequential, functions as activation=",
+    ),
+    (
         "ImportError",
         r"attempted relative import",
         "another edition, or run as a script",

@@ -2,12 +2,12 @@
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-# Calls that original hand-outs make around what is to be written.
-_HARMLESS = {
-    *("manual_seed", "set_seed", "eval", "clone", "copy", "requires_grad_", "detach"),
+# Calls that original hand-outs make around what is to be written, and what is raised.
+HARMLESS = {
+    *("manual_seed", "eval", "clone", "copy", "requires_grad_", "detach"),
     "NotImplementedError",
 }
 # What code has that computes anything: an operator, a loop, a call.
@@ -27,7 +27,7 @@ def code_of(function: Callable[..., Any]) -> str:
             node.lineno,
             *(d.lineno for d in node.decorator_list),
         }:
-            return _work(node)
+            return work_of(node)
     return ""
 
 
@@ -39,10 +39,16 @@ def code_in(source: str, qualname: str) -> str:
         qualname: Names with dots between them.
     """
     try:
-        found = list(_named(ast.parse(source), qualname.split(".")))
+        found = definition(ast.parse(source), qualname)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
-    return _work(found[-1]) if found else ""
+    return work_of(found) if found else ""
+
+
+def definition(tree: ast.Module, qualname: str) -> ast.FunctionDef | None:
+    """Return the last function of a name in a module; None if there is none."""
+    found = list(_named(tree, qualname.split(".")))
+    return found[-1] if found else None
 
 
 def _named(tree: ast.AST, parts: list[str]) -> Iterator[ast.FunctionDef]:
@@ -55,14 +61,23 @@ def _named(tree: ast.AST, parts: list[str]) -> Iterator[ast.FunctionDef]:
             yield from _named(node, parts)
 
 
-def _work(function: ast.FunctionDef) -> str:
-    return "\n".join(ast.unparse(s) for s in function.body if not _is_idle(s))
+def work_of(
+    function: ast.FunctionDef, harmless: Collection[str] = frozenset(HARMLESS)
+) -> str:
+    """Return a function's code without docstring and without calls that say nothing.
+
+    Args:
+        function: The function.
+        harmless: Names of such calls.
+    """
+    work = (ast.unparse(s) for s in function.body if not _is_idle(s, harmless))
+    return "\n".join(work)
 
 
-def _is_idle(statement: ast.stmt) -> bool:
+def _is_idle(statement: ast.stmt, harmless: Collection[str]) -> bool:
     """Tell whether a statement is a docstring or a call that hand-outs make."""
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
         return True
     calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
     names = {ast.unparse(call.func).rpartition(".")[2] for call in calls}
-    return bool(calls) and names <= _HARMLESS
+    return bool(calls) and names <= set(harmless)

@@ -110,6 +110,11 @@ def take(
         name = function.qualname
         host, step = loops.STEPS.get(function.name, (name, None))
         place, unreadable = cells.definition(name), cells.unreadable(name)
+        if place is None and function.name in loops.REDEFINED:
+            host = loops.REDEFINED[function.name]
+            step = loops.renamed(name) if cells.is_redefined(host) else None
+        elif name in loops.REDEFINED.values():
+            place = cells.first_definition(name)
         if step and (place is None or host == name):
             place, unreadable = cells.definition(host), cells.unreadable(host)
         else:
@@ -195,7 +200,7 @@ def _careful(statement: _Statement, sure: set[str]) -> str:
     """Return a statement such that a failure costs only those who need its names."""
     node = statement.node
     if isinstance(node, ast.Import):
-        own = {"numpy", "torch", *sys.stdlib_module_names}
+        own = {"numpy", "torch", "tensorflow", *sys.stdlib_module_names}
         if all(alias.name in own for alias in node.names):
             return statement.text
     elif isinstance(node, _Definition):
@@ -248,6 +253,17 @@ class _Cells:
             if isinstance(self.statements[place].node, ast.FunctionDef):
                 return place
         return None
+
+    def first_definition(self, name: str) -> int | None:
+        """Return where a function is defined, for the first time; None if nowhere."""
+        for place in self._bindings.get(name, []):
+            if isinstance(self.statements[place].node, ast.FunctionDef):
+                return place
+        return None
+
+    def is_redefined(self, name: str) -> bool:
+        """Tell whether a function is defined more than once."""
+        return self.first_definition(name) != self.definition(name)
 
     def bindings(self, name: str) -> list[int]:
         """Return what gives a name its last meaning, with what that builds on."""

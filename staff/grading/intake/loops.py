@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 Host = ast.FunctionDef
 _DRAWS = {"randn", "rand", "normal", "standard_normal", "zeros", "uniform"}
 _SHIFTS = {"roll", "jitter"}
-_CUTS = {"clip", "clamp", "clamp_"}
+_CUTS = {"clip", "clamp", "clamp_", "clip_by_value"}
 _SETTINGS = {"blur_every", "show_every", "max_jitter"}
 
 # What a table's function needs of a tensor that only shares its numbers.
@@ -72,6 +72,58 @@ def update_step(host: Host) -> str:
         "    _take_gradient(locals(), _given)",
         "    _hand_back({picture}, locals(), _given)",
     )
+
+
+def tensorflow_step(host: Host) -> str:
+    """Return the text of ``class_visualization_update_step`` in TensorFlow of 2019.
+
+    Args:
+        host: The notebook's ``create_class_visualization``.
+
+    Raises:
+        ShapeError: If the step cannot be told from what surrounds it.
+    """
+    before, loop = _around(host)
+    at, picture = _drawn(host, before)
+    if all(isinstance(statement, ast.Pass) for statement in _students(loop)):
+        said = "class_visualization_update_step: your code goes here."
+        body = [f"    raise NotImplementedError({said!r})"]
+    else:
+        # The picture comes preprocessed, and as whatever the loop has made of it.
+        rest = [s for s in before[at + 1 :] if "preprocess_image" not in _names(s)]
+        body = [
+            *_indented(before[:at]),
+            f"    {picture} = _start",
+            *_indented(rest),
+            f"    for {ast.unparse(loop.target)} in range(1):",
+            *_indented(_students(loop), 8),
+            f"    return {picture}",
+        ]
+    settings = {"l2_reg": "l2_reg", "learning_rate": "learning_rate"}
+    lines = [
+        "def class_visualization_update_step(",
+        "    X, model, target_y, l2_reg, learning_rate",
+        "):",
+        "    _start = X",
+        *_bind(host, ["target_y", "model"], settings, {}),
+        *body,
+    ]
+    return "\n".join(lines)
+
+
+def renamed(name: str) -> Callable[[Host], str]:
+    """Return what gives a function another name.
+
+    Args:
+        name: The name.
+    """
+
+    def with_name(host: Host) -> str:
+        made = copy.deepcopy(host)
+        made.name = name
+        return ast.unparse(made)
+
+    return with_name
 
 
 def visualization_step(host: Host) -> str:
@@ -152,6 +204,10 @@ STEPS: dict[str, tuple[str, Callable[[Host], str]]] = {
         "create_class_visualization",
         update_step,
     ),
+    "cs231n.net_visualization_tensorflow.class_visualization_update_step": (
+        "create_class_visualization",
+        tensorflow_step,
+    ),
     "cs231n.image_generation.class_visualization_step": (
         "create_class_visualization",
         visualization_step,
@@ -160,6 +216,13 @@ STEPS: dict[str, tuple[str, Callable[[Host], str]]] = {
     "cs231n.image_generation.deepdream": ("deepdream", dream),
 }
 """Function's dotted name -> the one around it in a notebook, what takes it out."""
+
+
+REDEFINED = {
+    "cs231n.gan_tf.dc_discriminator": "discriminator",
+    "cs231n.gan_tf.dc_generator": "generator",
+}
+"""Function's dotted name -> the one that a notebook of 2019 defines a second time."""
 
 
 def _whole(host: Host, before: list[ast.stmt], loop: ast.For, picture: str) -> str:
@@ -205,13 +268,20 @@ def _parts(host: Host, start: str = "_start") -> tuple[list[ast.stmt], str, ast.
         What stands before the loop, the picture's name, the loop.
     """
     before, loop = _around(host)
+    at, target = _drawn(host, before)
+    changed = _InPlaceOfNoise(start).visit(copy.deepcopy(before[at]))
+    return [*before[:at], changed, *before[at + 1 :]], target, loop
+
+
+def _drawn(host: Host, before: Sequence[ast.stmt]) -> tuple[int, str]:
+    """Return which statement draws the picture, and what the picture is called."""
     for at, statement in enumerate(before):
         target = _target(statement)
         if target and isinstance(statement, ast.Assign | ast.AnnAssign):
-            replaced = _InPlaceOfNoise(start)
-            changed = replaced.visit(copy.deepcopy(statement))
+            replaced = _InPlaceOfNoise("_start")
+            replaced.visit(copy.deepcopy(statement))
             if replaced.found:
-                return [*before[:at], changed, *before[at + 1 :]], target, loop
+                return at, target
     raise ShapeError(f"{host.name} draws no picture to begin with")
 
 

@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cs231n.assignment import regions
-from cs231n.assignment.table import Function, Question
+from cs231n.assignment.table import Function, Question, ways
+from cs231n.tools.check.begun import is_begun
 from cs231n.tools.submission.collecting import (
     LIMIT,
     MANIFEST,
@@ -51,7 +52,7 @@ _ASIDE = {"tests", "staff", "benchmarks", "docs"}  # of the hand-out, not of stu
 _NOT_HELPERS = {"conftest.py", "setup.py", "makepdf.py"}
 _TAKEN = {"cs231n", "staff", "numpy", "scipy", "torch", "torchvision", "matplotlib"}
 _TAKEN |= {"PIL", "h5py", "imageio", "IPython", "nbformat", "tqdm", "Cython"}
-_TENSORFLOW = re.compile(r"tensorflow|_tf\b|_tf\.|-TF\b", re.IGNORECASE)
+_TAKEN |= {"tensorflow", "keras"}
 _WHY = {
     ".pdf": "is for people; the grader reads written answers in the notebooks",
     ".zip": "is an archive within the hand-in; what counts lies beside it",
@@ -140,7 +141,6 @@ def _notebooks() -> dict[str, str]:
         for question in questions()
         for name in question.notebooks
         for twin in names_for(f"{name}.ipynb")
-        if not _TENSORFLOW.search(twin)
     }
 
 
@@ -289,12 +289,7 @@ class _Reading:
             )
             if path is None:
                 plain = {_plain(file) for file in files}
-                alike = [
-                    p
-                    for p in every
-                    if _plain(PurePosixPath(p).name) in plain
-                    and not _TENSORFLOW.search(p)
-                ]
+                alike = [p for p in every if _plain(PurePosixPath(p).name) in plain]
                 exact = [p for p in alike if PurePosixPath(p).name in files]
                 path = min(
                     exact or alike, default=None, key=lambda p: (p.count("/"), p)
@@ -332,7 +327,7 @@ class _Reading:
         """Return the set of which most is written, or else most is there."""
         weights = {}
         for name in _editions():
-            own = [q for q in questions() if list(q.points) == [name]]
+            own = [q for q in questions() if list(q.shared) == [name]]
             weights[name] = (
                 sum(self._written(f) for q in own for f in q.functions),
                 sum(n in self.notebooks for q in own for n in q.notebooks),
@@ -362,7 +357,7 @@ class _Reading:
 
     def take_from_cells(self, edition: str) -> None:
         """Write modules of what stands in notebooks, where there is no module."""
-        for question in _of(edition):
+        for question in (way for q in _of(edition) for way in ways(q)):
             for path in question.modules:
                 functions = [f for f in question.functions if f.file == path]
                 if path in self.modules or not functions:
@@ -405,27 +400,29 @@ class _Reading:
 
     def say_what_is_missing(self, edition: str) -> None:
         """Say which files of the edition are not there."""
-        for question in _of(edition):
-            tensorflow = any(
-                _TENSORFLOW.search(path) and path.endswith(".ipynb")
-                for path in self._paths
-                if PurePosixPath(path).name.partition("-")[0]
-                in {name.partition("-")[0] for name in question.notebooks}
-            )
+        for question in map(self._way_done, _of(edition)):
             for path in question.modules:
-                if path in self.modules:
-                    continue
-                why = " (it is there for TensorFlow, which is not graded)"
-                self.remarks.append(
-                    f"{path} is missing{why if tensorflow else ''}: its functions "
-                    "count as not started."
-                )
+                if path not in self.modules:
+                    self.remarks.append(
+                        f"{path} is missing: its functions count as not started."
+                    )
             for name in question.notebooks:
                 if name not in self.notebooks:
                     self.remarks.append(
                         f"{name}.ipynb is missing, and with it what was to be written "
                         "and shown in it."
                     )
+
+    def _way_done(self, question: Question) -> Question:
+        """Return the first way of doing a question that is there."""
+
+        def rank(way: Question) -> tuple[bool, int]:
+            texts = {f.file: self.modules.get(f.file, "") for f in way.functions}
+            begun = any(is_begun(texts[f.file], f.qualname) for f in way.functions)
+            there = sum(path in self.modules for path in way.modules)
+            return begun, there + sum(n in self.notebooks for n in way.notebooks)
+
+        return max(ways(question), key=rank)
 
     def say_what_is_left(self, edition: str) -> None:
         """Name what is not used, each with the reason."""
@@ -439,7 +436,7 @@ class _Reading:
             self.left.append(Left(f"{more} more files", "are not needed for grading"))
         for top in self.source.skipped()[:MOST_LEFT]:
             self.left.append(Left(shown(top), "is not part of a hand-in"))
-        others = {m for q in questions() if edition not in q.points for m in q.modules}
+        others = {m for q in questions() if edition not in q.shared for m in q.modules}
         for module in sorted(others & self.modules.keys()):
             del self.modules[module]
             self.left.append(Left(module, f"belongs to another set than {edition}"))
@@ -455,8 +452,6 @@ class _Reading:
         name = PurePosixPath(path).name
         if name in {PurePosixPath(known).name for known in _known()}:
             return "another copy of what was read, or not clear which one counts"
-        if _TENSORFLOW.search(path) and path.endswith((".py", ".ipynb")):
-            return "written for TensorFlow, and the grader works with PyTorch"
         suffix = PurePosixPath(path).suffix.lower()
         return _WHY.get(suffix, "is not needed for grading")
 
@@ -561,7 +556,6 @@ def _is_helper(inside: str) -> bool:
         and not (rest and top in _ASIDE)
         and inside not in _NOT_HELPERS
         and inside not in _modules()
-        and not _TENSORFLOW.search(inside)
         and PurePosixPath(inside).name
         not in {PurePosixPath(m).name for m in _modules()}
     )

@@ -97,6 +97,7 @@ def enter(
     files: bool,
     writing: bool,
     disk: bool,
+    named: bool = False,
 ) -> tuple[Path, Path]:
     """Give this process a file system of its own. Needs a user namespace of its own.
 
@@ -109,6 +110,8 @@ def enter(
         files: Whether the rest of the file system is out of sight.
         writing: Whether it is read-only.
         disk: Whether the temporary folder has a limit.
+        named: Whether a program is to be found under ``/proc/self/exe``, as there is no
+            other ``/proc``: TensorFlow ends the process if it reads none there.
 
     Returns:
         tree: The package with the student's modules, read-only.
@@ -138,6 +141,9 @@ def enter(
         (root / folder.relative_to("/")).mkdir()
     calls.mount("home", str(root / "own" / "home"), "tmpfs", careful, size)
     lay(root / "own" / "tree", package, modules)
+    if named and not (root / "proc").exists():
+        (root / "proc" / "self").mkdir(parents=True)
+        (root / "proc" / "self" / "exe").symlink_to(own / "worker")
     if not (root / "tmp").exists():
         (root / "tmp").symlink_to(home)  # for code that names it
     if writing:

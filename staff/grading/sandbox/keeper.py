@@ -26,6 +26,7 @@ from staff.grading.sandbox.plan import Plan
 
 LINE = 3  # the worker's only descriptor beside input, output and errors
 MOST_SOURCE = 64 << 20  # bytes of modules
+_OWN_COMMAND = "/proc/self/cmdline"  # TensorFlow ends the process that cannot read it
 _TICK = 0.02  # seconds between two looks
 _TICK_BY_PS = 0.25  # where a look starts a program
 _TAIL = 16 << 10  # bytes of output that are kept
@@ -319,6 +320,7 @@ class _Worker:
                 files=holds("files"),
                 writing=holds("writing"),
                 disk=holds("disk"),
+                named=plan.framework == "tensorflow",
             )
         else:
             tree, home = self._folder / "tree", self._folder / "home"
@@ -334,8 +336,11 @@ class _Worker:
             return tree, home
         calls.refuse_new_privileges()  # or seccomp and Landlock refuse
         if landlock.version() >= landlock.NEEDED or not self._namespaces:
+            readable = [plan.package, plan.program, str(tree), *plan.view]
+            if plan.framework == "tensorflow":
+                readable.append(_OWN_COMMAND)
             landlock.restrict(
-                [plan.package, plan.program, str(tree), *plan.view],
+                readable,
                 [str(home), *folders.devices()],
                 files=holds("files"),
                 writing=holds("writing"),

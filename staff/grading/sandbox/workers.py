@@ -206,6 +206,8 @@ class Server(Closing):
             "PYTHONHASHSEED": "0",
             "PYTHONDONTWRITEBYTECODE": "1",
             "MPLBACKEND": "Agg",
+            "KERAS_BACKEND": "tensorflow",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
             **dict.fromkeys(_THREADS, "1"),
         }
 
