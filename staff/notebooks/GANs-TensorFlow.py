@@ -1,17 +1,6 @@
+# %% [markdown] same_as="# Generative adversarial networks"
+
 # %% [markdown]
-# # Generative adversarial networks, in TensorFlow
-#
-# So far a network was told what is right. Here two networks tell one another. One, the
-# *generator* $G$, makes pictures out of noise $z$: *fakes*. The other, the
-# *discriminator* $D$, looks at pictures and says how probable it is that they are real.
-# Each gets better because the other does (Goodfellow et al., [*Generative Adversarial
-# Nets*](https://arxiv.org/abs/1406.2661), 2014):
-#
-# $$\min_G \max_D \; \mathbb{E}_{x \sim p_{data}} [\log D(x)] + \mathbb{E}_{z \sim p(z)}
-# [\log (1 - D(G(z)))]$$
-#
-# It is a *minimax game*: $D$ maximises the same number that $G$ minimises.
-#
 # You will edit `cs231n/gan_tf.py`: look for `TODO(Q5)`. This notebook may be done in
 # the place of `GANs-PyTorch`; the better one counts. The extra exercise at the end is
 # in `cs231n/extras/gan_extras_tensorflow.py`.
@@ -167,7 +156,7 @@ check(
     within=LIMITS["GAN networks"],
 )
 
-# %% [markdown] same_as="## Losses"
+# %% [markdown] same_as="losses"
 
 # %% [markdown]
 # Write `discriminator_loss` and `generator_loss`. The binary cross-entropy of a logit
@@ -220,7 +209,7 @@ def gradients(loss, *scores):
 
 
 gradients(discriminator_loss, logits_real, logits_fake)
-gradients(generator_loss, logits_fake);
+gradients(generator_loss, logits_fake)
 
 # %% [markdown]
 # Early in training logits can be far off. The loss should stay finite, and its gradient
@@ -254,17 +243,10 @@ check(
 # The loop is given, in `cs231n/support/gans/training_tensorflow.py`: a step of the
 # discriminator on 128 real and 128 fake digits, then one of the generator, and so on;
 # the first call of each makes a graph of it, which takes some seconds. (`run_a_gan` of
-# older editions calls the same loop.) It always shows the fakes of the same sixteen
-# rows of noise, so you see what becomes of each: a row of digits below belongs to one
-# moment, a column to one row of noise. Networks are always called with
+# older editions calls the same loop.) Networks are always called with
 # `training=True`; without it, as in 2019 and 2020, batch normalization never trained.
-#
-# At first there is noise, then a black background, then fuzzy shapes. Two fully
-# connected networks need some thousand iterations for good digits; here they get one
-# thousand, which is enough to see where they are going. Watch whether the columns stay
-# different. A generator that has found a few pictures which pass for real, and makes
-# those whatever the noise, suffers from *mode collapse*: it misses most of the modes,
-# the kinds of pictures, that there are.
+
+# %% [markdown] same_as="It always shows the fakes of the same sixteen rows"
 
 
 # %%
@@ -317,21 +299,13 @@ plot_orbit(
     "step.",
 )
 
-# %% [markdown] same_as="### A question to answer in writing"
+# %% [markdown] same_as="q5-two-players"
+
+# %% [markdown] same_as="## Least squares GAN"
 
 # %% [markdown]
-# ## Least squares GAN
-#
-# Another pair of losses gives gradients that do not vanish for scores which are already
-# on the right side (Mao et al., [*Least Squares
-# GAN*](https://arxiv.org/abs/1611.04076)):
-#
-# $$\ell_D = \frac{1}{2} \mathbb{E}_{x \sim p_{data}} [(D(x) - 1)^2] + \frac{1}{2}
-# \mathbb{E}_{z \sim p(z)} [D(G(z))^2], \qquad
-# \ell_G = \frac{1}{2} \mathbb{E}_{z \sim p(z)} [(D(G(z)) - 1)^2]$$
-#
-# Here $D$ is the score itself, without a sigmoid. Write `ls_discriminator_loss` and
-# `ls_generator_loss`. Errors of the order of `1e-8` (below `1e-6` is allowed).
+# Write `ls_discriminator_loss` and `ls_generator_loss`. Errors of the order of `1e-8`
+# (below `1e-6` is allowed).
 
 # %%
 check(
@@ -347,7 +321,7 @@ check(
     function="cs231n.gan_tf.ls_discriminator_loss",
 )
 gradients(ls_discriminator_loss, logits_real, logits_fake)
-gradients(ls_generator_loss, logits_fake);
+gradients(ls_generator_loss, logits_fake)
 
 # %%
 tf.keras.utils.set_random_seed(SEED)
@@ -359,13 +333,10 @@ learn(
     1000,
 )
 
+# %% [markdown] same_as="## Deeply convolutional GAN"
+
 # %% [markdown]
-# ## Deeply convolutional GAN
-#
-# Fully connected networks know nothing of neighbourhoods. Convolutions do, and the
-# *transposed* convolutions of a generator spread each number over a neighbourhood of a
-# larger map (Radford et al., [*DCGAN*](https://arxiv.org/abs/1511.06434)). Write
-# `dc_discriminator`; nothing is padded in it:
+# Write `dc_discriminator`; nothing is padded in it:
 #
 # * reshape into pictures, 28 x 28 x 1: channels come last
 # * 32 filters, 5x5, stride 1; LeakyReLU with slope 0.01; max pool 2x2, stride 2
@@ -430,7 +401,7 @@ check(
     within=LIMITS["GAN networks"],
 )
 
-# %% [markdown] same_as="Each of its iterations costs about eight of the others. It needs far fewer."
+# %% [markdown] same_as="Each of its iterations"
 
 # %%
 tf.keras.utils.set_random_seed(SEED)
@@ -454,9 +425,9 @@ plot_training(
     "each of the three GANs.",
 )
 
-# %% [markdown] same_as="### Questions to answer in writing"
+# %% [markdown] same_as="q5-losses"
 
-# %% [markdown] same_as="Losses are measured against a network that changes, too. So we ask somebody who does"
+# %% [markdown] same_as="Losses are measured against"
 
 # %%
 judge = Judge(load_digit_reader(), held_out.images[:1000])
@@ -484,3 +455,87 @@ if FULL:
         },
         function="dc_generator",
     )
+
+# %% [markdown] same_as="q5-three-gans"
+
+# %% [markdown] same_as="## Between two digits"
+
+# %%
+tf.keras.utils.set_random_seed(SEED)
+ends = np.asarray(sample_noise(12, NOISE_DIM))
+shares = np.linspace(0, 1, 12, dtype=np.float32).reshape(1, 12, 1)
+lines = (1 - shares) * ends[0::2, None] + shares * ends[1::2, None]
+between = deprocess_img(draw(G_DC, tf.constant(lines.reshape(72, NOISE_DIM))))
+show_interpolation(
+    between.reshape(6, 12, 28, 28),
+    Path("build", "gan_interpolation_tensorflow.gif"),
+    alt="Six fakes that turn into others in twelve small steps",
+)
+
+# %% [markdown] same_as="## What to take away"
+
+# %% [markdown] same_as="## Further reading"
+
+# %% [markdown] tags=["extra"]
+# # Extra exercise
+#
+# It is not needed for the points of this question. What you write is marked
+# `TODO(extra)`, in `cs231n/extras/gan_extras_tensorflow.py`.
+
+# %% [markdown] same_as="## WGAN-GP"
+
+# %% [markdown] tags=["extra"]
+# Write `critic_loss`, `critic_generator_loss` and `gradient_penalty`, and
+# `build_critic`, the discriminator of the 2017 edition; nothing is padded in it:
+#
+# * reshape into pictures, 28 x 28 x 1
+# * 64 filters, 4x4, stride 2; LeakyReLU with slope 0.01
+# * 128 filters, 4x4, stride 2; LeakyReLU with slope 0.01; batch normalization
+# * flatten
+# * fully connected layer of size 1024; LeakyReLU with slope 0.01
+# * fully connected layer of size 1
+
+# %% tags=["extra"]
+with attempt():
+    from cs231n.extras.gan_extras_tensorflow import (
+        build_critic,
+        critic_generator_loss,
+        critic_loss,
+        gradient_penalty,
+    )
+
+    slope = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+    slope.build((None, 784))
+    slope.set_weights([np.full((784, 1), 3 / 28), np.zeros(1)])
+    here = tf.random.uniform((5, 784))
+    check(
+        "WGAN-GP",
+        {
+            "critic_loss": (critic_loss(tf.ones((4, 1)), -tf.ones((4, 1))), -2.0),
+            "critic_generator_loss": (
+                critic_generator_loss(tf.fill((4, 1), 3.0)),
+                -3.0,
+            ),
+            "penalty of a gradient of 3": (gradient_penalty(slope, here, -here), 40.0),
+            "parameters of the critic": (count_params(build_critic()), 3411649),
+        },
+        within=1e-4,
+    )
+
+# %% tags=["extra"]
+with attempt():
+    tf.keras.utils.set_random_seed(SEED)
+    learn(
+        "WGAN-GP",
+        discriminator(),
+        generator(),
+        (critic_loss, critic_generator_loss),
+        500,
+        solvers=[tf.keras.optimizers.Adam(1e-3, 0.5, 0.9) for _ in range(2)],
+        penalty=gradient_penalty,
+    )
+
+with attempt():
+    if "WGAN-GP" in fakes:
+        qualities["WGAN-GP"] = judge(fakes["WGAN-GP"])
+    print_quality(qualities)
