@@ -209,7 +209,7 @@ def gradients(loss, *scores):
 
 
 gradients(discriminator_loss, logits_real, logits_fake)
-gradients(generator_loss, logits_fake)
+_ = gradients(generator_loss, logits_fake)
 
 # %% [markdown]
 # Early in training logits can be far off. The loss should stay finite, and its gradient
@@ -321,7 +321,7 @@ check(
     function="cs231n.gan_tf.ls_discriminator_loss",
 )
 gradients(ls_discriminator_loss, logits_real, logits_fake)
-gradients(ls_generator_loss, logits_fake)
+_ = gradients(ls_generator_loss, logits_fake)
 
 # %%
 tf.keras.utils.set_random_seed(SEED)
