@@ -35,6 +35,7 @@ from cs231n.support.files import replacing
 from cs231n.support.progress import progress_bar
 from cs231n.tools.check.exercises import exercise
 from staff.grading import rules
+from staff.grading.elsewhere import FRAMEWORKS
 from staff.grading.judge import Judging
 from staff.grading.local import LocalServer, LocalWorker
 from staff.grading.reference import SINGLE, Draw, widened
@@ -103,7 +104,12 @@ class Version:
 
 def all_solved() -> Modules:
     """Return the students' modules with all answers."""
-    return {f.file: solved(f.module) for f in functions()}
+    return {function(key).file: solved(function(key).module) for key in measured()}
+
+
+def measured() -> frozenset[str]:
+    """Return keys of what is measured: what the judge compares in its own process."""
+    return frozenset(f.key for f in functions() if f.framework not in FRAMEWORKS)
 
 
 def _file(module: str) -> str:
@@ -112,7 +118,7 @@ def _file(module: str) -> str:
 
 def mistakes() -> Iterator[Version]:
     """Yield the bank's mistakes in all writings."""
-    for slip in bank()[1]:
+    for slip in (s for s in bank()[1] if s.key in measured()):
         kind = "care" if slip.tier == CARE else "mistake"
         for writing in slip.edits if not slip.implied else ():
             name = f"{slip.key}, {writing}: {slip.says}"
@@ -124,6 +130,8 @@ def writings() -> Iterator[Version]:
     for writing, chosen in bank()[0].items():
         for name in chosen.bodies:
             key = next(f.key for f in functions() if f.name == name)
+            if key not in measured():
+                continue
             yield Version(f"{name}, {writing}", "writing", key, writing)
 
 
@@ -134,6 +142,8 @@ def mutants() -> Iterator[Version]:
     for mutant in mutants.mutants():
         if mutant.id not in mutants.EQUIVALENT:
             key = next(f.key for f in functions() if f.name == mutant.name)
+            if key not in measured():
+                continue
             name = f"{mutant.name}, mutant {mutant.number}: {mutant.change}"
             yield Version(name, "mutant", key, says=mutant.change, body=mutant.body)
 
@@ -486,7 +496,7 @@ def margins(right: Iterable[Line], wrong: Iterable[Line]) -> list[Margin]:
     """
     found = {}
     outputs: dict[str, tuple[str, ...]] = {}
-    for f in functions():
+    for f in (f for f in functions() if f.key in measured()):
         how = exercise(f.key)
         for entry in rubric().entries(f):
             if entry.tier == ASKED:
@@ -594,6 +604,7 @@ def main(argv: list[str] | None = None) -> int:
 
     if args.what == "right":
         keys = [f.key for f in functions() if args.only in f.key]
+        keys = [key for key in keys if key in measured()]
         measure_right(keys, args.seeds)
     elif args.what == "wrong":
         for those in (mistakes, writings, mutants):

@@ -138,6 +138,7 @@ class SqueezeNet(tf.keras.Model):  # type: ignore[misc]
         self.net = tf.keras.Sequential(
             [tf.keras.Input((None, None, 3)), *(layers[i] for i in sorted(layers))]
         )
+        self._as_graph = tf.function(self._score, autograph=False)
         self.built = True  # all weights are there already, and Keras may count them
 
     def call(self, x: Any, save_path: object = None) -> Any:
@@ -151,6 +152,10 @@ class SqueezeNet(tf.keras.Model):  # type: ignore[misc]
             (N, num_classes) unnormalised scores.
         """
         del save_path
+        # One operation at a time takes several times as long.
+        return self._as_graph(x)
+
+    def _score(self, x: Any) -> Any:
         return tf.reshape(self.net(x), (-1, self.num_classes))
 
     def extract_features(self, x: Any) -> list[Any]:

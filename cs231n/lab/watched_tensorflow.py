@@ -42,12 +42,16 @@ class Watched(tf.keras.Model):  # type: ignore[misc]
 
     def __call__(self, X: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the scores of pictures, and remember those that have values."""
-        if not tf.is_tensor(X) or hasattr(X, "numpy"):
-            shown = np.array(X)
-            if not self.seen or not np.array_equal(self.seen[-1], shown):
-                self.seen.append(shown)
+        self._remember(X)
         return self.net(X, *args, **kwargs)
 
-    def call(self, X: Any) -> Any:
-        """Return the scores of pictures; Keras's own methods come by here."""
-        return self.net(X)
+    def call(self, X: Any, *args: Any, **kwargs: Any) -> Any:
+        """Do the same: whoever calls this leaves out what Keras does around it."""
+        return self(X, *args, **kwargs)
+
+    def _remember(self, X: Any) -> None:
+        if tf.is_tensor(X) and not hasattr(X, "numpy"):
+            return  # it stands for pictures, in a graph
+        shown = np.array(X)
+        if not self.seen or not np.array_equal(self.seen[-1], shown):
+            self.seen.append(shown)

@@ -132,7 +132,8 @@ class Judging:
             checks += done[best]
             if len(question_ways(question)) > 1 and done[best]:
                 counted[question.id] = best
-                if said := self._remark(question, earned, best):
+                lost = sum(c.of for c in done[best]) - earned[best]
+                if said := self._remark(question, earned, lost):
                     remarks[question.id] = said
         return Judged(
             tuple(checks),
@@ -176,18 +177,22 @@ class Judging:
         )
 
     def _remark(
-        self, question: Question, earned: Mapping[str, float], best: str
+        self, question: Question, earned: Mapping[str, float], lost: float
     ) -> str:
         """Say which way counts, if there are several.
+
+        Args:
+            question: The question.
+            earned: What each way earns that was tried.
+            lost: What the best of them does not earn.
 
         Raises:
             MissingFrameworkError: If one that cannot be judged here might be better.
         """
-        edition = self.submission.edition
         for way in question_ways(question):
             if way.id in earned or not self._is_begun(way):
                 continue
-            if earned[best] < question.points[edition] - 1e-9:
+            if lost > 1e-9:
                 raise MissingFrameworkError(way)
             return (
                 f"{question.id} was also begun in {FRAMEWORKS[way.framework]}, which "

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from cs231n.assignment.table import function
+from cs231n.assignment.table import function, installed
 from cs231n.tools.check.command import EARNS
 from cs231n.tools.submission.public_checks import Score, scores_in
 from staff.handout.files import HandoutError
@@ -75,8 +75,12 @@ def states(
 
 
 def keys_of(table: Sequence[Question], files: Mapping[str, bytes]) -> dict[str, str]:
-    """Return key -> question's id of every function that a tree has the file of."""
-    return {f.key: q.id for q in table for f in q.functions if f.file in files}
+    """Return key -> question's id of every function that can be tried in a tree.
+
+    The tree has to have its file, and this environment its framework.
+    """
+    here = [q for q in table if installed(q.framework)]
+    return {f.key: q.id for q in here for f in q.functions if f.file in files}
 
 
 def score_problems(
@@ -117,8 +121,9 @@ def _state(found: Mapping[str, Score], key: str) -> str:
 
 
 def mutants() -> list[Slip]:
-    """Return the mistakes of the bank that cost points."""
-    return [s for s in bank()[1] if s.tier == "asked" and not s.implied]
+    """Return the mistakes of the bank that cost points, of what can be tried here."""
+    slips = [s for s in bank()[1] if s.tier == "asked" and not s.implied]
+    return [s for s in slips if installed(function(s.key).framework)]
 
 
 def mutant_problems(

@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from cs231n.assignment.table import questions
 from cs231n.gradient_check import assert_gradients_match
 from cs231n.tools.check import marks
 from cs231n.tools.check.bench import Bench
@@ -16,9 +15,9 @@ from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.tries.layers import PAIRS
 from cs231n.tools.check.verdict import judge
 from staff.mistakes.writings import answer, rewritten, solved, with_answer
+from staff.tests.asked import FUNCTIONS
 from staff.tests.student_folder import copy_package
 
-FUNCTIONS = {f.key: f for q in questions() for f in q.functions}
 NAMES = sorted({f.name for f in FUNCTIONS.values()})
 STUBS = {
     name: f'raise NotImplementedError("{FUNCTIONS[name].qualname}: yours to write")\n'

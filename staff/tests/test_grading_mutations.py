@@ -19,14 +19,15 @@ from staff.grading.rubric import rubric
 from staff.margins import SEEDS, Version, all_solved, edition_of, touched, try_version
 from staff.mistakes.mutants import EQUIVALENT, mutants
 from staff.mistakes.writings import with_answer
+from staff.tests.asked import FUNCTIONS
 from staff.tests.graded import neighbours
 
-MISTAKES = [*margins.mistakes()]
-WRITINGS = [*margins.writings()]
-FILES = sorted({f.file for f in functions()})
+MISTAKES = [v for v in margins.mistakes() if v.key in FUNCTIONS]
+WRITINGS = [v for v in margins.writings() if v.key in FUNCTIONS]
+FILES = sorted({f.file for f in FUNCTIONS.values()})
 ASKED_CHECKS = [
     f"{f.key}/{e.name}"
-    for f in functions()
+    for f in FUNCTIONS.values()
     for e in rubric().entries(f)
     if e.tier == ASKED
 ]
@@ -202,7 +203,7 @@ def test_all_are_judged_as_they_should_be(make, file, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("key", [f.key for f in functions()])
+@pytest.mark.parametrize("key", FUNCTIONS)
 def test_no_right_function_fails_by_chance(key, capsys):
     lines = margins.measure_right([key], SEEDS)
     assert sum(line["seeds"] for line in lines) >= SEEDS

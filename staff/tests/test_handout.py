@@ -139,6 +139,8 @@ def test_readme_tells_the_questions_and_names_what_is_there(real):
     for question in questions():
         for points in question.points.values():
             assert f"| {question.id} | {question.title} | {points} |" in text
+        if question.instead_of:
+            assert f" or `{question.notebooks[0]}` |" in text
 
 
 def test_the_beginning_works_with_any_python_and_any_pip(real):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from cs231n.assignment.table import functions
 from cs231n.tools.check import marks
 from cs231n.tools.check.bench import Bench
 from cs231n.tools.check.exercises import exercise
@@ -19,10 +18,10 @@ from staff.judging.instruments import Job, cells, instruments, question_of
 from staff.mistakes import fingerprints
 from staff.mistakes.bank import answers_of, answers_with, bank
 from staff.mistakes.writings import rewritten, sources, takers
-from staff.questions import ROOT, questions
+from staff.questions import ROOT
+from staff.tests.asked import FUNCTIONS, QUESTIONS
 
 DATA = ROOT / "cs231n" / "datasets"
-FUNCTIONS = {f.key: f for f in functions()}
 SEEDS = 200
 RIGHT, WRONG = (True,) * 3, (False,) * 3  # what check, tests and notebook say
 
@@ -166,7 +165,7 @@ def test_changed_code_reaches_whoever_has_imported_it(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("question", questions(), ids=lambda question: question.id)
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.id)
 def test_all_right_ways_are_accepted_by_all_three(question, ask_all_three, tell):
     """Judge each way of writing in all functions at once, then where it fails alone."""
     at_once, alone = defaultdict(list), []
@@ -205,7 +204,7 @@ def test_all_wrong_ways_are_rejected_by_all_three(key, ask_all_three, tell):
 
 
 def test_every_function_has_cells_that_judge_it():
-    for function in functions():
+    for function in FUNCTIONS.values():
         found = cells((function,))
         plain = function.short.partition(":")[0].rpartition(".")[2]
         assert any(plain in cell for cell in found), function.key
@@ -256,7 +255,7 @@ def test_right_and_wrong_ways_lie_far_apart(tell):
         f"{'mistakes':>10}{'nearest':>10}   (in limits)"
     )
     counted = defaultdict(int)
-    for function in functions():
+    for function in FUNCTIONS.values():
         right, wrong = [0.0], []
         for writing in writings_of(function):
             with rewritten(*answers_of(function.name, writing)):
@@ -286,7 +285,7 @@ def right_of(key, seed):
 def test_no_seed_rejects_what_is_right_or_passes_what_is_wrong(key):
     function = FUNCTIONS[key]
     near = {function.module, *takers()[function.module]}
-    needed = [f.key for f in functions() if f.module in near]
+    needed = [f.key for f in FUNCTIONS.values() if f.module in near]
     records = [
         marks.Records(seed, {key: right_of(key, seed) for key in needed})
         for seed in range(SEEDS)

@@ -242,7 +242,7 @@ def test_every_graded_function_of_the_table_has_one_answer_under_its_question(pa
     graded = {r.function: r.question for r in found if r.question != markers.EXTRA}
 
     wanted = {
-        f.qualname: question.id
+        f.qualname: question.graded_as
         for question in questions()
         for f in question.functions
         if f.file == path and not f.variant

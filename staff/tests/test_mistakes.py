@@ -15,7 +15,7 @@ from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.verdict import judge
 from staff import doctor
 from staff.mistakes import fingerprints
-from staff.mistakes.bank import answers_of, answers_with, bank
+from staff.mistakes.bank import answers_with, bank
 from staff.mistakes.writings import (
     WritingError,
     answer,
@@ -24,49 +24,21 @@ from staff.mistakes.writings import (
     solved,
 )
 from staff.questions import ROOT
+from staff.tests.asked import FUNCTIONS
+from staff.tests.banked import (
+    assert_named,
+    assert_right,
+    of_module,
+    short,
+    some,
+    verdicts,
+    writings_of,
+)
 
-FUNCTIONS = {f.key: f for q in questions() for f in q.functions}
 MODULES = sorted({f.module for f in FUNCTIONS.values()})
-NEEDED = 0.95
 # Of the shipped fingerprints, and one that nobody chose them for.
 OTHER_SEED = 20_260_117
 FIXED_INPUTS = ("sample_noise", "get_optimizer")  # nothing is drawn for these
-
-
-def of_module(module):
-    return [
-        slip
-        for slip in bank()[1]
-        if slip.key.startswith(module + ".") and not slip.implied
-    ]
-
-
-def verdicts(slips, records, writings):
-    """Return what is said of each mistake, in each of the writings it is known in."""
-    said = {}
-    for slip in slips:
-        for writing in slip.edits:
-            if writing in writings or (writing != "edit" and "others" in writings):
-                with rewritten(*answers_with(slip, writing)):
-                    verdict = judge(FUNCTIONS[slip.key], records, exercise(slip.key))
-                said[slip.key, writing, slip.says] = verdict
-    return said
-
-
-def assert_named(said):
-    tiers = {(slip.key, slip.says): slip.tier for slip in bank()[1]}
-    states = {"asked": "wrong", "care": "done, with a remark"}
-    judged_otherwise = {
-        k: v for k, v in said.items() if v.state != states[tiers[k[0], k[2]]]
-    }
-    assert not judged_otherwise
-    missed = {k: v for k, v in said.items() if v.named != [k[2]]}
-    assert len(missed) <= (1 - NEEDED) * len(said), missed
-
-
-def some(slips, step):
-    """Every so many of the mistakes, so that a run of all tests is short."""
-    return [s for k, s in enumerate(slips) if k % step == 0]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -107,18 +79,10 @@ def test_on_other_inputs_all_mistakes_are_told_apart_as_well(module):
 
 
 @pytest.mark.parametrize(
-    ("writing", "name"),
-    [(w, name) for w, writing in bank()[0].items() for name in writing.bodies],
-    ids=lambda part: part.removeprefix("cs231n."),
+    ("writing", "name"), writings_of(FUNCTIONS.values()), ids=short
 )
 def test_no_correct_writing_is_accused(writing, name):
-    wanted = bank()[0][writing].remarks.get(name, "")
-    for function in (f for f in FUNCTIONS.values() if f.name == name):
-        with rewritten(*answers_of(name, writing)):
-            verdict = judge(function, marks.records(), exercise(function.key))
-        assert (verdict.message, verdict.named) == ("", []), function.key
-        assert verdict.state == ("done, with a remark" if wanted else "done"), verdict
-        assert wanted in " ".join(verdict.remarks)
+    assert_right(writing, name)
 
 
 def test_every_function_has_six_writings_and_five_mistakes_in_two_each():
@@ -138,9 +102,10 @@ def test_the_sentences_name_no_answer():
 
 def test_the_shipped_fingerprints_are_those_of_the_bank():
     stored = marks.records()
-    assert set(stored.functions) == set(FUNCTIONS)
-    for key, record in stored.functions.items():
-        found = fingerprints.observe(FUNCTIONS[key], stored.seed, "own", record.draw)
+    assert set(stored.functions) == {f.key for q in questions() for f in q.functions}
+    for key, function in FUNCTIONS.items():
+        record = stored.functions[key]
+        found = fingerprints.observe(function, stored.seed, "own", record.draw)
         for name, (wanted, *_) in record.right["own"].items():
             within = exercise(key).limit(name)
             assert marks.agree(found[name], wanted, within), (key, name)

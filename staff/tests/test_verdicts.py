@@ -17,8 +17,8 @@ from cs231n.tools.check.verdict import judge
 from cs231n.tools.check.words import advice, broken_module
 from staff.mistakes.writings import answer, loaded, rewritten, solved, sources
 from staff.questions import ROOT
+from staff.tests.asked import FUNCTIONS
 
-FUNCTIONS = {f.key: f for q in questions() for f in q.functions}
 OF_2016 = [f for q in questions() if "2016" in q.id for f in q.functions]
 BY_SHORT = {f.short: f for f in reversed(FUNCTIONS.values())}
 BY_SHORT |= {f"2016/{f.short}": f for f in OF_2016}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cs231n.lab.watched_tensorflow import Watched
 from cs231n.support.accuracy import LIMITS
 from cs231n.support.frameworks import require_tensorflow
 from cs231n.tools.check.bench import ONE, Bench, Care, Exercise, as_array
@@ -29,49 +30,30 @@ PLACES = [(6, 7), (5, 3), (3, 4), (2, 6)]  # rows and columns of four layers' fe
 _CALLS_MODEL = r"\bmodel\s*\(|\bmodel\.(call|predict|net|extract_features)\b"
 
 
-class Watched(tf.keras.Model):  # type: ignore[misc]
-    """A small classifier that remembers the pictures it was shown.
+def small_classifier(rng: np.random.RandomState, dtype: str = "float32") -> Watched:
+    """Return a small classifier that remembers the pictures it was shown.
 
-    Attributes:
-        seen: (N, H, W, 3) pictures, in order, without repetitions.
+    Args:
+        rng: Draws its weights.
+        dtype: Their type.
     """
-
-    def __init__(self, rng: np.random.RandomState, dtype: str = "float32") -> None:
-        """Draw the weights.
-
-        Args:
-            rng: Draws them.
-            dtype: Their type.
-        """
-        super().__init__(dtype=dtype)
-        layers = tf.keras.layers
-        self.net = tf.keras.Sequential(
-            [
-                tf.keras.Input((9, 12, 3), dtype=dtype),
-                layers.Conv2D(8, 3, strides=2, activation="relu", dtype=dtype),
-                layers.Conv2D(6, 3, padding="same", activation="relu", dtype=dtype),
-                layers.AveragePooling2D((2, 2), dtype=dtype),
-                layers.Flatten(dtype=dtype),
-                layers.Dense(CLASSES, dtype=dtype),
-            ]
-        )
-        for layer in self.net.layers:
-            if layer.weights:
-                shapes = [tuple(w.shape) for w in layer.weights]
-                fan_in = np.prod(shapes[0][:-1])
-                layer.set_weights([rng.randn(*s) / np.sqrt(fan_in) for s in shapes])
-        self.trainable = False
-        self.seen: list[Array] = []
-
-    def call(self, X: Any, save_path: object = None) -> Any:
-        """Return the scores of all classes, (N, CLASSES)."""
-        del save_path
-        X = tf.convert_to_tensor(X)
-        if hasattr(X, "numpy"):
-            now = X.numpy()
-            if not self.seen or not np.array_equal(self.seen[-1], now):
-                self.seen.append(now.copy())
-        return self.net(X)
+    layers = tf.keras.layers
+    network = tf.keras.Sequential(
+        [
+            tf.keras.Input((9, 12, 3), dtype=dtype),
+            layers.Conv2D(8, 3, strides=2, activation="relu", dtype=dtype),
+            layers.Conv2D(6, 3, padding="same", activation="relu", dtype=dtype),
+            layers.AveragePooling2D(2, dtype=dtype),
+            layers.Flatten(dtype=dtype),
+            layers.Dense(CLASSES, dtype=dtype),
+        ]
+    )
+    for layer in network.layers:
+        shapes = [tuple(w.shape) for w in layer.weights]
+        scales = [np.sqrt(np.prod(shape[:-1], initial=1)) for shape in shapes[:1]] * 2
+        drawn = [rng.randn(*shape) for shape in shapes]
+        layer.set_weights([w / s for w, s in zip(drawn, scales, strict=True)])
+    return Watched(network)
 
 
 def tensor(values: Any, dtype: str = "float32") -> Any:
@@ -100,7 +82,7 @@ def _saliency_of(
     bench: Bench, labels: list[int], dtype: str = "float32", tensors: bool = False
 ) -> Results:
     rng = bench.rng()
-    model = Watched(rng, dtype)
+    model = small_classifier(rng, dtype)
     X = rng.randn(len(labels), 9, 12, 3).astype(dtype)
     y = np.array(labels)
     if tensors:
@@ -123,7 +105,7 @@ def _in_double(run: Callable[[Bench, str], Results]) -> Care:
 def _fooling(bench: Bench, way: str) -> Results:
     del way
     rng = bench.rng()
-    model = Watched(rng)
+    model = small_classifier(rng)
     X = (rng.randn(1, 9, 12, 3) / 4).astype(np.float32)
 
     def scores_at(picture: Array) -> Array:
@@ -139,7 +121,7 @@ def _fooling(bench: Bench, way: str) -> Results:
 
 def _update_from(bench: Bench, wrapped: Callable[[Array], Any]) -> Results:
     rng = bench.rng()
-    model = Watched(rng)
+    model = small_classifier(rng)
     X = rng.randn(1, 9, 12, 3).astype(np.float32)
     target = int(model.net(X).numpy()[0].argsort()[-3])  # not the highest score
     results = {}
