@@ -37,7 +37,7 @@ def test_saliency_with_the_starters_idiom(model, X):
     watched = tf.convert_to_tensor(X)
     with tf.GradientTape() as tape:
         tape.watch(watched)
-        scores = model(watched, "not_used")
+        scores = model(watched, save_path="not used")
         correct = tf.gather_nd(scores, tf.stack((tf.range(len(X)), y), axis=1))
     found = tf.reduce_max(tf.abs(tape.gradient(correct, watched)), axis=3)
     np.testing.assert_allclose(
