@@ -110,6 +110,5 @@ def test_networks_and_steps_are_those_of_pytorch(deep, rng, tmp_path):
         found = np.asarray(in_training(model, inputs))
         before = made[name.removesuffix(" after")]
         change = made[name] - before
-        np.testing.assert_allclose(
-            found - before, change, rtol=1e-2, atol=1e-2 * np.abs(change).max()
-        )
+        off = np.linalg.norm(found - before - change)
+        assert off < 1e-2 * np.linalg.norm(change)  # a difference of float32 numbers
