@@ -1,6 +1,7 @@
 """Print how fast this package is beside torch: ``python -m benchmarks``."""
 
 import argparse
+import importlib.util
 import json
 import random
 import sys
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import frameworks
 from benchmarks.harness import (
     SLACK,
     TARGETS,
@@ -32,6 +34,8 @@ IMPORTS = {"ours": "cs231n.rnn_layers", "numpy": "numpy"}
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, and write what was asked for."""
     known = [*_groups(quick=True), "imports"]
+    if importlib.util.find_spec("tensorflow") is not None:
+        known.append(frameworks.GROUP)
     args = _parse(argv, known)
 
     from tqdm import tqdm
@@ -40,6 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     chosen = args.only or known
     if unknown := sorted(set(chosen) - set(known)):
         names = ", ".join(unknown)
+        if frameworks.GROUP in unknown:
+            print("TensorFlow is not installed here; say make bench TENSORFLOW=1.")
         print(f"There is no group {names}; choose of {', '.join(known)}.")
         return 2
 
@@ -63,6 +69,11 @@ def main(argv: list[str] | None = None) -> int:
                 targets = known_targets.get(IMPORT, {})
                 results.append(
                     measure_imports(IMPORT, IMPORTS, targets, protocol, bar.update)
+                )
+                continue
+            if name == frameworks.GROUP:
+                results += frameworks.measure_steps(
+                    protocol, args.threads, args.quick, bar.update
                 )
                 continue
             for row in rows_of[name]():

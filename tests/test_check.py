@@ -34,7 +34,21 @@ def test_without_names_all_of_the_default_set_is_chosen():
         (
             ["q4"],
             "2017",
-            {"Q4": ["content_loss", "gram_matrix", "style_loss", "tv_loss"]},
+            dict.fromkeys(
+                ("Q4", "Q4-TensorFlow"),
+                ["content_loss", "gram_matrix", "style_loss", "tv_loss"],
+            ),
+        ),
+        (
+            ["q4-tensorflow"],
+            "2017",
+            {"Q4-TensorFlow": ["content_loss", "gram_matrix", "style_loss", "tv_loss"]},
+        ),
+        (["leaky_relu"], "2017", {"Q5-TensorFlow": ["leaky_relu"]}),
+        (
+            ["cs231n.style_transfer_pytorch.tv_loss"],
+            "2017",
+            {"Q4": ["tv_loss"]},
         ),
         (["rnn_forward"], "2017", {"Q1": ["rnn_forward"]}),
         (["cs231n.rnn_layers.rnn_forward"], "2017", {"Q1": ["rnn_forward"]}),
@@ -44,7 +58,11 @@ def test_without_names_all_of_the_default_set_is_chosen():
             {"Q1": ["CaptioningRNN.loss"], "Q2": ["CaptioningRNN.loss:lstm"]},
         ),
         (["captioningrnn.loss:lstm"], "2017", {"Q2": ["CaptioningRNN.loss:lstm"]}),
-        (["make_fooling_image"], "2017", {"Q3": ["make_fooling_image"]}),
+        (
+            ["make_fooling_image"],
+            "2017",
+            dict.fromkeys(("Q3", "Q3-TensorFlow"), ["make_fooling_image"]),
+        ),
         (["deepdream"], "2016", {"Q4-2016": ["deepdream"]}),
     ],
 )
@@ -125,7 +143,7 @@ def test_records_survive_being_written_and_read():
 def test_every_function_has_its_marks():
     stored = marks.records().functions
     assert set(stored) == {f.key for q in questions() for f in q.functions}
-    assert marks.FILE.stat().st_size < 420_000
+    assert marks.FILE.stat().st_size < 10_500 * len(stored)
 
 
 # Hints

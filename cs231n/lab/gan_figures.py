@@ -1,10 +1,12 @@
 """Figures of what GANs draw and how they learn, each with a description."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from cs231n.lab.gan_metrics import Quality
+from cs231n.lab.pixel_figures import show_animation
 from cs231n.lab.study import Study
 from cs231n.support.arrays import Array
 from cs231n.support.figures import GAP, PALETTE, show, show_strip, tile
@@ -59,6 +61,35 @@ def show_training(
     axis.set_xticks([])
     axis.spines[:].set_visible(False)
     show(figure, alt)
+
+
+def show_interpolation(pictures: Array, file: Path, alt: str) -> None:
+    """Show pictures that turn into others, as rows and as an animation of the rows.
+
+    Args:
+        pictures: (N, T, H, W) T steps of N pictures, from 0 to 1.
+        file: Where the animation goes, ``.gif``.
+        alt: What is seen of the pictures, as the beginning of a sentence.
+
+    Example:
+        >>> import tempfile
+        >>> steps = np.linspace(0, 1, 5).reshape(1, 5, 1, 1)
+        >>> grays = steps * np.ones((2, 1, 8, 8))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     show_interpolation(grays, Path(folder, "grays.gif"), "It gets brighter")
+        <IPython.core.display.Image object>
+        <IPython.core.display.Image object>
+    """
+    N, T, H, W = pictures.shape
+    rows = tile(pictures.reshape(N * T, H, W), T)
+    show_strip(rows, f"{alt}, a row for each of them.")
+    frames = [
+        np.repeat(
+            tile(pictures[:, t], N).repeat(3, 0).repeat(3, 1)[..., None], 3, axis=2
+        )
+        for t in [*range(T), *range(T - 2, 0, -1)]
+    ]
+    show_animation(frames, file, f"{alt}, and back.")
 
 
 def plot_training(histories: Mapping[str, GANHistory], alt: str) -> None:

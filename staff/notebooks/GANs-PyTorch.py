@@ -11,7 +11,8 @@
 # [\log (1 - D(G(z)))]$$
 #
 # It is a *minimax game*: $D$ maximises the same number that $G$ minimises.
-#
+
+# %% [markdown]
 # You will edit `cs231n/gan_pytorch.py`: look for `TODO(Q5)`. The extra exercises at the
 # end are in `cs231n/extras/gan_extras.py` and `cs231n/extras/semi_supervised.py`.
 
@@ -62,12 +63,10 @@ from cs231n.lab.gan_figures import (
     plot_training,
     print_quality,
     show_images,
-    show_strip,
+    show_interpolation,
     show_training,
-    tile,
 )
 from cs231n.lab.gan_metrics import Judge
-from cs231n.lab.pixel_figures import show_animation
 from cs231n.support.device import get_device
 from cs231n.support.gans.training import Batches, draw, train_gan
 
@@ -172,7 +171,7 @@ check(
     within=LIMITS["GAN networks"],
 )
 
-# %% [markdown]
+# %% [markdown] id="losses"
 # ## Losses
 #
 # The discriminator gives *logits*, scores that a sigmoid turns into probabilities: with
@@ -261,9 +260,11 @@ check(
 #
 # The loop is given, in `cs231n/support/gans/training.py`: a step of the discriminator
 # on 128 real and 128 fake digits, then one of the generator, and so on. (`run_a_gan` of
-# older editions calls the same loop.) It always shows the fakes of the same sixteen
-# rows of noise, so you see what becomes of each: a row of digits below belongs to one
-# moment, a column to one row of noise.
+# older editions calls the same loop.)
+
+# %% [markdown]
+# It always shows the fakes of the same sixteen rows of noise, so you see what becomes
+# of each: a row of digits below belongs to one moment, a column to one row of noise.
 #
 # At first there is noise, then a black background, then fuzzy shapes. Two fully
 # connected networks need some thousand iterations for good digits; here they get one
@@ -369,9 +370,12 @@ plot_orbit(
 # \mathbb{E}_{z \sim p(z)} [D(G(z))^2], \qquad
 # \ell_G = \frac{1}{2} \mathbb{E}_{z \sim p(z)} [(D(G(z)) - 1)^2]$$
 #
-# Here $D$ is the score itself, without a sigmoid. Write `ls_discriminator_loss` and
-# `ls_generator_loss`. With operators and `.mean()` they take NumPy arrays as well.
-# Errors of the order of `1e-8` (below `1e-6` is allowed).
+# Here $D$ is the score itself, without a sigmoid.
+
+# %% [markdown]
+# Write `ls_discriminator_loss` and `ls_generator_loss`. With operators and `.mean()`
+# they take NumPy arrays as well. Errors of the order of `1e-8` (below `1e-6` is
+# allowed).
 
 # %%
 check(
@@ -404,8 +408,10 @@ learn(
 #
 # Fully connected networks know nothing of neighbourhoods. Convolutions do, and the
 # *transposed* convolutions of a generator spread each number over a neighbourhood of a
-# larger map (Radford et al., [*DCGAN*](https://arxiv.org/abs/1511.06434)). Write
-# `build_dc_classifier`:
+# larger map (Radford et al., [*DCGAN*](https://arxiv.org/abs/1511.06434)).
+
+# %% [markdown]
+# Write `build_dc_classifier`:
 #
 # * reshape into pictures (`Unflatten`)
 # * 32 filters, 5x5, stride 1; LeakyReLU with slope 0.01; max pool 2x2, stride 2
@@ -594,24 +600,10 @@ ends = sample_noise(12, NOISE_DIM)
 shares = torch.linspace(0, 1, 12).view(1, 12, 1)
 lines = (1 - shares) * ends[0::2, None] + shares * ends[1::2, None]
 between = deprocess_img(draw(G_DC, lines.flatten(0, 1).to(device)))
-frames = [
-    np.repeat(
-        tile(between.reshape(6, 12, 28, 28)[:, t], 6)
-        .repeat(3, 0)
-        .repeat(3, 1)[..., None],
-        3,
-        axis=2,
-    )
-    for t in [*range(12), *range(10, 0, -1)]
-]
-show_strip(
-    tile(between.reshape(-1, 28, 28), 12),
-    alt="Six rows; in each a fake turns into another one in twelve small steps.",
-)
-show_animation(
-    frames,
+show_interpolation(
+    between.reshape(6, 12, 28, 28),
     Path("build", "gan_interpolation.gif"),
-    alt="Six fakes that turn into others and back.",
+    alt="Six fakes that turn into others in twelve small steps",
 )
 
 # %% [markdown]
@@ -695,8 +687,10 @@ with attempt():
 # $$\ell_D = \mathbb{E}[D(G(z))] - \mathbb{E}[D(x)] + \lambda \, \mathbb{E}
 # [(\lVert \nabla D(\hat x) \rVert_2 - 1)^2], \qquad \ell_G = -\mathbb{E}[D(G(z))]$$
 #
-# Write `critic_loss`, `critic_generator_loss` and `gradient_penalty`. A linear critic
-# has the same gradient everywhere, so its penalty is known.
+# A linear critic has the same gradient everywhere, so its penalty is known.
+
+# %% [markdown] tags=["extra"]
+# Write `critic_loss`, `critic_generator_loss` and `gradient_penalty`.
 
 # %% tags=["extra"]
 with attempt():

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import captioning, convolution, gans, visualization
+from benchmarks import captioning, convolution, frameworks, gans, visualization
 from benchmarks.__main__ import IMPORT, _groups, main
 from benchmarks.harness import (
     TARGETS,
@@ -157,6 +157,7 @@ def test_one_line_counts_what_was_met():
 def test_every_target_is_of_a_row_and_a_rival_that_there_are():
     rows = {row.name: row for make in _groups(False).values() for row in make()}
     peers = {name: set(row.peers) for name, row in rows.items()} | {IMPORT: {"numpy"}}
+    peers |= {name: {"torch"} for name, *_ in frameworks.STEPS.values()}
     compiled_too = compiled.kernels() is not None
     for name, targets in TARGETS.items():
         if compiled_too or not name.endswith("compiled"):

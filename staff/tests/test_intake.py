@@ -1,5 +1,6 @@
 """Hand-ins as students and platforms leave them: read, or refused in a sentence."""
 
+import ast
 import io
 import json
 import os
@@ -14,13 +15,17 @@ from hypothesis import strategies as st
 
 from cs231n.assignment.table import function, questions
 from cs231n.tools.check import marks
+from cs231n.tools.check.begun import is_begun
 from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.verdict import judge
+from cs231n.tools.check.written import definition
+from staff import markers
 from staff.grading.intake import submissions
 from staff.grading.old_notebooks import NOTEBOOKS, fill, notebook
 from staff.grading.submission import Refused, Submission
 from staff.mistakes.writings import answer, loaded, solved
 from staff.questions import ROOT
+from staff.tests.student_folder import handout_files
 
 LAYERS, MODEL = "cs231n/rnn_layers.py", "cs231n/classifiers/rnn.py"
 PIXELS, STYLE, GAN = (
@@ -52,6 +57,12 @@ def written(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
+
+
+def redacted(path):
+    """Return a module as it is handed out."""
+    ids = [question.id for question in questions()]
+    return markers.redact((ROOT / path).read_text("utf-8"), path, ids)
 
 
 def unpacked(folder, files):
@@ -125,7 +136,7 @@ class TestLayouts:
         assert found.modules[MODEL] == "model = 1\n"
         assert "makepdf.py" not in found.modules
         assert ("GANs-PyTorch" in found.notebooks) == (PIXELS in files)
-        assert "cs231n/gan_tf.py" not in found.modules
+        assert ("cs231n/gan_tf.py" in found.modules) == (GAN in files)
         assert (PIXELS in found.modules) == (PIXELS in files)
 
     @pytest.mark.parametrize("prefix", ["", "assignment3/", "a/b/", "x y/assignment3/"])
@@ -800,12 +811,101 @@ class TestNotebooks:
         )
         assert found.modules[STYLE] == "module = 1\n"
 
-    def test_tensorflow_is_not_taken_for_torch(self, hand_in):
-        cells = notebook(["def tv_loss(img, tv_weight):\n    return 7\n"])
-        found = read(hand_in(WORK | {"StyleTransfer-TensorFlow.ipynb": cells}))
+    @pytest.mark.parametrize("mark", ["", " (1)", "-Copy1"])
+    def test_tensorflow_is_not_taken_for_torch(self, hand_in, mark):
+        cells = notebook(["def tv_loss(img, tv_weight):\n    return 7 * tv_weight\n"])
+        name = f"StyleTransfer-TensorFlow{mark}.ipynb"
+        found = read(hand_in(WORK | {name: cells}))
         assert STYLE not in found.modules
-        assert any("TensorFlow" in remark for remark in found.remarks)
-        assert "StyleTransfer-TensorFlow.ipynb" in {left.path for left in found.left}
+        assert "StyleTransfer-PyTorch" not in found.notebooks
+        text = found.modules["cs231n/style_transfer_tensorflow.py"]
+        assert text.startswith(redacted("cs231n/style_transfer_tensorflow.py"))
+        assert text.rstrip().endswith("return 7 * tv_weight")
+        assert is_begun(text, "tv_loss")
+        assert not is_begun(text, "gram_matrix")
+        # What was done in another way is not missing.
+        assert not [r for r in found.remarks if "style_transfer_pytorch" in r]
+        assert not [r for r in found.remarks if "StyleTransfer-PyTorch" in r]
+        assert not found.left
+
+    def test_a_network_that_a_notebook_of_2019_defines_anew_is_the_later_one(
+        self, hand_in
+    ):
+        cells = [
+            "import tensorflow as tf\n",
+            "def discriminator():\n    return 'plain'\n",
+            "def generator(noise_dim=96):\n    return 'plain'\n",
+            "def discriminator():\n    return 'convolutions'\n",
+        ]
+        name = "Generative_Adversarial_Networks_TF.ipynb"
+        found = read(hand_in(WORK | {name: notebook(cells)}, "a3.zip"))
+        text = found.modules["cs231n/gan_tf.py"]
+        tree = ast.parse(text)
+        said = {
+            name: ast.unparse(definition(tree, name).body[-1])
+            for name in ("discriminator", "generator", "dc_discriminator")
+        }
+        assert said == {
+            "discriminator": "return 'plain'",
+            "generator": "return 'plain'",
+            "dc_discriminator": "return 'convolutions'",
+        }
+        assert "NotImplementedError" in ast.unparse(definition(tree, "dc_generator"))
+        assert found.layout == "2019 a3.zip"
+
+    @pytest.mark.parametrize(
+        ("lines", "begun"),
+        [("pass", False), ("X = X + learning_rate * model(X)[0, target_y]", True)],
+    )
+    def test_the_step_of_2019_is_taken_out_of_its_loop(self, hand_in, lines, begun):
+        name = "NetworkVisualization-TensorFlow.ipynb"
+        cells = [
+            "import numpy as np\nimport tensorflow as tf\n",
+            f"""
+def create_class_visualization(target_y, model, **kwargs):
+    l2_reg = kwargs.pop('l2_reg', 1e-3)
+    learning_rate = kwargs.pop('learning_rate', 25)
+    max_jitter = kwargs.pop('max_jitter', 16)
+    X = 255 * np.random.rand(224, 224, 3)
+    X = preprocess_image(X)[None]
+    X = tf.Variable(X)
+    for t in range(100):
+        ox, oy = np.random.randint(0, max_jitter, 2)
+        X = jitter(X, ox, oy)
+        {lines}
+        X = jitter(X, -ox, -oy)
+        X = tf.clip_by_value(X, -SQUEEZENET_MEAN / SQUEEZENET_STD, 1.0)
+    return X
+""",
+        ]
+        found = read(hand_in(WORK | {name: notebook(cells)}))
+        text = found.modules["cs231n/net_visualization_tensorflow.py"]
+        step = "class_visualization_update_step"
+        assert is_begun(text, step) == begun
+        made = ast.unparse(definition(ast.parse(text), step))
+        assert (lines in made) == begun
+        assert not {"jitter(", "clip_by_value", "preprocess_image"} & set(
+            re.findall(r"\w+\(|\w+", made)
+        )
+        assert ("for t in range(1)" in made) == begun
+
+    def test_written_answers_are_those_of_the_notebook_that_was_written_in(self):
+        from staff.grading.written import answers
+
+        def book(name, text):
+            whole = json.loads(handout_files()[f"{name}.ipynb"])
+            for cell in whole["cells"]:
+                source = "".join(cell["source"])
+                if "*Your answer:*" in source and cell["cell_type"] == "markdown":
+                    cell["source"] = f"{source}\n\n{text}"
+            return json.dumps(whole).encode()
+
+        torch, other = (f"NetworkVisualization-{n}" for n in ("PyTorch", "TensorFlow"))
+        for written_in, silent in ((torch, other), (other, torch)):
+            books = {written_in: book(written_in, "So."), silent: book(silent, "")}
+            found = answers(books, "2017")
+            assert {(a.question, a.notebook) for a in found} == {("Q3", written_in)}
+            assert all("So." in a.text for a in found)
 
     @pytest.mark.parametrize(
         "text",

@@ -32,7 +32,7 @@ for name in ("X", "wide"):
     x = turned(given[name][:1])
     for i, layer in enumerate(model.features):
         x = layer(x)
-        found[f"{name}{i}"] = x.numpy().transpose(0, 2, 3, 1)
+        found[f"{name}{i}"] = x.numpy().transpose(0, 2, 3, 1).copy()  # ReLU changes it
 np.savez(sys.argv[2], **found)
 """
 

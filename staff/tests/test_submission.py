@@ -16,13 +16,22 @@ from pathlib import Path
 import pytest
 
 from cs231n.assignment import table
-from cs231n.tools.submission import collecting
+from cs231n.tools.submission import collecting, public_checks
 from cs231n.tools.submission import command as submission
 from cs231n.tools.submission.collecting import LIMIT, MANIFEST, gather, required
 from cs231n.tools.submission.public_checks import Score
+from staff.mistakes.writings import answer, solved
 from staff.questions import ROOT
-from staff.tests.student_folder import code, notebook, prose, unpack
+from staff.tests.student_folder import (
+    code,
+    handout_files,
+    notebook,
+    prose,
+    solved_module,
+    unpack,
+)
 
+RUN = notebook([code("1", 1)])
 POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX names and shells")
 
 
@@ -172,11 +181,103 @@ def test_a_slip_of_the_name_is_pointed_out(folder, slip, capsys):
     assert f"RNN_Captioning.ipynb is missing. There is {slip}" in said
 
 
-def test_one_framework_is_enough(folder):
-    for name in ("StyleTransfer", "NetworkVisualization", "GANs"):
-        old = folder / f"{name}-PyTorch.ipynb"
-        old.rename(folder / f"{name}-TensorFlow.ipynb")
+TWINS = {
+    "Q3": "NetworkVisualization",
+    "Q4": "StyleTransfer",
+    "Q5": "GANs",
+}
+
+
+def begin(folder, *ids):
+    """Let a student have written the answers of some questions."""
+    for question in table.questions():
+        if question.id in ids:
+            for path in question.modules:
+                (folder / path).write_text(solved_module(path), "utf-8")
+
+
+def test_one_framework_is_enough(folder, capsys):
+    begin(folder, *(f"{id}-TensorFlow" for id in TWINS))
+    for name in TWINS.values():
+        (folder / f"{name}-PyTorch.ipynb").unlink()
+        (folder / f"{name}-TensorFlow.ipynb").write_text(json.dumps(RUN))
+    for path in ("net_visualization", "style_transfer", "gan"):
+        (folder / "cs231n" / f"{path}_pytorch.py").unlink()
     assert hand_in(folder) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "-PyTorch.ipynb" not in said
+
+    (folder / "GANs-TensorFlow.ipynb").unlink()
+    assert hand_in(folder) == 1
+    assert "GANs-TensorFlow.ipynb is missing." in capsys.readouterr().err
+
+
+def test_what_was_not_begun_need_not_be_there_and_is_not_looked_at(folder, capsys):
+    for name in TWINS.values():
+        (folder / f"{name}-TensorFlow.ipynb").write_text("no notebook")
+    assert hand_in(folder) == 0
+    begin(folder, "Q3-TensorFlow")
+    assert hand_in(folder) == 1
+    said = capsys.readouterr().err
+    assert "NetworkVisualization-TensorFlow.ipynb" in said
+    assert "StyleTransfer-TensorFlow.ipynb" not in said
+
+    # One of the two is whole, and that is enough.
+    begin(folder, "Q3")
+    assert hand_in(folder) == 0
+
+
+def test_of_two_frameworks_the_one_with_more_in_it_is_looked_at(folder, capsys):
+    begin(folder, "Q4", "Q4-TensorFlow")
+    gram = folder / "cs231n" / "style_transfer_tensorflow.py"
+    gram.write_text(handout_files()["cs231n/style_transfer_tensorflow.py"].decode())
+    for name in ("PyTorch", "TensorFlow"):
+        (folder / f"StyleTransfer-{name}.ipynb").write_text(json.dumps(RUN))
+    assert hand_in(folder, "--preview") == 0
+    said = capsys.readouterr().out
+    assert "StyleTransfer-TensorFlow.ipynb" not in said
+
+    begin(folder, "Q4-TensorFlow")
+    style = folder / "cs231n" / "style_transfer_pytorch.py"
+    half = solved_module("cs231n/style_transfer_pytorch.py").replace(
+        answer(solved("cs231n.style_transfer_pytorch"), "tv_loss").splitlines()[0],
+        'raise NotImplementedError("tv_loss: your code goes here.")',
+    )
+    style.write_text(half, "utf-8")
+    (folder / "StyleTransfer-PyTorch.ipynb").write_text(json.dumps(notebook([])))
+    assert hand_in(folder) == 0
+
+
+def test_the_option_of_2020_says_which_framework_counts(folder, capsys):
+    begin(folder, "Q3", "Q4", "Q5")
+    assert hand_in(folder, "-t", "true") == 0
+    (folder / "GANs-TensorFlow.ipynb").unlink()
+    assert hand_in(folder, "-t", "false") == 0
+    assert hand_in(folder, "-t", "true") == 1
+    said = capsys.readouterr().err
+    assert "GANs-TensorFlow.ipynb is missing." in said
+    with pytest.raises(SystemExit):
+        hand_in(folder, "-t", "perhaps")
+
+
+def test_the_notebook_of_2019_has_another_name_in_either_framework(folder):
+    begin(folder, "Q5-TensorFlow")
+    (folder / "GANs-TensorFlow.ipynb").unlink()
+    assert hand_in(folder) == 1
+    whole = json.dumps(RUN)
+    (folder / "Generative_Adversarial_Networks_TF.ipynb").write_text(whole)
+    assert hand_in(folder) == 0
+
+
+def test_points_are_those_of_the_better_framework():
+    questions = {q.id: q for q in table.questions()}
+    rows = [questions["Q4"], questions["Q4-TensorFlow"]]
+    found = scores(content_loss="wrong")
+    assert public_checks.better(rows, found) is rows[0]
+    worse = {f.key: found[f.key] for f in rows[1].functions}
+    torch = {f.key: replace(found[f.key], earned=0.0) for f in rows[0].functions}
+    assert public_checks.better(rows, worse | torch) is rows[1]
+    assert public_checks.better(rows, torch) is rows[0]
 
 
 def test_a_course_may_ask_for_the_questions_of_2016(folder, capsys):

@@ -13,8 +13,15 @@ import torch
 
 from cs231n.support.accuracy import LIMITS
 from cs231n.tools.check.bench import ONE, Bench, Exercise, as_array
-from cs231n.tools.check.faults import UnfitError
-from cs231n.tools.check.marks import Array, Results
+from cs231n.tools.check.marks import Results
+from cs231n.tools.check.tries import gan_parts
+from cs231n.tools.check.tries.gan_parts import (
+    BATCH,
+    COUNT,
+    NOISE_DIM,
+    NOTEBOOKS_SIZE,
+    STORED,
+)
 from cs231n.tools.check.tries.pictures import (
     WITHIN,
     gradient,
@@ -24,35 +31,11 @@ from cs231n.tools.check.tries.pictures import (
     tensor,
 )
 
-NOISE_DIM = 4  # the number of parameters is known for this one
-BATCH = 128  # what notebooks have
-NOTEBOOKS_SIZE = "the notebook's batch"
-COUNT = "the number of parameters"  # exact: a bias more or less is a part in 10,000
-
 
 def _noise(bench: Bench, way: str) -> Results:
     del way
-    noise = require_tensor("the noise", bench.call(8, 4000))
-    values = as_array("the noise", noise)
-    if values.shape != (8, 4000):
-        raise UnfitError(f"the noise has shape {values.shape} instead of (8, 4000)")
-    rows = len(np.unique(values, axis=0)) / len(values)
-    if values.dtype != np.float32:
-        bench.note(
-            f"returns numbers of another dtype, {values.dtype}, than networks have"
-        )
-
-    def rounded(number: float) -> Array:
-        # Rounded so far that chance has no part in it.
-        return np.array([np.clip(np.round(number, 1), -2, 2)]) + 0.0
-
-    return {
-        "the smallest number": rounded(values.min()),
-        "the largest number": rounded(values.max()),
-        "the mean": rounded(values.mean()),
-        "the standard deviation": rounded(values.std()),
-        "the part of rows that differ": rounded(rows),
-    }
+    drawn = require_tensor("the noise", bench.call(8, 4000))
+    return gan_parts.noise(bench, drawn)
 
 
 def _network(
@@ -113,13 +96,6 @@ def _seeds(rng: np.random.RandomState, size: int) -> torch.Tensor:
     return tensor(rng.uniform(-1, 1, size=(size, NOISE_DIM)))
 
 
-# Scores of real and of drawn pictures for which the course's answers are stored.
-REAL = [0.93487311, -1.01698916, -0.57304769, -0.88162704, -1.40129389]
-REAL += [-1.45395693, -1.54239755, -0.57273325, 0.98584429, 0.13312152]
-FAKE = [-1.80865868, 0.09030055, -0.44289020, -0.07879368, -0.37655044]
-FAKE += [0.32084742, -0.28590837, 1.01376281, 0.99241439, 0.39394346]
-
-
 def _loss(names: Sequence[str]) -> Exercise:
     def of(bench: Bench, shape: tuple[int, ...], scale: float = 1.0) -> Results:
         rng = bench.rng()
@@ -136,7 +112,7 @@ def _loss(names: Sequence[str]) -> Exercise:
 
     def run(bench: Bench, way: str) -> Results:
         del way
-        stored = [tensor({"real": REAL, "fake": FAKE}[n])[:, None] for n in names]
+        stored = [tensor(STORED[n])[:, None] for n in names]
         loss = bench.call(*(scores.clone() for scores in stored))
         return of(bench, (6, 1)) | {
             "the loss of the course's scores": one_number("the loss", loss)
