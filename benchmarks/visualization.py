@@ -22,10 +22,9 @@ from cs231n.style_transfer_pytorch import extract_features, gram_matrix
 
 
 def _networks() -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Return ours, frozen and with channels last, and the course's."""
+    """Return ours, which is frozen, and the course's."""
     ours = load_squeezenet(device="cpu", verbose=False)
-    course = load_squeezenet(device="cpu", verbose=False).requires_grad_(True)
-    return ours.to(memory_format=torch.channels_last), course
+    return ours, load_squeezenet(device="cpu", verbose=False).requires_grad_(True)
 
 
 def _draw(N: int, side: int) -> torch.Tensor:
@@ -42,6 +41,7 @@ def _require_close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
 def saliency(N: int = 5, side: int = 224) -> Iterator[Row]:
     """Yield saliency maps of N pictures."""
     model, course = _networks()
+    model.to(memory_format=torch.channels_last)  # as in the notebook
     X = _draw(N, side)
     y = torch.arange(N) * 7
 
@@ -65,6 +65,7 @@ def saliency(N: int = 5, side: int = 224) -> Iterator[Row]:
 def class_visualization(side: int = 224) -> Iterator[Row]:
     """Yield a step of class visualization."""
     model, course = _networks()
+    model.to(memory_format=torch.channels_last)  # as in the notebook
     start = _draw(1, side)
 
     def ours() -> torch.Tensor:
@@ -91,7 +92,9 @@ def style_transfer(height: int = 192, width: int = 256) -> Iterator[Row]:
     """Yield a step of style transfer.
 
     Both take it from the same picture, with Adam; the course's form runs all of the
-    network, although nothing behind layer 7 is looked at.
+    network, although nothing behind layer 7 is looked at. Channels stay in planes, as
+    in the notebook: products of features, of which style consists, take longer from the
+    other order than convolutions save.
     """
     model, course_model = _networks()
     cnn = model.get_submodule("features")

@@ -171,7 +171,7 @@ def in_notebooks(asked: Asked) -> Iterator[str]:
             if not (ROOT / path).is_file():
                 yield f"{path}: is not there; write it, or take it out of the table."
                 continue
-            text = (ROOT / path).read_text("utf-8")
+            text = convert.source_of(ROOT / path)
             if not re.search(r"^ *check\w*\(", text, re.MULTILINE):
                 yield f"{path}: has no check; compare a result in one with check()."
             for title in (OPENING, *CLOSING):

@@ -412,14 +412,17 @@ def _count(said: str) -> int:
 
 
 def _questions(said: str) -> tuple[str, ...]:
-    """Return the ids of questions, in the order of the table."""
-    ids = {question.marker: question.id for question in questions()}
+    """Return the ids of questions, in the order of the table.
+
+    An alternative stands for its question, as either is judged if it was begun.
+    """
+    ids = {question.marker: question.graded_as for question in questions()}
     named = {marker(name) for name in said.split(",") if name}
     if unknown := sorted(named - ids.keys()):
         raise argparse.ArgumentTypeError(
             f"there is no question {unknown[0]}; name some of {', '.join(ids)}"
         )
-    return tuple(id for name, id in ids.items() if name in named)
+    return tuple(dict.fromkeys(id for name, id in ids.items() if name in named))
 
 
 def grade(args: argparse.Namespace) -> int:

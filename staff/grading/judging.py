@@ -54,7 +54,7 @@ def judging(level: str, only: tuple[str, ...] = ()) -> Iterator[Judge]:
         level: The level of isolation.
         only: Ids of the questions whose checks are wanted; none if it is all of them.
     """
-    asked = [question for question in questions() if question.id in only]
+    asked = [question for question in questions() if question.graded_as in only]
     keys = {f.key for question in asked for f in question.functions}
     tried = _with_those_before(asked)
     with ExitStack() as stack:

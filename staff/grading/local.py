@@ -57,6 +57,7 @@ class LocalServer:
         command += [str(here.with_name("inside.py")), framework]
         env = os.environ | dict.fromkeys(_THREADS, "1")
         env |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": ""}
+        env |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
         self._process = subprocess.Popen(
             command, pass_fds=[theirs.fileno()], env=env, cwd=package
         )

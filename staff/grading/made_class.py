@@ -453,6 +453,7 @@ def _in_layout(
     else:
         for name, content in _notebooks().items():
             if "Image" not in name:
+                name = name.replace("GANs-TensorFlow", "GANs-TF")
                 notebooks[name.replace("GANs-", "Generative_Adversarial_Networks_")] = (
                     content
                 )

@@ -25,6 +25,7 @@ from staff.grading.old_notebooks import NOTEBOOKS, fill, notebook
 from staff.grading.submission import Refused, Submission
 from staff.mistakes.writings import answer, loaded, solved
 from staff.questions import ROOT
+from staff.tests.student_folder import handout_files
 
 LAYERS, MODEL = "cs231n/rnn_layers.py", "cs231n/classifiers/rnn.py"
 PIXELS, STYLE, GAN = (
@@ -812,14 +813,14 @@ class TestNotebooks:
 
     @pytest.mark.parametrize("mark", ["", " (1)", "-Copy1"])
     def test_tensorflow_is_not_taken_for_torch(self, hand_in, mark):
-        cells = notebook(["def tv_loss(img, tv_weight):\n    return 7\n"])
+        cells = notebook(["def tv_loss(img, tv_weight):\n    return 7 * tv_weight\n"])
         name = f"StyleTransfer-TensorFlow{mark}.ipynb"
         found = read(hand_in(WORK | {name: cells}))
         assert STYLE not in found.modules
         assert "StyleTransfer-PyTorch" not in found.notebooks
         text = found.modules["cs231n/style_transfer_tensorflow.py"]
         assert text.startswith(redacted("cs231n/style_transfer_tensorflow.py"))
-        assert text.rstrip().endswith("return 7")
+        assert text.rstrip().endswith("return 7 * tv_weight")
         assert is_begun(text, "tv_loss")
         assert not is_begun(text, "gram_matrix")
         # What was done in another way is not missing.
@@ -892,7 +893,7 @@ def create_class_visualization(target_y, model, **kwargs):
         from staff.grading.written import answers
 
         def book(name, text):
-            whole = json.loads((ROOT / f"{name}.ipynb").read_text("utf-8"))
+            whole = json.loads(handout_files()[f"{name}.ipynb"])
             for cell in whole["cells"]:
                 source = "".join(cell["source"])
                 if "*Your answer:*" in source and cell["cell_type"] == "markdown":

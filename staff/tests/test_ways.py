@@ -1,4 +1,4 @@
-"""Where a question may be done in two ways, what was begun is tried, the better counts."""
+"""Of two ways of doing a question, what was begun is tried, and the better counts."""
 
 import json
 from dataclasses import replace
@@ -14,8 +14,8 @@ from cs231n.tools.check import command as check
 from cs231n.tools.check.words import advice
 from cs231n.tools.hint import command as hint
 from staff import doctor, markers
+from staff.grading import command, records
 from staff.grading import judge as judging
-from staff.grading import records
 from staff.grading.judge import MissingFrameworkError
 from staff.grading.pages.sheet import grader_page, student_page
 from staff.grading.results import ASKED, FAILED, PASSED, Check
@@ -359,6 +359,11 @@ def test_without_tensorflow_no_point_is_lost_and_the_grader_is_told(judged):
     # Nobody needs it for what was handed out as it stands.
     _, found = judged(["Q4"], KEYS["Q4"][1:], tensorflow=False)
     assert not found.remarks
+
+
+def test_an_alternative_that_is_asked_for_stands_for_its_question():
+    assert command._questions("q4_tensorflow,q1") == ("Q1", "Q4")
+    assert command._questions("Q4-TensorFlow,q4") == ("Q4",)
 
 
 def test_what_is_earlier_is_of_the_same_module(judged):
