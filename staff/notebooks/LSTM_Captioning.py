@@ -90,6 +90,8 @@ for name, value in data.items():
 #
 # $$c_t = f \odot c_{t-1} + i \odot g \qquad\qquad h_t = o \odot \tanh(c_t)$$
 #
+# ![](images/lstm.svg)
+#
 # Here $\sigma$ is the sigmoid and $\odot$ multiplies number by number. Examples are
 # rows again; with the column vectors of the lectures, weights stand on the left.
 #

@@ -202,7 +202,11 @@ check("rnn_forward", {"h": (h, expected_h)}, within=LIMITS["rnn_forward"])
 # an output at its own timestep, and it is an input to the next one. What you are given
 # in `dh` is the first share only; the second one you collect on your way back. The
 # weights are the same at every timestep, so all timesteps have a say in their
-# gradients. Errors of the order of `1e-7` (below `1e-5` is allowed).
+# gradients.
+#
+# ![](images/rnn.svg)
+#
+# Write `rnn_backward`. Errors of the order of `1e-7` (below `1e-5` is allowed).
 
 # %%
 np.random.seed(SEED)
@@ -352,6 +356,8 @@ check(
 # `mask` says which timesteps count. Losses are *summed* over time and *averaged* over
 # the minibatch. This layer, `temporal_softmax_loss`, is given as well.
 #
+# ![](images/temporal-softmax.svg)
+#
 # With tiny random scores all ten words are about equally probable, so each timestep
 # that counts should cost about $\log 10 \approx 2.3$.
 
@@ -425,6 +431,8 @@ check(
 # 3. the RNN reads them and yields a hidden state for each;
 # 4. the temporal affine layer turns those into scores for the *next* word;
 # 5. the temporal softmax compares them with the words that come.
+#
+# ![](images/captioning.svg)
 #
 # Then go back through all five to get the gradient of every parameter. The difference
 # from the stored loss should be below `1e-10`.
