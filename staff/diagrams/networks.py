@@ -94,9 +94,9 @@ def style() -> Diagram:
         the painting that is being made of it, and a style picture. At the third layer,
         the features of painting and photo are compared place by place: that is the
         content. At the first, second and fourth layer, painting and style picture are
-        compared by which channels go together, wherever that is: that is the style. Gradients of
-        all these comparisons go down to the pixels of the painting, which alone is
-        changed.""",
+        compared by which channels go together, wherever that is: that is the style.
+        Gradients of all these comparisons go down to the pixels of the painting, which
+        alone is changed.""",
     )
 
 

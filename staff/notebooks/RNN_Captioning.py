@@ -49,6 +49,7 @@ from cs231n.gradient_check import LIMITS, copies
 from cs231n.image_utils import image_from_url
 from cs231n.lab.captions import kind_of, show_samples
 from cs231n.lab.checks import check_captions
+from cs231n.lab.gradient_flow import show_gradient_flow
 from cs231n.rnn_layers import *
 from cs231n.support.figures import plot_losses, show_pictures
 
@@ -612,6 +613,24 @@ truths = decode_captions(captions[:, 1:], data["idx_to_word"])
 samples = decode_captions(samples, data["idx_to_word"])
 same = [sample == truth for sample, truth in zip(samples, truths, strict=True)]
 print(f"{sum(same)} of {len(same)} training captions are reproduced word for word")
+
+# %% [markdown]
+# ## How far do gradients reach?
+#
+# Look back from each word of a long caption that the model has learned: how much of the
+# gradient of that word's loss arrives at the states before it? `show_gradient_flow`
+# (given) asks your own functions, with the gradient of one loss at a time. At the left,
+# each row is the loss of a word and each column a state; white is the length that the
+# gradient began with, blue is shorter, red is longer. The table has the numbers.
+#
+# Then multiply `Wh` of a copy of the model by 0.3 or by 3 (`copies(small_rnn_model)`),
+# and look again. With `slider=True`, a slider lets you follow one loss.
+
+# %%
+captions = small_data["train_captions"]
+n = int(np.argmax((captions != data["word_to_idx"]["<NULL>"]).sum(axis=1)))
+features = small_data["train_features"][small_data["train_image_idxs"][n]]
+show_gradient_flow(small_rnn_model, features, captions[n])
 
 # %% [markdown] tags=["answer"] id="q1-characters-or-words"
 # ## A question to answer in writing
