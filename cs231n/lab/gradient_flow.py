@@ -9,6 +9,7 @@ zeros is the gradient at the state.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -354,10 +355,11 @@ def _name_states(axis: "Axes", flow: GradientFlow) -> None:
 def _slide(flow: GradientFlow) -> None:
     """Let a slider choose the loss that is followed, where there are sliders."""
     try:
-        import ipywidgets
+        # Jupyter brings it along; other front ends need not have it.
+        widgets = import_module("ipywidgets")
     except ImportError:
         print("There is no slider without ipywidgets; install it with pip.")
         return
     last = len(flow.norms)
-    chosen = ipywidgets.IntSlider(last, 1, last, description="timestep")
-    ipywidgets.interact(lambda timestep: _plot_one(flow, timestep), timestep=chosen)
+    chosen = widgets.IntSlider(last, 1, last, description="timestep")
+    widgets.interact(lambda timestep: _plot_one(flow, timestep), timestep=chosen)
