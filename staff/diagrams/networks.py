@@ -102,7 +102,7 @@ def style() -> Diagram:
 
 def gan() -> Diagram:
     """Draw whose turn it is in a GAN, and how far gradients go in each."""
-    pen = Pen(424)
+    pen = Pen(436)
     _turn_of_discriminator(pen)
     pen.arrow((20, 258), (520, 258), kind="line")
     _turn_of_generator(pen)
@@ -152,7 +152,7 @@ def _turn_of_generator(pen: Pen) -> None:
     pen.write((390, fake + 42), "stays as it is", style="small soft")
     pen.write((470, fake), "higher", "start")
     told = "Dashed: gradients. Through $D$ and the fakes they reach $G$."
-    pen.write((270, 406), told, style="small soft")
+    pen.write((270, 416), told, style="small soft")
 
 
 def _noise(pen: Pen, middle: float) -> None:

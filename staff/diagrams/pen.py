@@ -42,9 +42,9 @@ _COLOURS = {  # of what -> by day, by night
 _RULES = """\
 svg { background: var(--paper); }
 .paper { fill: var(--paper); stroke: var(--line); stroke-opacity: .4; }
-text { fill: var(--ink); font: 15px system-ui, -apple-system, "Segoe UI", Roboto,
+text { fill: var(--ink); font: 16px system-ui, -apple-system, "Segoe UI", Roboto,
   "DejaVu Sans", sans-serif; }
-.small { font-size: 13px; }
+.small { font-size: 14px; }
 .soft { fill: var(--soft); }
 .bold { font-weight: 600; }
 .told { fill: var(--gradient); }

@@ -17,6 +17,7 @@ from staff.diagrams import command, pen
 from staff.diagrams.command import diagrams, main, out_of_step
 from staff.handout import colab
 from staff.questions import ROOT
+from staff.report.page import prose
 from staff.site import making
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -80,7 +81,7 @@ def test_every_word_stands_on_the_paper(file):
         # As wide as any usual font.
         font = ImageFont.truetype(
             FONTS / f"DejaVuSans{'-Bold' if 'bold' in kind else ''}.ttf",
-            13 if "small" in kind else 15,
+            14 if "small" in kind else 16,
         )
         long, x = font.getlength(text), float(element.get("x"))
         left = {"start": x, "middle": x - long / 2, "end": x - long}[
@@ -156,6 +157,14 @@ def test_colab_gets_diagrams_inside_its_notebooks():
         diagrams()[f"images/{name}.svg"].svg
         for name in ("rnn", "temporal-softmax", "captioning")
     ]
+
+
+def test_the_report_embeds_diagrams_with_their_descriptions():
+    page = prose(command.described("![](images/gan.svg)"), "q5", ROOT)
+    (shown,) = re.findall(
+        r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="Two', page
+    )
+    assert base64.b64decode(shown).decode() == diagrams()["images/gan.svg"].svg
 
 
 def test_the_site_has_a_page_of_all_diagrams_with_their_notebooks():
