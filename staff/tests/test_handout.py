@@ -123,7 +123,7 @@ def test_the_real_handout_has_what_students_need_and_nothing_of_staffs(real):
     }
     assert needed <= real.keys()
     folders = {name.split("/")[0] for name in real if "/" in name}
-    assert folders == {"cs231n", "tests", "binder", ".devcontainer"}
+    assert folders == {"cs231n", "tests", "images", "binder", ".devcontainer"}
     for question in questions():
         for name in question.notebooks:
             there = (ROOT / "staff" / "notebooks" / f"{name}.py").exists()
