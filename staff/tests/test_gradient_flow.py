@@ -34,34 +34,37 @@ def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
+def after(model, word, h, c):
+    """Return hidden and cell state after a timestep, as the equations have them."""
+    p = model.params
+    a = p["W_embed"][word] @ p["Wx"] + h @ p["Wh"] + p["b"]
+    if model.cell_type == "rnn":
+        return np.tanh(a), c
+    i, f, o, g = a.reshape(4, H)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def loss_of(model, word, h):
+    scores = h @ model.params["W_vocab"] + model.params["b_vocab"]
+    return np.log(np.exp(scores).sum()) - scores[word]
+
+
 def losses_after(model, t, h, c):
     """Return the losses of timesteps t + 1 to T, from the state after timestep t."""
-    p, lost = model.params, []
+    lost = []
     for word, following in zip(CAPTION[t:T], CAPTION[t + 1 : T + 1], strict=True):
-        a = p["W_embed"][word] @ p["Wx"] + h @ p["Wh"] + p["b"]
-        if model.cell_type == "rnn":
-            h = np.tanh(a)
-        else:
-            i, f, o, g = a.reshape(4, H)
-            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-            h = sigmoid(o) * np.tanh(c)
-        scores = h @ p["W_vocab"] + p["b_vocab"]
-        lost.append(np.log(np.exp(scores).sum()) - scores[following])
+        h, c = after(model, word, h, c)
+        lost.append(loss_of(model, following, h))
     return np.array(lost)
 
 
 def states(model, features):
-    p = model.params
-    h, c = features @ p["W_proj"] + p["b_proj"], np.zeros(H)
+    """Yield the state that the picture gives, and the one after each timestep."""
+    h, c = features @ model.params["W_proj"] + model.params["b_proj"], np.zeros(H)
     yield h, c
     for word in CAPTION[:T]:
-        a = p["W_embed"][word] @ p["Wx"] + h @ p["Wh"] + p["b"]
-        if model.cell_type == "rnn":
-            h = np.tanh(a)
-        else:
-            i, f, o, g = a.reshape(4, H)
-            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-            h = sigmoid(o) * np.tanh(c)
+        h, c = after(model, word, h, c)
         yield h, c
 
 
@@ -88,17 +91,12 @@ def test_gradients_are_the_slopes_of_the_losses_at_the_states(cell, rng):
 def test_a_loss_begins_with_the_slope_of_its_own_word(cell, rng):
     model, features, step = captioner(cell, rng), rng.normal(size=D), 1e-5
     flow = measure_gradient_flow(model, features, CAPTION)
-    w, b = model.params["W_vocab"], model.params["b_vocab"]
-
-    def loss(h, word):
-        scores = h @ w + b
-        return np.log(np.exp(scores).sum()) - scores[word]
-
     for t, (h, _) in enumerate(states(model, features)):
         if t == 0:
             continue
         slope = [
-            loss(h + nudge, CAPTION[t]) - loss(h - nudge, CAPTION[t])
+            loss_of(model, CAPTION[t], h + nudge)
+            - loss_of(model, CAPTION[t], h - nudge)
             for nudge in step * np.eye(H)
         ]
         wanted = np.linalg.norm(slope) / (2 * step)
