@@ -757,9 +757,9 @@ plot_gates(
 # %% [markdown]
 # ## How far do gradients reach?
 #
-# The same caption, looked at as in the notebook before: how much of the gradient of each
-# word's loss arrives at the states before it, and how open are the gates on its way?
-# Compare with the RNN there.
+# The same caption, looked at as in the notebook before: how much of the gradient of
+# each word's loss arrives at the states before it, and how open are the gates on its
+# way? Compare with the RNN there.
 
 # %%
 caption = np.array([data["word_to_idx"][word] for word in [*words, "<END>"]])
