@@ -9,8 +9,8 @@ Asked for ``states``, it reads "keys" as well and answers with key -> state, fro
 worker that the student's check starts; a function of which nothing is heard is "wrong".
 Asked for ``opinions``, it reads "keys", "tests" (arguments of pytest), "first" (names:
 tests that use one come before others) and "cells" (Python), and answers with "check"
-(key -> state), "tests" and "cells" (whether they passed) and "said"; or, where they fail
-before anything is changed, with "failed".
+(key -> state), "tests" and "cells" (whether they passed) and "said"; or with "failed",
+where they fail before anything is changed.
 
 For opinions, more is done only once: a process collects the tests, another runs the
 cells up to the first call of what students write, and each judgement is a fork of that
