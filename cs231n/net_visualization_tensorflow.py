@@ -103,9 +103,10 @@ def make_fooling_image(
         with tf.GradientTape() as tape:
             tape.watch(X_fooling)
             scores = model(X_fooling)[0]
+            score = scores[target_y]
         if tf.argmax(scores) == target_y:
             break
-        g = tape.gradient(scores, X_fooling, tf.one_hot(target_y, len(scores)))
+        g = tape.gradient(score, X_fooling)
         X_fooling += learning_rate * g / tf.norm(g)
     # END SOLUTION
     return np.array(X_fooling)

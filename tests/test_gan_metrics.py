@@ -1,10 +1,12 @@
 """Numbers for drawn digits: known answers for made clouds of points and pictures."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
-from cs231n.embedded import digit_classifier
+from cs231n.embedded import digit_classifier, digit_reader
 from cs231n.embedded.digit_classifier import (
     DigitClassifier,
     load_digit_classifier,
@@ -171,3 +173,52 @@ def test_the_same_seed_trains_the_same_classifier(toy_digits, monkeypatch):
     first, same, other = (model(x) for model in models)
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
+
+
+def test_the_reader_without_a_framework_sees_what_the_classifier_sees(toy_digits, rng):
+    model = DigitClassifier()
+    for value in model.state_dict().values():  # no running average is 0 or 1 any more
+        if value.is_floating_point():
+            value.copy_(torch.from_numpy(rng.uniform(0.1, 0.3, size=value.shape)))
+    model.eval()
+    weights = {key: value.numpy() for key, value in model.state_dict().items()}
+    reader = digit_reader.DigitReader(weights, accuracy=1.0)
+    images = toy_digits.images[:130]  # more than one block
+    for found, wanted in zip(reader.look(images), model.look(images), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    flat = reader.look(images.reshape(130, 784))
+    assert np.array_equal(flat[0], reader.look(images)[0])
+
+
+def test_the_reader_takes_what_is_stored_and_has_it_trained_otherwise(
+    tmp_path, monkeypatch
+):
+    asked = []
+
+    def train(command, **_):
+        asked.append(command[1:])
+        model = DigitClassifier()
+        model.accuracy = digit_reader.ENOUGH
+        digit_classifier._write(model, tmp_path / digit_reader.FILE)
+
+    monkeypatch.setattr(
+        digit_reader.datasets,
+        "find",
+        lambda _: next(
+            iter(file for file in [tmp_path / digit_reader.FILE] if file.is_file()),
+            None,
+        ),
+    )
+    monkeypatch.setattr(digit_reader.subprocess, "run", train)
+    assert digit_reader.load_digit_reader(verbose=False).accuracy == digit_reader.ENOUGH
+    assert asked == [["-m", "cs231n.embedded.digit_classifier"]]
+    digit_reader.load_digit_reader(verbose=False)
+    assert len(asked) == 1
+    (tmp_path / digit_reader.FILE).write_bytes(b"damaged")
+    monkeypatch.setattr(
+        digit_reader.subprocess,
+        "run",
+        lambda *_, **__: SimpleNamespace(stderr="Traceback\nOSError: disk full\n"),
+    )
+    with pytest.raises(RuntimeError, match=r"\(OSError: disk full\)"):
+        digit_reader.load_digit_reader(verbose=False)

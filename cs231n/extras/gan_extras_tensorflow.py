@@ -83,8 +83,9 @@ def gradient_penalty(D: Any, real: Any, drawn: Any, weight: float = 10.0) -> Any
         '0.000'
     """
     # One share for each picture.
-    share = tf.random.uniform((len(real), 1))
-    drawn = tf.stop_gradient(drawn[: len(real)])
+    N = real.shape[0]
+    share = tf.random.uniform((N, 1))
+    drawn = tf.stop_gradient(drawn[:N])
     # TODO(extra): Mix the pictures by their shares and ask for the gradient there: that
     # of the scores' sum, by a tape of your own, inside of which in_training(D, ...)
     # gives the scores. What you compute of it can be differentiated once more, as the

@@ -250,7 +250,9 @@ for name, slopes in found.items():
 
 # %% [markdown]
 # TensorFlow runs your losses as a graph here, which is quicker than one operation at a
-# time; code that only works in the latter way is run so.
+# time; code that only works in the latter way is run so. (The notebooks of 2019 and
+# 2020 meant to take small steps at the end and never did: the rate was worked out once,
+# before the first step.)
 
 
 # %%
@@ -403,10 +405,6 @@ if PROFILE == "full":
         {"content loss left": (left, 0.15)},
         function="content_loss",
     )
-
-# %% [markdown]
-# The notebooks of 2019 and 2020 meant to take smaller steps at the end and never did:
-# the rate was worked out once, at step 0. Here the last tenth is as the text says.
 
 # %% [markdown] same_as="## What to take away"
 

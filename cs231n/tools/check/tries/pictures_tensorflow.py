@@ -119,42 +119,39 @@ def _fooling(bench: Bench, way: str) -> Results:
     return climb(X, [*model.seen, fooling], target, scores_at)
 
 
-def _update_from(bench: Bench, wrapped: Callable[[Array], Any]) -> Results:
-    rng = bench.rng()
-    model = small_classifier(rng)
-    X = rng.randn(1, 9, 12, 3).astype(np.float32)
+def _step(bench: Bench, model: Watched, X: Array, given: Any) -> Array:
+    """Return a step from X, which is given as an array, a tensor or a variable."""
     target = int(model.net(X).numpy()[0].argsort()[-3])  # not the highest score
-    results = {}
-    for name in ("the first step", "the second step"):
-        result = bench.call(wrapped(X.copy()), model, target, 0.01, 2.5)
-        after = as_result("the picture", result)
-        if after.shape != X.shape:
-            raise UnfitError(
-                f"the picture has shape {after.shape}; {X.shape} went in, and the "
-                "next one of the same shape is wanted"
-            )
-        results[name] = after - X
-        X = after.astype(np.float32)
-    return results
+    after = as_result("the picture", bench.call(given, model, target, 0.01, 2.5))
+    if after.shape != X.shape:
+        raise UnfitError(
+            f"the picture has shape {after.shape}; {X.shape} went in, and the next one "
+            "of the same shape is wanted"
+        )
+    return after - X
 
 
 def _update(bench: Bench, way: str) -> Results:
     del way
-    return _update_from(bench, tf.constant)
-
-
-def _changes_variables(bench: Bench) -> Results:
-    """A variable may come, and what it holds is the caller's."""
-    kept: list[Any] = []
-
-    def wrapped(X: Array) -> Any:
-        kept.append((tf.Variable(X), X))
-        return kept[-1][0]
-
-    results = _update_from(bench, wrapped)
-    for variable, before in kept:
-        bench.require({"X": variable.numpy()}, {"X": before})
+    rng = bench.rng()
+    model = small_classifier(rng)
+    X = rng.randn(1, 9, 12, 3).astype(np.float32)
+    results = {}
+    for name in ("the first step", "the second step"):
+        results[name] = _step(bench, model, X, tf.constant(X))
+        X = (X + results[name]).astype(np.float32)
     return results
+
+
+def _update_from(bench: Bench, wrapped: Callable[[Array], Any]) -> Results:
+    """Look at a step's direction, as its length is the student's choice."""
+    rng = bench.rng()
+    model = small_classifier(rng)
+    X = rng.randn(1, 9, 12, 3).astype(np.float32)
+    given = wrapped(X.copy())
+    step = _step(bench, model, X, given)
+    bench.require({"X": given}, {"X": X})
+    return {"the step's direction": step / max(float(np.linalg.norm(step)), 1e-12)}
 
 
 def with_gradient(name: str, run: Callable[[Any], Any], at: Any) -> Results:
@@ -326,10 +323,8 @@ EXERCISES = {
     "class_visualization_update_step": _exercise(
         _update,
         care={
-            "fails for arrays": {
-                "": lambda bench: _update_from(bench, lambda X: X),
-            },
-            "fails for variables": {"": _changes_variables},
+            "fails for arrays": {"": lambda bench: _update_from(bench, np.array)},
+            "fails for variables": {"": lambda bench: _update_from(bench, tf.Variable)},
         },
         begun=_CALLS_MODEL,
         blank=lambda results: not results["the first step"].any(),
