@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 
 _FROM = re.compile(
-    r"^\s*from\s+((?:cs231n|staff|tests)[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)",
+    r"^\s*from\s+((?:cs231n|staff|tests)[\w.]*)\s+import\s+"
+    r"(\((?:#[^\n]*|[^)#])*\)|[^\n]*)",  # a comment may hold a bracket
     re.MULTILINE,
 )
 _NAMED = re.compile(r"\b(?:cs231n|staff|tests)(?:[./]\w+)+")

@@ -101,6 +101,7 @@ def test_tensorflow_runs_at_every_level_of_isolation(level, tmp_path):
 
 PROGRAM = """
 import sys
+from pathlib import Path
 from staff.tests.graded import grader, stubs
 from staff.mistakes.writings import solved
 module, key, folder = sys.argv[1:]

@@ -282,6 +282,9 @@ def test_imports_are_followed_wherever_they_are_said():
         name for name in FILES if not name.endswith(("__init__.py", "test_none.py"))
     }
     assert imported("import cs231n\n", frozenset(FILES)) <= {"cs231n/__init__.py"}
+    bracketed = "from cs231n.sub import (\n    c,  # noqa (or so)\n    b,\n)\n"
+    names = {"cs231n/sub/b.py", "cs231n/sub/c.py"}
+    assert names <= imported(bracketed, frozenset(FILES) | names)
     assert importers(FILES, "tests/test_none.py") == {"tests/test_none.py"}
 
 
