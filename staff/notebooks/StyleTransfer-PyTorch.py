@@ -96,7 +96,8 @@ show_pictures(
 # SqueezeNet, trained on ImageNet and frozen: nothing here changes its weights. We only
 # need its convolutional part, 13 layers one after another. `extract_features(x, cnn)`
 # is given: it returns the output of each of them.
-#
+
+# %% [markdown]
 # The losses that you will write compare such features. The picture shows four layers;
 # which ones are used, and for what, is a setting.
 #
