@@ -355,8 +355,10 @@ def test_a_wrong_byte(start, name, where):
         case.get()
         assert case.target.read_bytes() == bad
         return
-    if name in ("coco", "tiny") and where == 0.0:
-        # In the header of a member that is not used: what comes out is whole.
+    if (name in ("coco", "tiny") and where == 0.0) or (
+        name == "squeeze_tf" and where > 0.5
+    ):
+        # In what is said of a member that is not used: what comes out is whole.
         case.get()
         case.require_whole()
         return
