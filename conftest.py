@@ -32,9 +32,18 @@ hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each question of the table its marker: ``-m q1``, ``-m q3_2016``."""
+    """Give each question of the table its marker: ``-m q1``, ``-m q3_2016``.
+
+    Raises:
+        pytest.UsageError: If TensorFlow is asked for and not there.
+    """
     for question in questions():
         config.addinivalue_line("markers", f"{question.marker}: {question.title}")
+    if _of_tensorflow(config) and importlib.util.find_spec("tensorflow") is None:
+        raise pytest.UsageError(
+            "TensorFlow is not installed here; say make test TENSORFLOW=1, or install "
+            "requirements-tensorflow.txt in an environment of its own."
+        )
 
 
 def _of_tensorflow(config: pytest.Config) -> bool:
@@ -44,19 +53,10 @@ def _of_tensorflow(config: pytest.Config) -> bool:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say what is not among these tests.
-
-    Raises:
-        pytest.UsageError: If TensorFlow is asked for and not there.
-    """
-    if not _of_tensorflow(config):
-        return "tests in TensorFlow run by themselves: -m tensorflow"
-    if importlib.util.find_spec("tensorflow") is None:
-        raise pytest.UsageError(
-            "TensorFlow is not installed here; say make test TENSORFLOW=1, or install "
-            "requirements-tensorflow.txt in an environment of its own."
-        )
-    return None
+    """Say what is not among these tests."""
+    if _of_tensorflow(config):
+        return None
+    return "tests in TensorFlow run by themselves: -m tensorflow"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -1,7 +1,7 @@
 """Gradients at SqueezeNet's pixels, beside the course's form of the same loops.
 
 The course's form never froze the weights, so every backward pass computed their
-gradients too, and it left the colours of a picture in planes.
+gradients too, and it left the channels of all maps in planes.
 
 Letters in shapes: N pictures, H rows, W columns.
 """

@@ -1,4 +1,4 @@
-"""Q5, yours: two networks, one makes digits, one tells fake from real; in TensorFlow.
+"""Q5 in TensorFlow, yours: two networks, one makes digits, one tells fake from real.
 
 Letters in shapes: N pictures. A picture is a row of 784 pixels, those of 28 rows and 28
 columns with one channel; a scaled picture goes from -1 (paper) to 1 (ink).

@@ -74,7 +74,10 @@ class DigitReader:
         K = weight.shape[-1]
         around = [(0, 0), (0, 0), (K // 2, K // 2), (K // 2, K // 2)]
         patches = sliding_window_view(np.pad(x, around), (K, K), axis=(2, 3))
-        maps = np.tensordot(patches, weight, axes=((1, 4, 5), (1, 2, 3))) + bias
+        maps: NDArray[np.float32] = np.tensordot(
+            patches, weight, axes=((1, 4, 5), (1, 2, 3))
+        )
+        maps += bias
         return maps.transpose(0, 3, 1, 2)
 
     def _normalize(self, x: NDArray[np.float32], name: str) -> NDArray[np.float32]:
@@ -83,11 +86,14 @@ class DigitReader:
             for part in ("running_mean", "running_var", "weight", "bias")
         )
         normalized: NDArray[np.float32] = (x - mean) / np.sqrt(var + 1e-5)
-        return normalized * weight + bias
+        normalized *= weight
+        normalized += bias
+        return normalized
 
     def _affine(self, x: NDArray[np.float32], name: str) -> NDArray[np.float32]:
         out: NDArray[np.float32] = x @ self._weights[f"{name}.weight"].T
-        return out + self._weights[f"{name}.bias"]
+        out += self._weights[f"{name}.bias"]
+        return out
 
 
 def load_digit_reader(verbose: bool = True) -> DigitReader:

@@ -23,8 +23,8 @@ _TOLD = "CS231N_SCRATCH_FILES_TOLD"  # set for what a command starts
 # What is imported from elsewhere, besides Python's own modules.
 PACKAGES = {
     *("IPython", "PIL", "filelock", "h5py", "imageio", "ipykernel", "joblib"),
-    *("matplotlib", "numpy", "requests", "scipy", "threadpoolctl", "torch"),
-    *("torchvision", "tqdm", "urllib3"),
+    *("matplotlib", "numpy", "requests", "scipy", "tensorflow", "threadpoolctl"),
+    *("torch", "torchvision", "tqdm", "urllib3"),
 }
 _START = """
 import sys

@@ -136,6 +136,6 @@ def failures_of_classifier(lines: list[Line]) -> float:
     Args:
         lines: What measure_classifier found.
     """
-    from cs231n.embedded.digit_classifier import ENOUGH
+    from cs231n.embedded.digit_reader import ENOUGH
 
     return float(np.mean([line["accuracy"] < ENOUGH for line in lines]))

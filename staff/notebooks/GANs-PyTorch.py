@@ -11,6 +11,8 @@
 # [\log (1 - D(G(z)))]$$
 #
 # It is a *minimax game*: $D$ maximises the same number that $G$ minimises.
+#
+# ![](images/gan.svg)
 
 # %% [markdown]
 # You will edit `cs231n/gan_pytorch.py`: look for `TODO(Q5)`. The extra exercises at the

@@ -132,6 +132,8 @@ show_pictures(
 # score before any softmax, that is: the *logit*.) That is the gradient of the score at
 # the pixel. Its absolute value, and of the three colours
 # the largest one, is the pixel's *saliency* (Simonyan et al., 2014).
+#
+# ![](images/pixel-gradient.svg)
 
 # %% [markdown]
 # You will need one number out of each row of the scores: for picture $n$ the one at

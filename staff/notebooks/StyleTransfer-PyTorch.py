@@ -97,6 +97,12 @@ show_pictures(
 # need its convolutional part, 13 layers one after another. `extract_features(x, cnn)`
 # is given: it returns the output of each of them.
 
+# %% [markdown]
+# The losses that you will write compare such features. The picture shows four layers;
+# which ones are used, and for what, is a setting.
+#
+# ![](images/style.svg)
+
 # %%
 cnn = load_squeezenet().features
 feats, content_img = features_from_img(files["tubingen"], 192, cnn)

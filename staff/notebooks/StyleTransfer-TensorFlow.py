@@ -82,6 +82,8 @@ show_pictures(
 # editions count the first convolution and its ReLU as two layers, so that all numbers
 # are larger by one there.)
 
+# %% [markdown] same_as="The losses that you will write"
+
 # %%
 cnn = load_squeezenet_tensorflow()
 content_img = read_picture(files["tubingen"], 192)

@@ -62,7 +62,7 @@ x = torch.from_numpy(given["x"]).reshape(-1, 1, 28, 28)
 noises = iter([torch.from_numpy(z) for z in given["noises"]])
 z = torch.from_numpy(given["z"])
 made = {"D": D(x), "G": G(z)}
-solvers = [q5.get_optimizer(m) for m in (D, G)]
+solvers = [torch.optim.SGD(m.parameters(), 0.05) for m in (D, G)]
 losses = q5.discriminator_loss, q5.generator_loss
 step = GANStep((D, G), solvers, losses, lambda *_: next(noises), 4)
 values = []
@@ -81,10 +81,8 @@ def test_networks_and_steps_are_those_of_pytorch(deep, rng, tmp_path):
     z, *noises = rng.uniform(-1, 1, size=(5, N, NOISE)).astype(np.float32)
     for model, inputs in ((D, x), (G, z)):
         set_fixed_weights(model, tf.constant(inputs))
-        for (
-            weight
-        ) in model.trainable_weights:  # far enough from where Adam's steps jump
-            weight.assign(0.3 * weight)
+        for weight in model.trainable_weights:
+            weight.assign(0.3 * weight)  # or many pixels are as dark as can be
     given = {"x": x, "z": z, "noises": np.array(noises), "deep": np.array(deep)}
     for name, model in (("D", D), ("G", G)):
         for number, weight in enumerate(model.trainable_weights):
@@ -96,8 +94,10 @@ def test_networks_and_steps_are_those_of_pytorch(deep, rng, tmp_path):
 
     np.testing.assert_allclose(in_training(D, x), made["D"], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(in_training(G, z), made["G"], rtol=1e-4, atol=1e-4)
+    # Adam would make large steps of what rounding leaves of gradients that are zero.
+    solvers = [tf.keras.optimizers.SGD(0.05) for _ in "DG"]
     step = GANStep(
-        *((D, G), q5.get_solvers(), (q5.discriminator_loss, q5.generator_loss)),
+        *((D, G), solvers, (q5.discriminator_loss, q5.generator_loss)),
         noise_size=NOISE,
         batch_size=N,
     )
@@ -105,11 +105,10 @@ def test_networks_and_steps_are_those_of_pytorch(deep, rng, tmp_path):
     for _ in range(2):
         losses.append(step.train_discriminator(tf.constant(x), tf.constant(next(feed))))
         losses.append(step.train_generator(tf.constant(next(feed))))
-    np.testing.assert_allclose(losses, made["losses"], rtol=1e-3)
-    # One in a thousand numbers may have a gradient of nearly zero, whose sign is chance.
+    np.testing.assert_allclose(losses, made["losses"], rtol=1e-4)
     for model, inputs, name in ((D, x, "D after"), (G, z, "G after")):
         found = np.asarray(in_training(model, inputs))
-        off = np.abs(found - made[name]) > 1e-2 * np.abs(made[name]).max()
-        assert off.mean() < 1e-3
         before = made[name.removesuffix(" after")]
-        assert np.abs(made[name] - before).max() > 2e-2 * np.abs(before).max()
+        change = made[name] - before
+        off = np.linalg.norm(found - before - change)
+        assert off < 1e-2 * np.linalg.norm(change)  # a difference of float32 numbers
