@@ -412,6 +412,6 @@ if PROFILE == "full":
 
 # %% [markdown] same_as="## Further reading"
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # Extra exercises (depth, texture, L-BFGS, colours, mixtures of styles) are at the end
 # of `StyleTransfer-PyTorch.ipynb`.
