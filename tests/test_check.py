@@ -34,10 +34,12 @@ def test_without_names_all_of_the_default_set_is_chosen():
         (
             ["q4"],
             "2017",
-            dict.fromkeys(
-                ("Q4", "Q4-TensorFlow"),
-                ["content_loss", "gram_matrix", "style_loss", "tv_loss"],
-            ),
+            {
+                "Q4": ["content_loss", "gram_matrix", "style_loss", "tv_loss"],
+                "Q4-TensorFlow": [
+                    *("content_loss", "gram_matrix", "style_loss", "tv_loss")
+                ],
+            },
         ),
         (
             ["q4-tensorflow"],
@@ -61,7 +63,7 @@ def test_without_names_all_of_the_default_set_is_chosen():
         (
             ["make_fooling_image"],
             "2017",
-            dict.fromkeys(("Q3", "Q3-TensorFlow"), ["make_fooling_image"]),
+            {"Q3": ["make_fooling_image"], "Q3-TensorFlow": ["make_fooling_image"]},
         ),
         (["deepdream"], "2016", {"Q4-2016": ["deepdream"]}),
     ],

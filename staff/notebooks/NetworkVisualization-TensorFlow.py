@@ -377,6 +377,6 @@ show_pictures(
 
 # %% [markdown] same_as="## Further reading"
 
-# %% [markdown]
+# %% [markdown] tags=["extra"]
 # Extra exercises (better maps, fooling within bounds, a gallery) are at the end of
 # `NetworkVisualization-PyTorch.ipynb`.

@@ -47,7 +47,7 @@ FILES = {
     ),
     "TensorFlow": (
         f"import tensorflow as tf\n{TEXT}",
-        ["'tensorflow' at line 1", "NumPy and PyTorch alone"],
+        ["'tensorflow' at line 1", "TensorFlow is not installed here"],
     ),
     "tabs and spaces": (
         f"{TEXT}\ndef g():\n\tx = 1\n        y = 2\n",
@@ -174,7 +174,7 @@ BODIES = {
     "input('how? ')": "take out input()",
     "breakpoint()": "Take out breakpoint()",
     "return rnn_step_forward(x, prev_h, Wx, Wh, b)": "calls itself without an end",
-    "import tensorflow": "NumPy and PyTorch alone",
+    "import tensorflow": "TensorFlow is not installed here",
     "next_h = np.zeros(10**15)": "far larger than its inputs",
     "yield x": "a generator instead of next_h",
 }
