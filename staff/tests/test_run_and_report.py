@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -16,6 +17,7 @@ from nbclient import NotebookClient
 
 from staff.questions import ROOT
 from staff.report import page as report
+from staff.report import run as runner
 from staff.report.kernels import OwnPython
 from staff.report.results import Check
 from staff.report.run import main
@@ -348,6 +350,30 @@ def test_an_interrupted_run_says_so_and_keeps_what_it_has(tmp_path):
     assert facts["notebooks"][0]["reason"] == "the run was interrupted"
     assert "Not finished" in (out / "index.html").read_text("utf-8")
     assert not list(out.glob(".*"))
+
+
+def test_notebooks_in_tensorflow_wait_for_an_environment_that_has_it(
+    tmp_path, capsys, monkeypatch
+):
+    for name in ("GANs-TensorFlow", "RNN_Captioning"):
+        (tmp_path / f"{name}.ipynb").touch()
+    monkeypatch.setattr(runner, "is_installed", lambda name: name != "tensorflow")
+    taken = []
+
+    def take(paths, *_, **__):
+        taken.append([path.stem for path in paths])
+        return SimpleNamespace(passed=True)
+
+    monkeypatch.setattr(runner, "run_notebooks", take)
+    with pytest.raises(SystemExit, match="2"):
+        main(["GANs-TensorFlow", "--root", str(tmp_path)])
+    assert "say make run TENSORFLOW=1" in capsys.readouterr().err
+    assert main(["--root", str(tmp_path)]) == 0
+    assert "Left out: GANs-TensorFlow. " in capsys.readouterr().out
+    monkeypatch.setattr(runner, "is_installed", lambda _: True)
+    assert main(["--root", str(tmp_path)]) == 0
+    assert "Left out" not in capsys.readouterr().out
+    assert taken == [["RNN_Captioning"], ["RNN_Captioning", "GANs-TensorFlow"]]
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path, capsys):
