@@ -711,9 +711,7 @@ def test_a_network_of_torchvisions_by_its_name(place, monkeypatch, capsys):
         photo_features(photo, folder)[0], reduced[0], rtol=1e-3, atol=1e-3
     )
     with pytest.raises(ValueError, match="no fully connected layer"):
-        networks._last_inputs(
-            [photo], torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1)), None
-        )
+        networks._drop_last_layer(torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1)))
 
 
 @needs_network

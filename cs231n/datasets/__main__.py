@@ -301,8 +301,8 @@ def _add_build(verbs: Any) -> None:
     add(
         "--jobs",
         type=_positive,
-        help="processes, each with one thread and 0.4 GB (default: one a core, at "
-        "most 2)",
+        help="photos to look at a time, each on a thread of its own (default: one a "
+        "core, at most 2)",
     )
     add(
         "--broken-share",

@@ -56,7 +56,7 @@ def build(
         captions: Files of captions, all of the same photos or of different ones.
         target: The folder to make, named as the data set.
         options: What may be chosen.
-        jobs: How many processes; None for one a core, at most two.
+        jobs: How many photos to look at a time; None for one a core, at most two.
         force: Whether a data set of that name may be replaced.
         progress: Whether to show a progress bar.
 
