@@ -42,7 +42,9 @@ def in_process(
         AdviceError: If the process is killed.
         Exception: What the function raises.
     """
-    context = multiprocessing.get_context("spawn")  # the only kind that all systems have
+    context = multiprocessing.get_context(
+        "spawn"
+    )  # the only kind that all systems have
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(
         target=_serve, args=(work, jobs, threads, sender), daemon=True
@@ -90,6 +92,10 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        from tqdm import tqdm
+
+        # Its own lock is one of the system's, which a killed process leaves behind.
+        tqdm.set_lock(threading.RLock())
         with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
             for result in pool.map(lambda job: _alone(work, job), jobs):
                 sender.send(result)

@@ -162,7 +162,7 @@ def _on_disk(file: str) -> Path | None:
 
 @cache
 def _torchvision(network: Network) -> tuple[torch.nn.Module, Any]:
-    """Return a network but for its last layer, and what makes its input of a picture."""
+    """Return a network without its last layer, and what makes its input of a photo."""
     import torch
     import torchvision
 

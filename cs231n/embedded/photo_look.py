@@ -34,7 +34,8 @@ SAMPLE = 5000
 _BLOCK = 40  # photos
 _THREADS = 2  # at most, unless more are asked for
 _SHARE = 4  # blocks for each thread that make it worth to start a process for them
-# Blocks that one thread looks at here, too: beside torch, components of more take memory.
+# A data set of more blocks is never looked at here, where torch would stay: beside it,
+# components of many photos would take too much memory.
 _FEW = 25
 _EVERY = 60.0  # seconds between lines of progress that go to a file
 
@@ -110,10 +111,10 @@ class Look:
         )
         if self._before:
             print(f"{self._before:,} photos have been looked at, by an earlier run.")
-        sample = [("train", k) for k in self.sample()]
-        self._look(sample, None)
+        whole = self.whole()
+        self._look(whole, None)
         if not self.reducer_file.exists():
-            X = self._vectors([k for _, k in sample])
+            X = self._vectors(self.sample())
             if len(X) < 2:
                 raise ValueError(
                     f"{len(X)} photos to learn from can be read, and two are needed; "
@@ -121,8 +122,9 @@ class Look:
                 )
             networks.fit(X, self.network, DIM).save(self.reducer_file)
             del X
-        rest = [(s, k) for s, blocks in self.blocks.items() for k in range(len(blocks))]
-        self._look([one for one in rest if one not in set(sample)], self.reducer_file)
+        done = set(whole)
+        rest = [one for one in self._all() if one not in done]
+        self._look(rest, self.reducer_file)
 
     def _vectors(self, chosen: Sequence[int]) -> NDArray[np.float32]:
         """Return what is kept of blocks of training photos, in one copy."""
@@ -164,6 +166,19 @@ class Look:
         wanted = min(there, SAMPLE // _BLOCK)
         return [int(k) for k in np.arange(wanted) * there // wanted]
 
+    def whole(self) -> list[tuple[str, int]]:
+        """Return the blocks of which all is kept, as they come before the components.
+
+        Where components come from all training photos, those are all blocks: looking
+        twice would mean to start twice.
+        """
+        sample = [("train", k) for k in self.sample()]
+        few = len(sample) == len(self.blocks["train"]) >= len(self.blocks["val"])
+        return self._all() if few else sample
+
+    def _all(self) -> list[tuple[str, int]]:
+        return [(s, k) for s, blocks in self.blocks.items() for k in range(len(blocks))]
+
     def _piece(self, split: str, k: int) -> Path:
         return self.pieces.folder / f"{split}-{k:06d}.npz"
 
@@ -187,7 +202,7 @@ class Look:
         ]
         asked = self._jobs or min(_processors(), _THREADS)
         threads = max(1, min(asked, len(jobs) // _SHARE))
-        if threads > 1 or len(jobs) > _FEW:
+        if jobs and (threads > 1 or sum(map(len, self.blocks.values())) > _FEW):
             work = apart.in_process(look_at_block, jobs, threads)
         else:
             work = apart.on_one_thread(look_at_block, jobs)
