@@ -254,7 +254,7 @@ def test_what_cannot_be_understood(tmp_path, text, said):
     ("content", "said"),
     [
         ("Straße".encode("latin-1"), "is no text"),
-        ("picture,caption".encode("utf-16"), "UTF-16"),
+        ("picture,caption".encode("utf-16"), r"UTF-16\); save it as UTF-8\.$"),
         (b"PK\3\4\xff\xff", "zip archive"),
         (gzip.compress(b"x" * 999)[:20], "is damaged"),
     ],
@@ -282,6 +282,8 @@ def test_a_picture_in_two_parts(tmp_path):
         reading.read_all(files)
     with pytest.raises(AnnotationError, match="There is no caption in"):
         reading.read_all(files[:1])
+    with pytest.raises(AnnotationError, match="is given twice"):
+        reading.read_all([files[0], tmp_path / "." / "trainImages.txt"])
 
 
 def test_broken_entries_are_named_and_left_out(tmp_path):
@@ -609,9 +611,22 @@ def test_all_that_is_left_out_is_said(place):
         (None, ["--name", "../up"], "cannot be a folder's everywhere"),
         (None, ["--name", "coco_captioning"], "choose another one"),
         (None, ["--words", "2"], "--words makes room"),
-        (None, ["--network", "vgg99"], "There is no network 'vgg99'"),
         (None, ["--network", "vgg16"], "No weights of vgg16 are on disk"),
         (None, ["--val-share", "0"], "between 0 and 1"),
+        (None, ["--broken-share", "-1"], "--broken-share is -1.0; give a number from"),
+        (None, ["--broken-share", "nan"], "--broken-share is nan"),
+        (None, ["--seed", "-1"], "--seed is -1"),
+        (None, ["--words", "1000000000"], "--words is 1000000000"),
+        (None, ["--vocabulary", "4"], "--vocabulary is 4; give a number from 5"),
+        (None, ["--min-count", "99"], "No word comes 99 times"),
+        (None, ["--name", "x" * 250], "at most 100 letters"),
+        (
+            lambda p: write(
+                p / "captions.csv", f'picture,caption\n{NAMES[0]},a cat\n"a\nb",a c'
+            ),
+            [],
+            "line 4 names a picture as no file is called",
+        ),
         (
             lambda p: write(p / "captions.csv", "picture,caption\nx.jpg,A cat"),
             [],
@@ -865,8 +880,46 @@ def test_a_network_of_torchvisions_by_its_name(place, monkeypatch, capsys):
     np.testing.assert_allclose(
         photo_features(photo, folder)[0], reduced[0], rtol=1e-3, atol=1e-3
     )
+    with pytest.raises(ValueError, match="There is no network 'vgg99'; take"):
+        networks.find("vgg99")
     with pytest.raises(ValueError, match="no fully connected layer"):
         networks._drop_last_layer(torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1)))
+
+
+def test_vgg16_gives_the_4096_numbers_of_fc7(place, monkeypatch):
+    import torch
+    import torchvision
+
+    with torch.device("meta"):
+        model = torchvision.models.vgg16(weights=None).eval()
+    # Each weight matrix one row, many times: 138 million numbers in a small file.
+    draw = torch.Generator().manual_seed(0)
+    state = {}
+    for name, w in model.state_dict().items():
+        shape = (1, *w.shape[1:]) if w.ndim > 1 else w.shape
+        size = 2 / w[0].numel() if w.ndim > 1 else 1.0
+        state[name] = (torch.randn(shape, generator=draw) * size).expand(w.shape)
+    weights = torchvision.models.get_model_weights("vgg16").DEFAULT
+    file = place / "hub" / "hub" / "checkpoints" / networks._file_of(weights)
+    file.parent.mkdir(parents=True)
+    torch.save(state, file)
+    monkeypatch.setenv("TORCH_HOME", str(place / "hub"))
+    monkeypatch.setattr(networks, "_is_whole", lambda _: True)
+    lines = [f"{name},a cat" for name in NAMES[:3]]
+    write(place / "captions.csv", "\n".join(["picture,caption", *lines]))
+    assert main(command(place, "--network", "vgg16", "--jobs", "1")) == 0
+    folder = place / "data" / "mine"
+    data = load_coco_data(folder, pca_features=False)
+    assert data["train_features"].shape == (2, 4096)
+    known = record.read(folder)["network"]
+    assert known == {"name": "vgg16", "weights": file.name}
+
+    model.load_state_dict(state, assign=True)
+    x = weights.transforms()(Image.open(place / "photos" / data["val_urls"][0]))[None]
+    with torch.inference_mode():
+        fc7 = model.classifier[:6](model.avgpool(model.features(x)).flatten(1))
+    assert fc7.std() > 0.1
+    np.testing.assert_allclose(data["val_features"], fc7, rtol=1e-3, atol=1e-4)
 
 
 @needs_network
