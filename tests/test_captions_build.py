@@ -703,7 +703,9 @@ def test_a_killed_build_goes_on(place, capsys):
 
 @needs_network
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-@pytest.mark.parametrize("end", ["SIGKILL", "SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    "end", ["SIGKILL", "SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)]
+)
 def test_nobody_outlives_a_build_that_is_ended(place, capsys, end):
     # A photo that never comes to an end keeps one of two threads busy.
     (place / "photos" / NAMES[5]).unlink()
@@ -813,6 +815,9 @@ def test_a_process_of_its_own():
     work = apart.in_process(time.sleep, [(0,), (9999,)], 1)
     assert next(work) is None
     work.close()
+    threads = "__import__('torch').get_num_threads()"
+    together = apart.in_process(eval, [(threads, {})] * 3, 2)
+    assert list(together) == [1, 1, 1]
     with pytest.raises(building.AdviceError, match=r"was ended \(9\)"):
         next(apart.in_process(os._exit, [(9,)], 1))
 
@@ -886,6 +891,7 @@ def test_a_network_of_torchvisions_by_its_name(place, monkeypatch, capsys):
         networks._drop_last_layer(torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1)))
 
 
+@pytest.mark.slow
 def test_vgg16_gives_the_4096_numbers_of_fc7(place, monkeypatch):
     import torch
     import torchvision

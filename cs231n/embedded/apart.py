@@ -91,24 +91,18 @@ def _serve(
     # Ctrl-C reaches all processes of a terminal; the parent then ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # For torch, which is not loaded yet; set later, it would have to be in each thread.
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     try:
         from tqdm import tqdm
 
         # Its own lock is one of the system's, which a killed process leaves behind.
         tqdm.set_lock(threading.RLock())
         with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
-            for result in pool.map(lambda job: _alone(work, job), jobs):
+            for result in pool.map(lambda job: work(*job), jobs):
                 sender.send(result)
     except Exception as error:  # whatever it is, the parent tells of it
         sender.send(error)
-
-
-def _alone(work: Callable[..., T], job: tuple[Any, ...]) -> T:
-    """Do a job with one thread of torch, which each thread of Python has to say."""
-    import torch
-
-    torch.set_num_threads(1)
-    return work(*job)
 
 
 def _end_with_parent() -> None:
