@@ -10,6 +10,7 @@ VERBS = {
     "setup": ("environment", "make the environment and install what is missing"),
     "lock": ("lock", "write the one version of each package that set-up installs"),
     "notebooks": ("convert", "write the notebooks from their text sources"),
+    "diagrams": ("diagrams.command", "draw the pictures that explain"),
     "run": ("report.run", "execute the notebooks and write the report"),
     "table": ("pages", "write what is made from the tables"),
     "handout": ("handout.build", "make what students get, and check it"),

@@ -12,6 +12,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import v4
 
 from cs231n.support.files import replacing
+from staff.diagrams.command import described
 from staff.questions import ROOT, notebook_names
 
 # What a cell may carry besides its text; anything else is taken for a slip.
@@ -35,7 +36,8 @@ def convert(source: str, name: str) -> bytes:
     """Return the notebook that a source in jupytext's percent format stands for.
 
     A cell keeps the id that its source gives it (``# %% id="greet"``); the others get
-    one that depends on nothing but the notebook's name and the cell's own text.
+    one that depends on nothing but the notebook's name and the cell's own text. A
+    diagram gets its description.
 
     Args:
         source: The text.
@@ -45,7 +47,8 @@ def convert(source: str, name: str) -> bytes:
         Notebook format 4.5 without outputs, ending in a newline.
 
     Raises:
-        SourceError: If a cell has an id twice, a bad one, or unknown metadata.
+        SourceError: If a cell has an id twice, a bad one, or unknown metadata, or shows
+            a diagram that nothing draws.
     """
     parsed = jupytext.reads(source, fmt="py:percent")
     occurrences: Counter[tuple[str, str]] = Counter()
@@ -77,6 +80,11 @@ def convert(source: str, name: str) -> bytes:
             )
         kept = {k: v for k, v in cell.metadata.items() if k in _KEPT}
         make = getattr(v4, f"new_{kind}_cell")
+        if kind == "markdown":
+            try:
+                text = described(text)
+            except KeyError as error:
+                raise SourceError(f"{name}: cell {number}: {error.args[0]}") from None
         cells.append(make(text, id=cell_id, metadata=kept))
     notebook = v4.new_notebook(cells=cells, metadata=_NOTEBOOK_METADATA)
     nbformat.validate(notebook)

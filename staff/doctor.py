@@ -17,6 +17,7 @@ from cs231n.assignment import table
 from cs231n.assignment.table import Function, Question
 from cs231n.datasets.fetching import registry
 from staff import convert, lock, markers, pages
+from staff.diagrams import command as diagrams
 from staff.new import BLANK, HINTS
 from staff.questions import ROOT, TABLE
 from staff.report.jobs import parse_jobs
@@ -340,6 +341,8 @@ def out_of_date() -> Iterator[str]:
             yield f"{_short(file)}: is out of date; run: python -m staff table"
     if wrong := lock.problem(ROOT):
         yield wrong
+    for name in diagrams.out_of_step(ROOT):
+        yield f"{name}: is not what is drawn now; run: python -m staff diagrams"
     for name in convert.out_of_step(ROOT):
         yield f"{name}: is not what its source says; run: python -m staff notebooks"
 

@@ -108,9 +108,10 @@ def measure_gates(
     p = {name: w.astype(np.float64) for name, w in model.params.items()}
     weights = p["Wx"], p["Wh"], p["b"]
     start, _ = affine_forward(features[None].astype(float), p["W_proj"], p["b_proj"])
-    x, _ = word_embedding_forward(*copies(np.array([words]), p["W_embed"]))
+    # Two captions alike, as a function may be right but for a minibatch of one.
+    x, _ = word_embedding_forward(*copies(np.array([words, words]), p["W_embed"]))
     # Student functions get copies: they may change what they are given.
-    h, _ = lstm_forward(*copies(x, start, *weights))
+    h, _ = lstm_forward(*copies(x, np.repeat(start, 2, axis=0), *weights))
     # What is measured does not depend on the cell, so all timesteps are one batch.
     x, before = x[0], np.concatenate([start, h[0, :-1]])
     fill = {"written": 0.0, "raised": 1.0, "shown": 1e9}

@@ -19,7 +19,7 @@ MOVED = "staff/student/moved.toml"
 PACKAGE = "cs231n/"
 _NEVER = ("staff/", "benchmarks/", "build/", ".git/")  # whatever the list says
 _NAME = re.compile(r"[A-Za-z0-9._/-]+")
-_TEXT = {".h", ".md", ".py", ".pyx", ".sh", ".toml", ".txt", ".json", ""}
+_TEXT = {".h", ".md", ".py", ".pyx", ".sh", ".svg", ".toml", ".txt", ".json", ""}
 _TEST_NEEDS = ("pytest", "hypothesis", "threadpoolctl")  # of tests/ and conftest.py
 
 

@@ -9,7 +9,8 @@ Asked for ``states``, it reads "keys" as well and answers with key -> state, fro
 worker that the student's check starts; a function of which nothing is heard is "wrong".
 Asked for ``opinions``, it reads "keys", "tests" (arguments of pytest), "first" (names:
 tests that use one come before others) and "cells" (Python), and answers with "check"
-(key -> state), "tests" and "cells" (whether they passed) and "said".
+(key -> state), "tests" and "cells" (whether they passed) and "said"; or with "failed",
+where they fail before anything is changed.
 
 For opinions, more is done only once: a process collects the tests, another runs the
 cells up to the first call of what students write, and each judgement is a fork of that
@@ -166,6 +167,7 @@ class Warm:
         self._jobs, self._answers = os.fdopen(jobs, "w"), os.fdopen(answers)
         _running.append(self)
         if not self._answers.readline():
+            self.close()
             raise RuntimeError("What is judged failed before anything was changed.")
 
     def ask(self, job: Any) -> Any:
@@ -253,11 +255,14 @@ def warm(what: str, argument: Any) -> Warm:
 
 def opinions(job: dict[str, Any]) -> dict[str, Any]:
     """Return what check, tests and notebook say of functions."""
-    by_check, by_tests, by_cells = (
-        warm("check", None),
-        warm("tests", job["tests"]),
-        warm("cells", job["cells"]),
-    )
+    try:
+        by_check, by_tests, by_cells = (
+            warm("check", None),
+            warm("tests", job["tests"]),
+            warm("cells", job["cells"]),
+        )
+    except RuntimeError as error:
+        return {"failed": str(error)}
     with rewritten(job["files"]):
         tested = by_tests.ask(job) or (False, "died")
         ran = by_cells.ask(job) or (False, "died")

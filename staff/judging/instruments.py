@@ -18,7 +18,7 @@ import jupytext
 
 from cs231n.assignment.table import Function
 from cs231n.tools.check.command import EARNS
-from staff.judging.asking import driver, environment
+from staff.judging.asking import AskingError, driver, environment
 from staff.questions import ROOT, Question, package_files, questions
 
 
@@ -65,10 +65,21 @@ def instruments(data: Path) -> Iterator[Callable[[Job], Opinions]]:
 
     Args:
         data: The data folder.
+
+    Yields:
+        What asks; it raises AskingError where a notebook or the tests fail before
+        anything was changed.
     """
     variables = environment(data, CS231N_PROFILE="quick")
     with driver("opinions", _tree(), variables) as answer:
-        yield lambda job: Opinions(**answer(_asked(job)))
+
+        def ask(job: Job) -> Opinions:
+            said = answer(_asked(job))
+            if "failed" in said:
+                raise AskingError(said["failed"])
+            return Opinions(**said)
+
+        yield ask
 
 
 def _tree() -> dict[str, bytes]:
@@ -121,8 +132,10 @@ def cells(functions: tuple[Function, ...]) -> tuple[str, ...]:
     judging = [
         k for k, cell in enumerate(code) if any(_judges(cell, f) for f in functions)
     ]
+    # What gives no names that could be looked for is needed, with what it needs itself.
+    starred = [k for k, cell in enumerate(code) if "import *" in cell]
     needed: set[int] = set()
-    waiting = list(judging)
+    waiting = judging + starred
     while waiting:
         at = waiting.pop()
         if at in needed:
@@ -131,8 +144,7 @@ def cells(functions: tuple[Function, ...]) -> tuple[str, ...]:
         for name in _read(code[at]):
             above = [k for k in range(at) if name in _bound(code[k])]
             waiting += above[-1:]
-    starred = [k for k, cell in enumerate(code) if "import *" in cell]
-    return tuple(code[k] for k in sorted(needed | set(starred)))
+    return tuple(code[k] for k in sorted(needed))
 
 
 @cache

@@ -12,6 +12,8 @@
 #
 # It is a *minimax game*: $D$ maximises the same number that $G$ minimises.
 #
+# ![](images/gan.svg)
+#
 # You will edit `cs231n/gan_pytorch.py`: look for `TODO(Q5)`. The extra exercises at the
 # end are in `cs231n/extras/gan_extras.py` and `cs231n/extras/semi_supervised.py`.
 

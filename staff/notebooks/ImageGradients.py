@@ -153,6 +153,8 @@ if PROFILE == "full":
 # the pixel. Its absolute value, and of the three colours
 # the largest one, is the pixel's *saliency* (Simonyan et al., 2014).
 #
+# ![](images/pixel-gradient.svg)
+#
 # Write `compute_saliency_maps` in `cs231n/image_gradients.py`. The check compares it
 # with numerical gradients at a few pixels, on a copy of the network that computes in
 # float64; errors of the order of `1e-7`.

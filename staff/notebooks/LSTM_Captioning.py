@@ -55,6 +55,7 @@ from cs231n.lab.attempts import attempt
 from cs231n.lab.caption_metrics import bleu, cider
 from cs231n.lab.captions import kind_of, measure_gates, plot_gates, show_samples
 from cs231n.lab.checks import check_at_least, check_captions
+from cs231n.lab.gradient_flow import show_gradient_flow
 from cs231n.rnn_layers import *
 from cs231n.support.figures import plot_losses, show_pictures
 
@@ -89,6 +90,8 @@ for name, value in data.items():
 # of $g$ is added to it, the output gate $o$ how much of the cell is shown outside:
 #
 # $$c_t = f \odot c_{t-1} + i \odot g \qquad\qquad h_t = o \odot \tanh(c_t)$$
+#
+# ![](images/lstm.svg)
 #
 # Here $\sigma$ is the sigmoid and $\odot$ multiplies number by number. Examples are
 # rows again; with the column vectors of the lectures, weights stand on the left.
@@ -751,6 +754,17 @@ plot_gates(
     f"'{written['greedy'][n]}': the share of the cell that is kept, what is written to "
     "it, and the share that is shown.",
 )
+
+# %% [markdown]
+# ## How far do gradients reach?
+#
+# The same caption, looked at as in the notebook before: how much of the gradient of
+# each word's loss arrives at the states before it, and how open are the gates on its
+# way? Compare with the RNN there.
+
+# %%
+caption = np.array([data["word_to_idx"][word] for word in [*words, "<END>"]])
+show_gradient_flow(captioner, features[n], caption)
 
 # %% [markdown]
 # ## A picture of your own

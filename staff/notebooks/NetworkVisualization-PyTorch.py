@@ -128,6 +128,8 @@ show_pictures(
 # the pixel. Its absolute value, and of the three colours
 # the largest one, is the pixel's *saliency* (Simonyan et al., 2014).
 #
+# ![](images/pixel-gradient.svg)
+#
 # You will need one number out of each row of the scores: for picture $n$ the one at
 # column $y_n$. `gather` does that, on every row at once, and leaves an axis of one;
 # `squeeze(1)` takes that one away (`squeeze()` would take a lone row's axis, too).

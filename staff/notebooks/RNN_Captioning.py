@@ -49,6 +49,7 @@ from cs231n.gradient_check import LIMITS, copies
 from cs231n.image_utils import image_from_url
 from cs231n.lab.captions import kind_of, show_samples
 from cs231n.lab.checks import check_captions
+from cs231n.lab.gradient_flow import show_gradient_flow
 from cs231n.rnn_layers import *
 from cs231n.support.figures import plot_losses, show_pictures
 
@@ -202,7 +203,11 @@ check("rnn_forward", {"h": (h, expected_h)}, within=LIMITS["rnn_forward"])
 # an output at its own timestep, and it is an input to the next one. What you are given
 # in `dh` is the first share only; the second one you collect on your way back. The
 # weights are the same at every timestep, so all timesteps have a say in their
-# gradients. Errors of the order of `1e-7` (below `1e-5` is allowed).
+# gradients.
+#
+# ![](images/rnn.svg)
+#
+# Write `rnn_backward`. Errors of the order of `1e-7` (below `1e-5` is allowed).
 
 # %%
 np.random.seed(SEED)
@@ -352,6 +357,8 @@ check(
 # `mask` says which timesteps count. Losses are *summed* over time and *averaged* over
 # the minibatch. This layer, `temporal_softmax_loss`, is given as well.
 #
+# ![](images/temporal-softmax.svg)
+#
 # With tiny random scores all ten words are about equally probable, so each timestep
 # that counts should cost about $\log 10 \approx 2.3$.
 
@@ -425,6 +432,8 @@ check(
 # 3. the RNN reads them and yields a hidden state for each;
 # 4. the temporal affine layer turns those into scores for the *next* word;
 # 5. the temporal softmax compares them with the words that come.
+#
+# ![](images/captioning.svg)
 #
 # Then go back through all five to get the gradient of every parameter. The difference
 # from the stored loss should be below `1e-10`.
@@ -604,6 +613,24 @@ truths = decode_captions(captions[:, 1:], data["idx_to_word"])
 samples = decode_captions(samples, data["idx_to_word"])
 same = [sample == truth for sample, truth in zip(samples, truths, strict=True)]
 print(f"{sum(same)} of {len(same)} training captions are reproduced word for word")
+
+# %% [markdown]
+# ## How far do gradients reach?
+#
+# Look back from each word of a long caption that the model has learned: how much of the
+# gradient of that word's loss arrives at the states before it? `show_gradient_flow`
+# (given) asks your own functions, with the gradient of one loss at a time. At the left,
+# each row is the loss of a word and each column a state; white is the length that the
+# gradient began with, blue is shorter, red is longer. The table has the numbers.
+#
+# Then multiply `Wh` of a copy of the model by 0.3 or by 3 (`copies(small_rnn_model)`),
+# and look again. With `slider=True`, a slider lets you follow one loss.
+
+# %%
+captions = small_data["train_captions"]
+n = int(np.argmax((captions != data["word_to_idx"]["<NULL>"]).sum(axis=1)))
+features = small_data["train_features"][small_data["train_image_idxs"][n]]
+show_gradient_flow(small_rnn_model, features, captions[n])
 
 # %% [markdown] tags=["answer"] id="q1-characters-or-words"
 # ## A question to answer in writing

@@ -95,6 +95,11 @@ show_pictures(
 # SqueezeNet, trained on ImageNet and frozen: nothing here changes its weights. We only
 # need its convolutional part, 13 layers one after another. `extract_features(x, cnn)`
 # is given: it returns the output of each of them.
+#
+# The losses that you will write compare such features. The picture shows four layers;
+# which ones are used, and for what, is a setting.
+#
+# ![](images/style.svg)
 
 # %%
 cnn = load_squeezenet().features

@@ -1,7 +1,11 @@
-"""What Sphinx is taught for the site: equations without a script, results as lists."""
+"""What Sphinx is taught for the site: equations without a script, results as lists.
+
+And pages that can be read without a mouse, or heard.
+"""
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -12,6 +16,25 @@ from staff.report.page import equation
 
 _LOG = logging.getLogger(__name__)
 _NAMED = re.compile(r"(\w+): (.*)")
+# What Sphinx and its theme write -> what a keyboard reaches and a screen reader names.
+_MENDED = {
+    # What scrolls sideways where the page is narrow.
+    "<pre>": '<pre tabindex="0">',
+    '<div class="table-wrapper': '<div tabindex="0" class="table-wrapper',
+    # Headings in the list of pages, without a level.
+    'class="caption" role="heading"': 'class="caption" role="heading" aria-level="2"',
+    # Two of a kind, which only their names tell apart.
+    '<aside class="sidebar-drawer">': (
+        '<aside class="sidebar-drawer" aria-label="Site">'
+    ),
+    '<aside class="toc-drawer">': '<aside class="toc-drawer" aria-label="Page">',
+    '<aside class="toc-drawer no-toc">': (
+        '<aside class="toc-drawer no-toc" aria-label="Page">'
+    ),
+    # The corner of a table says nothing.
+    '<th class="head"><p></p></th>': "<td></td>",
+    '<div id="search-results">': '<h1>Search</h1>\n<div id="search-results">',
+}
 
 
 def setup(app: Sphinx) -> None:
@@ -19,6 +42,15 @@ def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     # Before Napoleon, whose priority is 500, sees the docstring.
     app.connect("autodoc-process-docstring", _results, priority=400)
+    app.connect("build-finished", _mend)
+
+
+def _mend(app: Sphinx, failed: Exception | None) -> None:
+    for path in Path(app.outdir).rglob("*.html") if failed is None else ():
+        text = path.read_text("utf-8")
+        for written, mended in _MENDED.items():
+            text = text.replace(written, mended)
+        path.write_text(text, "utf-8")
 
 
 def _inline(translator: Any, node: nodes.math) -> None:

@@ -15,11 +15,12 @@ from cs231n.assignment.answers import CHECKS_MIME
 from cs231n.assignment.table import function
 from cs231n.datasets.fetching import registry
 from staff.convert import convert
+from staff.diagrams.command import FOLDER, diagrams
 from staff.handout.files import collect
 from staff.mistakes.bank import Slip, answers_of, answers_with, bank
 from staff.mistakes.writings import answer, solved
 from staff.pages import summary
-from staff.questions import ROOT, questions
+from staff.questions import ROOT, notebook_names, questions
 from staff.report import page as report
 
 _MACHINERY = "cs231n/tools/"
@@ -196,6 +197,7 @@ def _notebook(whole: dict[str, Any]) -> str:
     for cell in nbformat.from_dict(whole).cells:
         source = _joined(cell["source"])
         if cell["cell_type"] == "markdown":
+            source = source.replace(f"]({FOLDER}/", f"](../../{FOLDER}/")
             parts.append(_below(source) if parts else source)
             continue
         if source.strip():
@@ -235,8 +237,26 @@ def _fenced(language: str, text: str) -> str:
     return f"{ticks}{language}\n{text.rstrip()}\n{ticks}"
 
 
+def in_pictures(_: str) -> dict[str, str]:
+    """Return a page with all diagrams, each with its description in words."""
+    parts = ["# In pictures\n"]
+    for file, diagram in diagrams().items():
+        notebooks = [
+            f"[{name}](notebooks/{name}.md)"
+            for name in notebook_names()
+            if file in (ROOT / "staff" / "notebooks" / f"{name}.py").read_text("utf-8")
+        ]
+        parts += [
+            f"## {diagram.title}\n",
+            f"![{diagram.title}: what it shows is said below.](../{file})\n",
+            f"{diagram.alt} (In {' and '.join(notebooks)}.)\n",
+        ]
+    return {"pictures": "\n".join(parts)}
+
+
 PAGES: dict[str, Callable[[str], dict[str, str]]] = {
     "reference": reference,
     "notebooks": notebooks,
     "mistakes": mistakes,
+    "pictures": in_pictures,
 }

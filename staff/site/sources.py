@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from staff.course import course
+from staff.diagrams.command import described
 from staff.questions import ROOT, editions_as_markdown, questions
 from staff.report.jobs import parse_jobs
 from staff.site import making
@@ -122,6 +123,7 @@ def _page(
 ) -> dict[str, bytes]:
     """Return a page, filled in and linked, and the pictures that it shows."""
     if file.startswith("docs/") and (ROOT / file).exists():
+        text = described(text)
         text = _ASKED.sub(lambda asked: _fill(asked[1].strip(), file, flavour), text)
     found: dict[str, bytes] = {}
 

@@ -1,6 +1,9 @@
-"""The order of the tests, where several workers share them."""
+"""The order of the tests, and what several of their modules or workers share."""
+
+import json
 
 import pytest
+from filelock import FileLock
 
 # Each takes long, so it begins early: else one worker would end long after the others.
 LONG = (
@@ -16,3 +19,22 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long ones first."""
     items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory):
+    """Return what makes a flavour, once for all workers; and what is wrong with it."""
+    from staff.site import build
+
+    # Workers of xdist have folders of their own in one that they share.
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if shared.name.startswith("popen-") else shared
+
+    def made(flavour):
+        folder, said = shared / f"site-{flavour}", shared / f"site-{flavour}.json"
+        with FileLock(shared / f"site-{flavour}.lock"):
+            if not said.exists():
+                said.write_text(json.dumps(build.build(flavour, folder)))
+        return folder, json.loads(said.read_text())
+
+    return made

@@ -9,6 +9,7 @@ import pytest
 
 from staff.grading import people, records
 from staff.grading.pages.class_page import class_page
+from staff.grading.pages.common import sentence
 from staff.grading.pages.sheet import grader_page, student_page
 from staff.grading.records import Grounds
 from staff.grading.scores import standing
@@ -146,3 +147,13 @@ def test_a_notebook_of_nonsense_spoils_no_page():
         page = grader_page(s, answers(one.notebooks, "2017"), one)
         assert "onload" not in page
         assert STEP.rpartition(".")[2] in page
+
+
+def test_code_within_a_sentence_is_set_as_code_and_stays_harmless():
+    said = sentence(f"Put it under `if __name__ == '__main__':`, not {ATTACK} or `a")
+    assert "<code>if __name__ == &#39;__main__&#39;:</code>" in said
+    assert "<script" not in said
+    assert said.endswith("or `a")
+    assert "<code>&lt;script&gt;alert(1)&lt;/script&gt;</code>" in sentence(
+        f"`{ATTACK}`"
+    )

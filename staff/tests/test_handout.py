@@ -123,14 +123,18 @@ def test_the_real_handout_has_what_students_need_and_nothing_of_staffs(real):
     }
     assert needed <= real.keys()
     folders = {name.split("/")[0] for name in real if "/" in name}
-    assert folders == {"cs231n", "tests", "binder", ".devcontainer"}
+    assert folders == {"cs231n", "tests", "images", "binder", ".devcontainer"}
     for question in questions():
         for name in question.notebooks:
             there = (ROOT / "staff" / "notebooks" / f"{name}.py").exists()
             assert (f"{name}.ipynb" in real) == there
     assert {Path(name).suffix for name in real} <= {
-        *("", ".h", ".py", ".pyx", ".md", ".toml", ".txt", ".json", ".sh", ".ipynb")
+        *("", ".h", ".py", ".pyx", ".md", ".toml", ".txt", ".json", ".sh", ".ipynb"),
+        ".svg",
     }
+    shown = re.findall(r"\]\((images/[^)]+)\)", real["RNN_Captioning.ipynb"].decode())
+    assert len(shown) == 3
+    assert set(shown) <= real.keys()
 
 
 def test_readme_tells_the_questions_and_names_what_is_there(real):

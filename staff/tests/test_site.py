@@ -12,7 +12,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from filelock import FileLock
 from PIL import Image
 
 from cs231n.assignment.answers import CHECKS_MIME
@@ -23,23 +22,6 @@ from staff.site.sources import FLAVOURS, SiteError
 from staff.tests.student_folder import unpack
 
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """Return what makes a flavour, once for all workers; and what is wrong with it."""
-    # Workers of xdist have folders of their own in one that they share.
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if shared.name.startswith("popen-") else shared
-
-    def made(flavour):
-        folder, said = shared / f"site-{flavour}", shared / f"site-{flavour}.json"
-        with FileLock(shared / f"site-{flavour}.lock"):
-            if not said.exists():
-                said.write_text(json.dumps(build.build(flavour, folder)))
-        return folder, json.loads(said.read_text())
-
-    return made
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from staff.grading.scores import shown
 from staff.report.page import environment
@@ -25,7 +25,7 @@ def page(template: str, scripts: Sequence[str] = (), **facts: Any) -> str:
     """
     code = "\n".join((_HERE / name).read_text("utf-8") for name in scripts)
     templates = environment(_HERE)
-    templates.filters |= {"points": shown, "anchor": anchor}
+    templates.filters |= {"points": shown, "anchor": anchor, "sentence": sentence}
     return templates.get_template(template).render(
         script=Markup(code), policy=_policy(code), **facts
     )
@@ -34,6 +34,11 @@ def page(template: str, scripts: Sequence[str] = (), **facts: Any) -> str:
 def anchor(text: str) -> str:
     """Return a text as a name within a page."""
     return re.sub(r"[^A-Za-z0-9_-]+", "-", text)
+
+
+def sentence(text: str) -> Markup:
+    """Return a sentence as markup, with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _policy(script: str) -> str:

@@ -1,0 +1,1 @@
+"""Pictures that explain, drawn by code: files of SVG in ``images/``."""
