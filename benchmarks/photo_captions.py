@@ -26,6 +26,7 @@ import numpy as np
 
 SIZE = (240, 320, 3)
 ROWS = np.float32
+BATCH = 50
 
 
 def learn(args: argparse.Namespace) -> None:
@@ -50,8 +51,15 @@ def learn(args: argparse.Namespace) -> None:
     for fold in range(args.folds):
         unseen = order[fold::5]
         seen = np.setdiff1d(order, unseen)
+        drawn = np.random.default_rng(fold).permutation(seen)
+        judges = {"none": [], "held": drawn[: len(seen) // 10], "scored": unseen}
+        judge = np.array(judges[args.choose], np.intp)
+        seen = seen if args.choose != "held" else np.setdiff1d(seen, judge)
         features = networks.fit(maps[seen], network, 512).transform(maps)
-        sample, loss = _trained(features[seen], [captions[k] for k in seen], args)
+        sample, loss = _trained(
+            *((features[part], [captions[k] for k in part]) for part in (seen, judge)),
+            args,
+        )
         true += sample(features[unseen])
         wrong += sample(features[np.roll(unseen, 1)])
         references += [[" ".join(c) for c in captions[k]] for k in unseen]
@@ -68,29 +76,52 @@ def learn(args: argparse.Namespace) -> None:
     print(f"loss {np.mean(losses):.1f}, {spent / args.folds:.0f} s of CPU a fold")
 
 
+Part = tuple[np.ndarray, list[list[list[str]]]]  # features, and captions of each photo
+
+
 def _trained(
-    features: np.ndarray, captions: list[list[list[str]]], args: argparse.Namespace
+    train: Part, judge: Part, args: argparse.Namespace
 ) -> tuple[Callable[[np.ndarray], list[str]], float]:
-    """Return what captions features with an LSTM that learned from these."""
+    """Return what captions features with an LSTM that learned from a part of them.
+
+    If there is one to judge by, kept are the parameters with the lowest loss there.
+    """
     from cs231n.captioning_solver import CaptioningSolver
     from cs231n.classifiers.rnn import CaptioningRNN
     from cs231n.coco_utils import decode_captions
     from cs231n.datasets.captions import words
     from cs231n.lab.caption_metrics import drop_tokens
 
-    kept = [[c for c in several if 0 < len(c) <= words.WORDS] for several in captions]
-    flat = [c for several in kept for c in several]
+    fitting = [
+        [[c for c in several if 0 < len(c) <= words.WORDS] for several in captions]
+        for _, captions in (train, judge)
+    ]
+    flat = [c for several in fitting[0] for c in several]
     vocabulary = words.vocabulary(flat, words.SIZE, args.min_count)
-    data = {
-        "train_captions": words.encode(flat, vocabulary),
-        "train_image_idxs": np.repeat(np.arange(len(kept)), [len(s) for s in kept]),
-        "train_features": features * args.scale,
-        "train_urls": np.array([""] * len(kept)),
+    data = {}
+    for split, (features, _), kept in zip(
+        ("train", "val"), (train, judge), fitting, strict=True
+    ):
+        data |= {
+            f"{split}_captions": words.encode(
+                [c for several in kept for c in several], vocabulary
+            ),
+            f"{split}_image_idxs": np.repeat(
+                np.arange(len(kept)), np.array([*map(len, kept)], np.intp)
+            ),
+            f"{split}_features": features * args.scale,
+            f"{split}_urls": np.array([""] * len(kept)),
+        }
+    per_epoch = max(1, len(data["train_captions"]) // BATCH)
+    choosing = {
+        "val_every": max(10, per_epoch),
+        "val_size": min(500, len(data["val_captions"])),
+        "keep_best": True,
     }
     np.random.seed(231)
     model = CaptioningRNN(
         words.indices(vocabulary),
-        input_dim=features.shape[1],
+        input_dim=train[0].shape[1],
         wordvec_dim=args.hidden,
         hidden_dim=args.hidden,
         cell_type="lstm",
@@ -100,12 +131,15 @@ def _trained(
         data,
         update_rule="adam",
         num_epochs=args.epochs,
-        batch_size=50,
+        batch_size=BATCH,
         optim_config={"learning_rate": args.learning_rate},
         lr_decay=0.95,
         verbose=False,
+        **(choosing if judge[1] else {}),
     )
     solver.train()
+    if args.no_unknown:
+        model.params["b_vocab"][words.MARKS.index("<UNK>")] = -1e3
 
     def sample(given: np.ndarray) -> list[str]:
         rows = model.sample(given * args.scale, max_length=words.WORDS + 1)
@@ -176,13 +210,17 @@ def _peak(process: subprocess.Popen[bytes]) -> float:
 
 def reduce(args: argparse.Namespace) -> None:
     """Build with made-up features, in this process: components and writing alone."""
-    from cs231n.embedded import networks, photo_captions, photo_look
+    from cs231n.embedded import apart, networks, photo_captions, photo_look
+
+    def in_process(work: Any, jobs: Any, _: int) -> Any:
+        return (work(*job) for job in jobs)
 
     def describe(images: Any, _: Any) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(1)
         count = sum(1 for _ in images)
         return rng.random((count, 7048), ROWS), rng.random((count, 4096), ROWS)
 
+    apart.in_process = in_process  # type: ignore[assignment]
     networks.describe = describe  # type: ignore[assignment]
     photo_look.load_image = lambda _: np.zeros((1, 1, 3), np.uint8)
     with tempfile.TemporaryDirectory(dir=args.folder) as scratch:
@@ -258,6 +296,18 @@ def main(argv: list[str] | None = None) -> int:
     verb.add_argument("--min-count", type=int, default=2)
     verb.add_argument("--scale", type=float, default=1.0, help="of the features")
     verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument(
+        "--no-unknown",
+        action="store_true",
+        help="rule <UNK> out when captions are written, as the notebook does",
+    )
+    verb.add_argument(
+        "--choose",
+        choices=["none", "held", "scored"],
+        default="none",
+        help="parameters by a loss: on a tenth of the training photos that is held out,"
+        " or, to see what that pretends, on the photos that are scored",
+    )
     verb = verbs.add_parser("build", help=build.__doc__)
     verb.set_defaults(run=build)
     verb.add_argument("--photos", type=int, default=2000)

@@ -1,5 +1,6 @@
 """Captioned photos of one's own: readers, the rules of words, the build, its errors."""
 
+import errno
 import gzip
 import importlib.util
 import json
@@ -17,12 +18,21 @@ from PIL import Image
 
 from cs231n.coco_utils import decode_captions, load_coco_data
 from cs231n.datasets.__main__ import main
-from cs231n.datasets.captions import parts, plan, reading, record, words
+from cs231n.datasets.captions import (
+    parts,
+    plan,
+    reading,
+    record,
+    unfinished,
+    words,
+)
 from cs231n.datasets.captions.annotations import AnnotationError, part_in
 from cs231n.datasets.captions.photos import Photos
-from cs231n.embedded import networks, photo_captions, photo_look
+from cs231n.embedded import apart, building, networks, photo_captions, photo_look
 from cs231n.embedded.captions import photo_features
 from cs231n.image_utils import load_image
+from cs231n.support import folders
+from tests.processes import children_of, is_alive, wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT / "../shared/data"
@@ -43,7 +53,9 @@ import sys
 from cs231n.embedded import photo_look
 photo_look._BLOCK, photo_look._SHARE = 2, 1
 from cs231n.datasets.__main__ import main
-sys.exit(main(sys.argv[1:]))
+status = main(sys.argv[1:])
+assert "torch" not in sys.modules, "the parent holds torch, too"
+sys.exit(status)
 """
 
 
@@ -242,7 +254,7 @@ def test_what_cannot_be_understood(tmp_path, text, said):
     ("content", "said"),
     [
         ("Straße".encode("latin-1"), "is no text"),
-        ("picture,caption".encode("utf-16"), "UTF-16"),
+        ("picture,caption".encode("utf-16"), r"UTF-16\); save it as UTF-8\.$"),
         (b"PK\3\4\xff\xff", "zip archive"),
         (gzip.compress(b"x" * 999)[:20], "is damaged"),
     ],
@@ -270,6 +282,8 @@ def test_a_picture_in_two_parts(tmp_path):
         reading.read_all(files)
     with pytest.raises(AnnotationError, match="There is no caption in"):
         reading.read_all(files[:1])
+    with pytest.raises(AnnotationError, match="is given twice"):
+        reading.read_all([files[0], tmp_path / "." / "trainImages.txt"])
 
 
 def test_broken_entries_are_named_and_left_out(tmp_path):
@@ -597,9 +611,22 @@ def test_all_that_is_left_out_is_said(place):
         (None, ["--name", "../up"], "cannot be a folder's everywhere"),
         (None, ["--name", "coco_captioning"], "choose another one"),
         (None, ["--words", "2"], "--words makes room"),
-        (None, ["--network", "vgg99"], "There is no network 'vgg99'"),
         (None, ["--network", "vgg16"], "No weights of vgg16 are on disk"),
         (None, ["--val-share", "0"], "between 0 and 1"),
+        (None, ["--broken-share", "-1"], "--broken-share is -1.0; give a number from"),
+        (None, ["--broken-share", "nan"], "--broken-share is nan"),
+        (None, ["--seed", "-1"], "--seed is -1"),
+        (None, ["--words", "1000000000"], "--words is 1000000000"),
+        (None, ["--vocabulary", "4"], "--vocabulary is 4; give a number from 5"),
+        (None, ["--min-count", "99"], "No word comes 99 times"),
+        (None, ["--name", "x" * 250], "at most 100 letters"),
+        (
+            lambda p: write(
+                p / "captions.csv", f'picture,caption\n{NAMES[0]},a cat\n"a\nb",a c'
+            ),
+            [],
+            "line 4 names a picture as no file is called",
+        ),
         (
             lambda p: write(p / "captions.csv", "picture,caption\nx.jpg,A cat"),
             [],
@@ -622,7 +649,7 @@ def test_all_that_is_left_out_is_said(place):
 def test_one_sentence_and_nothing_half_written(
     place, monkeypatch, capsys, change, more, said
 ):
-    monkeypatch.setattr(networks, "_hub_folder", lambda: place / "hub")
+    monkeypatch.setenv("TORCH_HOME", str(place / "hub"))
     if change:
         change(place)
     before = {path for path in place.rglob("*") if path.is_file()}
@@ -634,16 +661,23 @@ def test_one_sentence_and_nothing_half_written(
     assert {path for path in place.rglob("*") if path.is_file()} == before
 
 
+def started(place, *more, code=CODE):
+    """Start a build in a process of its own."""
+    env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *command(place, *more)],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @needs_network
 def test_a_killed_build_goes_on(place, capsys):
-    env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    words_ = [sys.executable, "-c", CODE, *command(place, "--jobs", "1")]
-    with subprocess.Popen(words_, env=env, stdout=subprocess.DEVNULL) as process:
-        end = time.monotonic() + 300
-        while not list((place / "data").glob(".mine-*/train-*.npz")):
-            assert process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.01)
+    with started(place, "--jobs", "2") as process:
+        wait_for(lambda: list((place / "data").glob(".mine-*/train-*.npz")))
+        assert process.poll() is None
         process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
     assert not (place / "data" / "mine").exists()
     kept = sorted((place / "data").glob(".mine-*/train-*.npz"))
@@ -665,6 +699,147 @@ def test_a_killed_build_goes_on(place, capsys):
     assert "have been looked at, by an earlier run" in capsys.readouterr().out
     assert len(load_coco_data(place / "data" / "mine")["train_urls"]) == 10
     assert [path.name for path in (place / "data").iterdir()] == ["mine"]
+
+
+@needs_network
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize(
+    "end", ["SIGKILL", "SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)]
+)
+def test_nobody_outlives_a_build_that_is_ended(place, capsys, end):
+    # A photo that never comes to an end keeps one of two threads busy.
+    (place / "photos" / NAMES[5]).unlink()
+    os.mkfifo(place / "photos" / NAMES[5])
+    with started(place, "--jobs", "2") as process:
+        wait_for(lambda: len(list((place / "data").glob(".mine-*/[tv]*-*.npz"))) == 5)
+        children = children_of(process.pid)
+        assert len(children) in {1, 2}  # one with torch, and Python's own helper
+
+        assert main(command(place)) == 1
+        said = capsys.readouterr().err
+        assert "is being built by another process" in said
+        assert said.count("\n") == 1
+        assert main(["clean"]) == 0
+        assert "left alone, another process builds it" in capsys.readouterr().out
+
+        process.send_signal(getattr(signal, end))
+        said = process.stderr.read()
+        assert process.wait() != 0
+        wait_for(lambda: not any(map(is_alive, children)))
+        assert ("Stopped; the same command goes on" in said) == (end == "SIGINT")
+        assert said.count("\n") == (2 if end == "SIGINT" else 0)
+    assert len(list((place / "data").glob(".mine-*/[tv]*-*.npz"))) == 5
+
+    assert main(["clean", "mnist"]) == 0  # something else
+    assert list((place / "data").glob(".mine-*"))
+    capsys.readouterr()
+    assert main(["clean"]) == 0
+    assert ".pieces: removed" in capsys.readouterr().out
+    assert not list((place / "data").iterdir())
+
+
+def test_clean_knows_whose_pieces_are_whose(tmp_path, monkeypatch):
+    monkeypatch.setenv("CS231N_DATA_DIR", str(tmp_path))
+    for name in ("mine", "mine-2"):
+        pieces = folders.Pieces(tmp_path / name, "0123456789abcdef")
+        pieces.save("train-000000", x=np.zeros(9))
+    draft = tmp_path / ".mine-a1b2c3_4"
+    draft.mkdir()
+    (tmp_path / ".mine.lock").touch()
+    (tmp_path / ".other-things").mkdir()
+    with unfinished.alone(tmp_path / "mine"):
+        assert folders.leftovers(tmp_path / "mine") == [
+            tmp_path / ".mine-0123456789abcdef.pieces",
+            draft,
+        ]
+    # Scenes are built without a lock: what is new may be at work.
+    assert main(["clean"]) == 0
+    left = {".mine-2-0123456789abcdef.pieces", ".other-things"}
+    assert {path.name for path in tmp_path.iterdir()} == left
+    os.utime(tmp_path / ".mine-2-0123456789abcdef.pieces", (1e9, 1e9))
+    folders.Pieces(tmp_path / "mine", "another")  # removes old ones, of its own
+    assert {path.name for path in tmp_path.iterdir()} == left
+    assert main(["clean"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [".other-things"]
+
+
+def test_a_full_disk_in_the_middle_of_a_block(place, monkeypatch, capsys):
+    real, writes = np.savez, []
+
+    def savez(file, **arrays):
+        if len(writes) == 3:
+            file.write(b"PK half of it")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        writes.append(arrays)
+        real(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", savez)
+    monkeypatch.setattr(networks, "describe", lambda images, _: numbers(images))
+    assert main(command(place, "--jobs", "1")) == 1
+    said = capsys.readouterr().err
+    assert "No space left on device" in said
+    assert "make room for about" in said
+    assert said.count("\n") == 1
+    (pieces,) = (place / "data").glob(".mine-*")
+    assert len([path.name for path in pieces.iterdir()]) == 3
+    assert not (place / "data" / "mine").exists()
+    monkeypatch.setattr(np, "savez", real)
+    assert main(command(place, "--jobs", "1")) == 0
+    assert "6 photos have been looked at, by an earlier run" in capsys.readouterr().out
+
+
+def numbers(images):
+    """Return what a network might make of pictures, from their pixels."""
+    maps = np.stack([np.resize(image, 7048) for image in images]).astype(np.float32)
+    return maps, maps[:, :4096]
+
+
+@needs_network
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limits for files")
+def test_what_goes_wrong_in_the_other_process_is_said_by_this_one(place):
+    limited = f"import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (9000, 9000)){CODE}"
+    with started(place, "--jobs", "2", code=limited) as process:
+        said = process.stderr.read()
+        assert process.wait() == 1
+    assert "could not be written to" in said
+    assert "File too large" in said
+    assert said.count("\n") == 1
+    assert not list((place / "data").glob(".mine-*/*"))
+
+
+def test_a_process_of_its_own():
+    work = apart.in_process(int, [("1",), ("2",), ("x",)], 2)
+    assert [next(work), next(work)] == [1, 2]
+    with pytest.raises(ValueError, match="invalid literal"):
+        next(work)
+    work = apart.in_process(time.sleep, [(0,), (9999,)], 1)
+    assert next(work) is None
+    work.close()
+    threads = "__import__('torch').get_num_threads()"
+    together = apart.in_process(eval, [(threads, {})] * 3, 2)
+    assert list(together) == [1, 1, 1]
+    with pytest.raises(building.AdviceError, match=r"was ended \(9\)"):
+        next(apart.in_process(os._exit, [(9,)], 1))
+
+
+def test_photos_that_lie_on_their_side_are_looked_at_upright(place, monkeypatch):
+    monkeypatch.setattr(networks, "describe", lambda images, _: numbers(images))
+    features = {}
+    for way in ("upright", "lying"):
+        for k, name in enumerate(NAMES):
+            photo = Image.fromarray(
+                np.random.default_rng(k).integers(0, 256, (48, 64, 3), np.uint8)
+            )
+            exif = photo.getexif()
+            if way == "lying":
+                exif[0x0112] = 6  # to be turned by a quarter
+                photo = photo.transpose(Image.Transpose.ROTATE_90)
+            photo.save(place / "photos" / name, "PNG", exif=exif)
+        assert main(command(place, "--jobs", "1", name=way)) == 0
+        data = load_coco_data(place / "data" / way, pca_features=False)
+        features[way] = data["train_features"]
+    np.testing.assert_array_equal(features["upright"], features["lying"])
+    assert len(np.unique(features["lying"], axis=0)) == 10
 
 
 @needs_network
@@ -692,7 +867,7 @@ def test_a_network_of_torchvisions_by_its_name(place, monkeypatch, capsys):
     torch.manual_seed(0)
     model = torchvision.models.resnet18(weights=None).eval()
     torch.save(model.state_dict(), file)
-    monkeypatch.setattr(networks, "_hub_folder", lambda: place / "hub")
+    monkeypatch.setenv("TORCH_HOME", str(place / "hub"))
     assert main(command(place, "--network", "resnet18", "--jobs", "1")) == 1
     assert "is damaged" in capsys.readouterr().err
     monkeypatch.setattr(networks, "_is_whole", lambda _: True)
@@ -710,10 +885,47 @@ def test_a_network_of_torchvisions_by_its_name(place, monkeypatch, capsys):
     np.testing.assert_allclose(
         photo_features(photo, folder)[0], reduced[0], rtol=1e-3, atol=1e-3
     )
+    with pytest.raises(ValueError, match="There is no network 'vgg99'; take"):
+        networks.find("vgg99")
     with pytest.raises(ValueError, match="no fully connected layer"):
-        networks._last_inputs(
-            [photo], torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1)), None
-        )
+        networks._drop_last_layer(torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1)))
+
+
+@pytest.mark.slow
+def test_vgg16_gives_the_4096_numbers_of_fc7(place, monkeypatch):
+    import torch
+    import torchvision
+
+    with torch.device("meta"):
+        model = torchvision.models.vgg16(weights=None).eval()
+    # Each weight matrix one row, many times: 138 million numbers in a small file.
+    draw = torch.Generator().manual_seed(0)
+    state = {}
+    for name, w in model.state_dict().items():
+        shape = (1, *w.shape[1:]) if w.ndim > 1 else w.shape
+        size = 2 / w[0].numel() if w.ndim > 1 else 1.0
+        state[name] = (torch.randn(shape, generator=draw) * size).expand(w.shape)
+    weights = torchvision.models.get_model_weights("vgg16").DEFAULT
+    file = place / "hub" / "hub" / "checkpoints" / networks._file_of(weights)
+    file.parent.mkdir(parents=True)
+    torch.save(state, file)
+    monkeypatch.setenv("TORCH_HOME", str(place / "hub"))
+    monkeypatch.setattr(networks, "_is_whole", lambda _: True)
+    lines = [f"{name},a cat" for name in NAMES[:3]]
+    write(place / "captions.csv", "\n".join(["picture,caption", *lines]))
+    assert main(command(place, "--network", "vgg16", "--jobs", "1")) == 0
+    folder = place / "data" / "mine"
+    data = load_coco_data(folder, pca_features=False)
+    assert data["train_features"].shape == (2, 4096)
+    known = record.read(folder)["network"]
+    assert known == {"name": "vgg16", "weights": file.name}
+
+    model.load_state_dict(state, assign=True)
+    x = weights.transforms()(Image.open(place / "photos" / data["val_urls"][0]))[None]
+    with torch.inference_mode():
+        fc7 = model.classifier[:6](model.avgpool(model.features(x)).flatten(1))
+    assert fc7.std() > 0.1
+    np.testing.assert_allclose(data["val_features"], fc7, rtol=1e-3, atol=1e-4)
 
 
 @needs_network

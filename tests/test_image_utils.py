@@ -2,6 +2,7 @@
 
 import errno
 import io
+import itertools
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cs231n import datasets
+from cs231n import datasets, image_utils
 from cs231n.datasets import pictures
 from cs231n.drawing.placeholder import placeholder_image
 from cs231n.image_utils import (
@@ -230,6 +231,26 @@ def test_the_shorter_side_becomes_size(tmp_path, columns, rows, size, shape):
     Image.new("RGB", (columns, rows)).save(file)
     assert load_image(file).shape == (rows, columns, 3)
     assert load_image(str(file), size=size).shape == (*shape, 3)
+
+
+def test_every_size_can_be_scaled(monkeypatch):
+    """All 160,000 sizes up to 400 x 400, without their pixels."""
+
+    class Framed:
+        """Stands in for a picture of which only the size is of interest."""
+
+        def resize(self, size, _method):
+            rows, columns = self.shape
+            assert min(size) == wanted, (self.shape, size)
+            assert max(size) == max(rows, columns) * wanted // min(rows, columns)
+            assert (size[0] >= size[1]) == (columns >= rows) or len(set(size)) == 1
+            return np.zeros((1, 1, 3), np.uint8)
+
+    framed = Framed()
+    monkeypatch.setattr(Image, "fromarray", lambda picture: picture)
+    for wanted in (1, 64, 224):
+        for framed.shape in itertools.product(range(1, 401), repeat=2):
+            image_utils._scale(framed, wanted)
 
 
 def test_scaling_keeps_left_left_and_is_bilinear(tmp_path):

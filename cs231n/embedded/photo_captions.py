@@ -17,13 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cs231n.datasets.captions import parts, plan, reading, record, words
+from cs231n.datasets.captions import (
+    parts,
+    plan,
+    reading,
+    record,
+    unfinished,
+    words,
+)
 from cs231n.datasets.captions.photos import Photos
 from cs231n.datasets.captions.plan import Options, Plan
 from cs231n.datasets.fetching.disk import file_hash
 from cs231n.datasets.readers import coco
-from cs231n.embedded import building, coco_folder, networks
+from cs231n.embedded import apart, building, coco_folder, networks
 from cs231n.embedded.features import FeatureReducer
+from cs231n.embedded.networks import Network
 from cs231n.embedded.photo_look import DIM, Look, pieces_key
 from cs231n.support import folders
 
@@ -56,7 +64,7 @@ def build(
         captions: Files of captions, all of the same photos or of different ones.
         target: The folder to make, named as the data set.
         options: What may be chosen.
-        jobs: How many processes; None for one a core, at most two.
+        jobs: How many photos to look at a time; None for one a core, at most two.
         force: Whether a data set of that name may be replaced.
         progress: Whether to show a progress bar.
 
@@ -64,6 +72,7 @@ def build(
         The folder.
 
     Raises:
+        BusyError: If another process builds it.
         FileExistsError: If the folder is there, and holds something else.
         OSError: If something cannot be read or written.
         ValueError: If the captions cannot be understood, or too much is broken.
@@ -71,6 +80,21 @@ def build(
     options = options or Options()
     target = Path(target).resolve()
     folders.require_place(target, record.RECORD)
+    with unfinished.alone(target):
+        _build(images, captions, target, options, jobs, force, progress)
+    return target
+
+
+def _build(
+    images: Path,
+    captions: Sequence[Path],
+    target: Path,
+    options: Options,
+    jobs: int | None,
+    force: bool,
+    progress: bool,
+) -> None:
+    """Build a data set that no other process builds."""
     photos = Photos(images)
     merged, each = reading.read_all(captions)
     sources = [
@@ -86,7 +110,7 @@ def build(
     del each
     made = plan.plan(photos, merged, options)
     del merged
-    network = networks.find(options.network)
+    network = _network(options.network)
     seen_key = pieces_key(photos.folder, made.split, network)
     key = folders.code_key(
         [Path(str(module.__file__)) for module in (words, parts, reading, plan)],
@@ -97,7 +121,7 @@ def build(
     if target.exists() and any(target.iterdir()) and not force:
         if folders.is_built(target, key, record.RECORD):
             print(f"{target} is there already, made from the same.")
-            return target
+            return
         raise FileExistsError(
             f"{target} is there, made from other photos, captions or options; choose "
             "another name, or say --force to replace it."
@@ -121,13 +145,20 @@ def build(
         with folders.building(target, key, facts, record.RECORD) as draft:
             facts |= _write(draft, look, made, options)
         look.pieces.remove()
-    return target
+
+
+def _network(name: str) -> Network:
+    """Return the network of a name, and leave torch out of this process."""
+    if name == networks.PHOTOS:
+        return networks.find(name)
+    [network] = apart.in_process(networks.find, [(name,)], 1)
+    return network
 
 
 def _write(draft: Path, look: Look, made: Plan, options: Options) -> dict[str, Any]:
     """Write every file of the data set to an empty folder, and return its record."""
     reducer = FeatureReducer.load(look.reducer_file)
-    sample = set(look.sample())
+    whole = set(look.whole())
     kept: dict[str, list[str]] = {}
     broken: list[str] = []
     for split, blocks in look.blocks.items():
@@ -146,7 +177,7 @@ def _write(draft: Path, look: Look, made: Plan, options: Options) -> dict[str, A
                 vectors, wide = piece["vectors"], piece["wide"]
                 if not len(wide):
                     continue
-                if split == "train" and k in sample:
+                if (split, k) in whole:
                     vectors = reducer.transform(vectors)
                 if not datasets:
                     datasets = [

@@ -1,7 +1,7 @@
 """Photos as a network sees them, block by block, each block kept in a file of its own.
 
 Memory does not grow with the number of photos, and what was stopped, or killed, goes on
-where it was. A module of its own, since processes import it by its name.
+where it was. A module of its own, since a process imports it by its name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 
 from cs231n.datasets.captions import parts
 from cs231n.datasets.captions.plan import Options, Plan, require_few
-from cs231n.embedded import coco_folder, features, maps, networks
+from cs231n.embedded import apart, coco_folder, features, networks
+from cs231n.embedded.building import AdviceError
 from cs231n.embedded.features import FeatureReducer
 from cs231n.embedded.networks import Network
 from cs231n.image_utils import load_image
@@ -31,8 +32,11 @@ DIM = 512
 SAMPLE = 5000
 """The most training photos that principal components are computed from."""
 _BLOCK = 40  # photos
-_PROCESSES = 2  # at most, unless more are asked for
-_SHARE = 4  # blocks that make it worth to start another process
+_THREADS = 2  # at most, unless more are asked for
+_SHARE = 4  # blocks for each thread that make it worth to start a process for them
+# A data set of more blocks is never looked at here, where torch would stay: beside it,
+# components of many photos would take too much memory.
+_FEW = 25
 _EVERY = 60.0  # seconds between lines of progress that go to a file
 
 
@@ -70,7 +74,7 @@ class Look:
             target: What the work is for; blocks' files lie beside it.
             key: Changes when those files would.
             options: Says how many may be broken.
-            jobs: How many processes; None for one a core, at most two.
+            jobs: How many photos to look at a time; None for one a core, at most two.
         """
         self.network, self.pieces = network, folders.Pieces(target, key)
         self.blocks = {
@@ -107,10 +111,10 @@ class Look:
         )
         if self._before:
             print(f"{self._before:,} photos have been looked at, by an earlier run.")
-        sample = [("train", k) for k in self.sample()]
-        self._look(sample, None)
+        whole = self.whole()
+        self._look(whole, None)
         if not self.reducer_file.exists():
-            X = self._vectors([k for _, k in sample])
+            X = self._vectors(self.sample())
             if len(X) < 2:
                 raise ValueError(
                     f"{len(X)} photos to learn from can be read, and two are needed; "
@@ -118,8 +122,9 @@ class Look:
                 )
             networks.fit(X, self.network, DIM).save(self.reducer_file)
             del X
-        rest = [(s, k) for s, blocks in self.blocks.items() for k in range(len(blocks))]
-        self._look([one for one in rest if one not in set(sample)], self.reducer_file)
+        done = set(whole)
+        rest = [one for one in self._all() if one not in done]
+        self._look(rest, self.reducer_file)
 
     def _vectors(self, chosen: Sequence[int]) -> NDArray[np.float32]:
         """Return what is kept of blocks of training photos, in one copy."""
@@ -150,8 +155,8 @@ class Look:
         name = self._piece(split, k)
         if (piece := self.pieces.load(name.stem)) is None:
             name.unlink(missing_ok=True)
-            raise OSError(
-                f"{name} was damaged and is removed; start the same command again"
+            raise AdviceError(
+                f"{name} was damaged and is removed; start the same command again."
             )
         return piece
 
@@ -160,6 +165,19 @@ class Look:
         there = len(self.blocks["train"])
         wanted = min(there, SAMPLE // _BLOCK)
         return [int(k) for k in np.arange(wanted) * there // wanted]
+
+    def whole(self) -> list[tuple[str, int]]:
+        """Return the blocks of which all is kept, as they come before the components.
+
+        Where components come from all training photos, those are all blocks: looking
+        twice would mean to start twice.
+        """
+        sample = [("train", k) for k in self.sample()]
+        few = len(sample) == len(self.blocks["train"]) >= len(self.blocks["val"])
+        return self._all() if few else sample
+
+    def _all(self) -> list[tuple[str, int]]:
+        return [(s, k) for s, blocks in self.blocks.items() for k in range(len(blocks))]
 
     def _piece(self, split: str, k: int) -> Path:
         return self.pieces.folder / f"{split}-{k:06d}.npz"
@@ -182,9 +200,13 @@ class Look:
             )
             for split, k in missing
         ]
-        asked = self._jobs or min(_processors(), _PROCESSES)
-        processes = max(1, min(asked, len(jobs) // _SHARE))
-        with closing(maps.on_all_cores(look_at_block, jobs, processes)) as results:
+        asked = self._jobs or min(_processors(), _THREADS)
+        threads = max(1, min(asked, len(jobs) // _SHARE))
+        if jobs and (threads > 1 or sum(map(len, self.blocks.values())) > _FEW):
+            work = apart.in_process(look_at_block, jobs, threads)
+        else:
+            work = apart.on_one_thread(look_at_block, jobs)
+        with closing(work) as results:
             for (split, k), why in zip(missing, results, strict=True):
                 self._count(len(self.blocks[split][k]), why)
 
@@ -230,6 +252,10 @@ def look_at_block(
 
     Returns:
         Why a photo cannot be read, for each of them; empty if it can.
+
+    Raises:
+        AdviceError: If the network fails.
+        OSError: If the file cannot be written.
     """
     why = [""] * len(paths)
 
@@ -244,7 +270,13 @@ def look_at_block(
     first = next(pictures, None)
     vectors = wide = np.zeros((0, 0), np.float32)
     if first is not None:
-        vectors, wide = networks.describe(_after(first, pictures), network)
+        try:
+            vectors, wide = networks.describe(_after(first, pictures), network)
+        except RuntimeError as error:  # memory that is not to be had, above all
+            raise AdviceError(
+                f"{network.name} cannot look at {paths[0]} and the photos after it "
+                f"({error}); start the same command again, with --jobs 1."
+            ) from error
         if reducer is not None:
             vectors = FeatureReducer.load(reducer).transform(vectors)
     with files.replacing(piece) as draft, draft.open("wb") as file:

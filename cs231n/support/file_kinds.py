@@ -48,7 +48,8 @@ def because(
     if kind in ("", wanted):
         return f"({error}); {advice}."
     _, what, remedy = _KINDS[kind]
-    return f"(it is {what}); {f'{remedy}, or ' if remedy else ''}{advice}."
+    steps = [step for step in dict.fromkeys((remedy, advice)) if step]
+    return f"(it is {what}); {', or '.join(steps)}."
 
 
 def kind_of(head: bytes) -> str:

@@ -6,8 +6,10 @@ interrupted, or killed, goes on where it stopped.
 
 import ast
 import errno
+import glob
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 import threading
@@ -201,10 +203,21 @@ def _holds_files(folder: Path) -> bool:
     return not folder.is_dir() or any(folder.iterdir())
 
 
+def leftovers(target: Path) -> list[Path]:
+    """Return what builds of a folder have left beside it: pieces and drafts.
+
+    Those of another folder, whose name only begins alike, are not among them.
+    """
+    name = re.escape(target.name)
+    ours = re.compile(rf"\.{name}-([^-]+\.pieces|[a-z0-9_]{{8}}(-old)?)")
+    hidden = sorted(target.parent.glob(f".{glob.escape(target.name)}-*"))
+    return [path for path in hidden if ours.fullmatch(path.name)]
+
+
 def _remove_old_drafts(target: Path, key: str) -> None:
     """Remove what killed builds left a day ago, but the pieces of this one."""
     mine = _pieces_folder(target, key)
-    for draft in target.parent.glob(f".{target.name}-*"):
+    for draft in leftovers(target):
         try:
             if draft != mine and time.time() - draft.stat().st_mtime > 24 * 3600:
                 shutil.rmtree(draft, ignore_errors=True)

@@ -16,6 +16,7 @@ ADVICE = (
     "Flickr30k, or a csv or tsv file that begins with the line picture,caption"
 )
 _PART = re.compile(rf"(?<![a-z])({'|'.join(PARTS)})(?![a-z])")
+_LONGEST = 1000  # letters of a path: most systems know none of more than 4096 bytes
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -52,6 +53,8 @@ class Annotations:
         picture = picture.strip()
         if not picture:
             self.broken.append(f"{where} names no picture")
+        elif not picture.isprintable() or len(picture) > _LONGEST:
+            self.broken.append(f"{where} names a picture as no file is called")
         elif not isinstance(caption, str) or not caption.strip():
             self.broken.append(f"{where} has no caption")
         else:

@@ -9,6 +9,13 @@ from cs231n.datasets.captions import annotations, parts, words
 from cs231n.datasets.captions.photos import Photos
 
 _NAMED = 20  # how many pictures of a kind are named in the record
+_RANGES = (
+    ("broken_share", 0, 1),
+    ("min_count", 1, 10**9),
+    ("seed", 0, 2**63),
+    ("vocabulary", len(words.MARKS) + 1, 10**6),
+    ("words", 1, 1000),
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,13 @@ class Plan:
 
 
 def plan(photos: Photos, merged: annotations.Annotations, options: Options) -> Plan:
-    """Find the photos, and part those that can be used."""
+    """Find the photos, and part those that can be used.
+
+    Raises:
+        FileNotFoundError: If no picture is in the folder.
+        ValueError: If an option is out of range, or nothing would be left to learn.
+    """
+    _require_ranges(options)
     found: dict[str, list[str]] = {}
     said: dict[str, str] = {}
     missing = []
@@ -112,6 +125,7 @@ def plan(photos: Photos, merged: annotations.Annotations, options: Options) -> P
         usable,
         counts={"pictures named": total, "captions": merged.count()},
     )
+    _require_words(made, options)
     unused = photos.others(found)
     made.leave_out("missing pictures", missing, "is not in the folder")
     made.leave_out(
@@ -125,6 +139,28 @@ def plan(photos: Photos, merged: annotations.Annotations, options: Options) -> P
     made.notes += [f"{note}." for note in merged.notes]
     made.notes += _notes(made, missing, unused, merged.broken, photos, options)
     return made
+
+
+def _require_ranges(options: Options) -> None:
+    for name, low, high in _RANGES:
+        value = getattr(options, name)
+        if not low <= value <= high:
+            raise ValueError(
+                f"--{name.replace('_', '-')} is {value}; give a number from {low} to "
+                f"{high}."
+            )
+
+
+def _require_words(made: Plan, options: Options) -> None:
+    """Insist that a model would have words to write, before hours of work."""
+    captions = (c for photo in made.split.train for c in made.captions[photo])
+    if len(words.vocabulary(captions, options.vocabulary, options.min_count)) <= len(
+        words.MARKS
+    ):
+        raise ValueError(
+            f"No word comes {options.min_count} times in the captions to learn from; "
+            "say a smaller --min-count."
+        )
 
 
 def _notes(

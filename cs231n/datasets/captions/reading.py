@@ -52,8 +52,17 @@ def read_all(files: Sequence[Path]) -> tuple[Annotations, list[Annotations]]:
         What all of them say, and what each says by itself.
 
     Raises:
-        AnnotationError: If one cannot be understood, or none has a caption.
+        AnnotationError: If one cannot be understood or comes twice, or none has a
+            caption.
     """
+    known: set[Path] = set()
+    for file in files:
+        if (real := file.resolve()) in known:
+            raise AnnotationError(
+                f"{file} is given twice, and its captions would count twice; give each "
+                "file once."
+            )
+        known.add(real)
     each = [read(file) for file in files]
     merged = Annotations(", ".join(dict.fromkeys(one.kind for one in each)))
     for file, one in zip(files, each, strict=True):

@@ -11,7 +11,7 @@ from cs231n.datasets.fetching.disk import file_hash
 
 RECORD = "record.json"
 MADE_BY = "python -m cs231n.datasets build captions"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{,99}")
 
 
 def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -67,8 +67,8 @@ def require_name(name: str, taken: set[str]) -> str:
     """
     if not _NAME.fullmatch(name) or name.endswith("."):
         raise ValueError(
-            f"The name {name!r} cannot be a folder's everywhere; use letters without "
-            "accents, digits, -, _ and dots."
+            f"The name {name!r} cannot be a folder's everywhere; use at most 100 "
+            "letters without accents, digits, -, _ and dots."
         )
     if name in taken:
         raise ValueError(f"{name} is the name of something else; choose another one.")

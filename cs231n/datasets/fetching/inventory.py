@@ -21,7 +21,7 @@ from cs231n.support.files import replace, replacing
 
 WORK = ".cs231n"
 DAMAGED = ".damaged"  # what a data set is renamed to that a fetched one replaces
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class FetchError(OSError):
@@ -146,7 +146,7 @@ def only_one(
         say(f"{dataset.name}: another process is at it; waiting for its end.")
         lock.acquire()
     except OSError as error:
-        if error.errno not in _NO_LOCKS:
+        if error.errno not in NO_LOCKS:
             raise
     try:
         yield
