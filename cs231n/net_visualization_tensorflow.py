@@ -52,7 +52,8 @@ def compute_saliency_maps(
         ...         tf.keras.layers.Dense(5, kernel_initializer=weights),
         ...     ]
         ... )
-        >>> compute_saliency_maps(np.ones((1, 2, 2, 3)), np.array([3]), model)
+        >>> X = np.ones((1, 2, 2, 3), np.float32)
+        >>> compute_saliency_maps(X, np.array([3]), model)
         array([[[0.5, 0.5],
                 [0.5, 0.5]]], dtype=float32)
     """

@@ -13,6 +13,9 @@ myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 exclude_patterns = []
 
+# Modules in TensorFlow are explained without it: stand-ins are imported instead.
+autodoc_mock_imports = ["tensorflow", "keras"]
+
 # Shapes stand in the docstrings, first.
 autodoc_typehints = "none"
 napoleon_numpy_docstring = False

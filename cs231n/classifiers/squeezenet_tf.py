@@ -278,6 +278,12 @@ def extract_features(x: Any, cnn: SqueezeNet) -> list[Any]:
 
     Returns:
         12 feature maps (N, H', W', C), of ``cnn.net.layers`` up to the last fire.
+
+    Example:
+        >>> cnn = SqueezeNet(num_classes=10)
+        >>> feats = extract_features(np.zeros((1, 64, 64, 3), np.float32), cnn)
+        >>> len(feats), feats[0].shape
+        (12, TensorShape([1, 31, 31, 64]))
     """
     return _through(cnn.net.layers[:-2], x)
 

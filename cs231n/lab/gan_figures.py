@@ -73,6 +73,7 @@ def show_interpolation(pictures: Array, file: Path, alt: str) -> None:
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> steps = np.linspace(0, 1, 5).reshape(1, 5, 1, 1)
         >>> grays = steps * np.ones((2, 1, 8, 8))
         >>> with tempfile.TemporaryDirectory() as folder:

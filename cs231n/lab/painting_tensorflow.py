@@ -266,6 +266,26 @@ def style_transfer(
 
     Returns:
         The painting.
+
+    Example:
+        >>> from PIL import Image
+        >>> from cs231n.classifiers.squeezenet_tf import SqueezeNet
+        >>> Image.new("RGB", (80, 60), "gold").save("gold.png")
+        >>> Image.linear_gradient("L").save("gray.png")
+        >>> painting = style_transfer(
+        ...     *("gold.png", "gray.png"),
+        ...     image_size=30,
+        ...     style_size=20,
+        ...     content_layer=1,
+        ...     content_weight=0.1,
+        ...     style_layers=[0, 1],
+        ...     style_weights=[1.0, 1.0],
+        ...     tv_weight=0.1,
+        ...     cnn=SqueezeNet(num_classes=10),
+        ...     num_iterations=5,
+        ... )
+        >>> painting.picture.size, sorted(painting.losses)
+        ((40, 30), ['content', 'style', 'tv'])
     """
     wanted = Features(cnn, [content_layer, *style_layers])
     content = read_picture(content_image, image_size)

@@ -3,6 +3,7 @@
 And pages that can be read without a mouse, or heard.
 """
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
+from sphinx.util.inspect import signature, stringify_signature
 
 from staff.report.page import equation
 
@@ -42,6 +44,7 @@ def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     # Before Napoleon, whose priority is 500, sees the docstring.
     app.connect("autodoc-process-docstring", _results, priority=400)
+    app.connect("autodoc-process-signature", _signature)
     app.connect("build-finished", _mend)
 
 
@@ -68,6 +71,18 @@ def _drawn(node: nodes.Element, display: bool) -> str:
     if "<math" not in drawn:
         _LOG.warning("cannot be drawn as MathML: %s", node.astext(), location=node)
     return drawn
+
+
+def _signature(
+    _: Any, what: str, __: str, thing: Any, ___: Any, ____: Any, returns: Any
+) -> tuple[str, Any] | None:
+    """Give a class its own arguments: stand-ins, where they are bases, take any."""
+    if what != "class" or not getattr(thing, "__sphinx_mock__", False):
+        return None
+    if not inspect.isfunction(thing.__init__):
+        return None
+    found = signature(thing.__init__, bound_method=True)
+    return stringify_signature(found, show_annotation=False), returns
 
 
 def _results(

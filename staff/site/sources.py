@@ -23,7 +23,12 @@ from staff.site import making
 
 TABLE = "docs/pages.toml"
 FLAVOURS = ("students", "staff")
-_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
+# Code comes first: a link that stands in it is shown as it is written.
+_LINK = re.compile(
+    r"(?<!`)(?P<code>`+)(?!`)(?:(?!\n\n).)+?(?<!`)(?P=code)(?!`)"
+    r"|(?P<picture>!?)\[(?P<words>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^()\s]+)\)",
+    re.DOTALL,
+)
 _ASKED = re.compile(r"\{\{([^{}]+)\}\}")
 _FENCED = re.compile(r"^( *```.*?^ *```)", re.MULTILINE | re.DOTALL)
 
@@ -128,7 +133,9 @@ def _page(
     found: dict[str, bytes] = {}
 
     def relink(link: re.Match[str]) -> str:
-        picture, words, target = link.groups()
+        if link["code"]:
+            return link[0]
+        picture, words, target = link["picture"], link["words"], link["target"]
         if re.match(r"[a-z]+:|#", target):
             return link[0]
         path, _, anchor = target.partition("#")

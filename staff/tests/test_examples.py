@@ -4,137 +4,32 @@ Examples call, they do not show the inside: docstrings go to students, so what s
 there must hold for every right answer and give none away.
 """
 
-import ast
-import doctest
-import importlib
-import inspect
-import random
 import sys
 import types
 
-import jupytext
-import numpy as np
 import pytest
 import torch
 
 from cs231n import data_utils, datasets
 from cs231n.datasets.readers import imagenet_val
-from staff.questions import ROOT, notebook_names
+from staff.questions import notebook_names, question_of
+from staff.tests import examples
+from staff.tests.examples import code, used
 from tests.tiny_files import write_folder
 
-FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-
-
-def code(name):
-    """Return the text of a notebook's code cells, without magics."""
-    path = ROOT / "staff" / "notebooks" / f"{name}.py"
-    cells = jupytext.read(path, fmt="py:percent").cells
-    text = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-    return "\n".join(
-        "" if line.startswith(("%", "!")) else line for line in text.splitlines()
-    )
-
-
-def is_ours(thing):
-    """Tell whether something is a public function or class of the package."""
-    return (
-        (inspect.isfunction(thing) or inspect.isclass(thing))
-        and thing.__module__.partition(".")[0] == "cs231n"
-        and not thing.__name__.startswith("_")
-    )
-
-
-def imported(tree):
-    """Return what a program imports from the package: its name -> the thing."""
-    names = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("cs231n"):
-            module = importlib.import_module(node.module)
-            for alias in node.names:
-                if alias.name == "*":
-                    public = (name for name in vars(module) if name[0] != "_")
-                    wanted = getattr(module, "__all__", public)
-                    names |= {name: getattr(module, name) for name in wanted}
-                elif hasattr(module, alias.name):
-                    names[alias.asname or alias.name] = getattr(module, alias.name)
-                else:
-                    inner = importlib.import_module(f"{node.module}.{alias.name}")
-                    names[alias.asname or alias.name] = inner
-    return names
-
-
-def returned(function):
-    """Return the class of the package that a function says it returns, or None."""
-    kind = inspect.signature(function).return_annotation
-    if isinstance(kind, str):  # from __future__ import annotations
-        kind = getattr(sys.modules[function.__module__], kind.strip("\"'"), None)
-    return kind if is_ours(kind) else None
-
-
-def used(source):
-    """Return what a program uses of the package: dotted name -> function or class.
-
-    A function may be called or handed on. Methods count by name, of every class that is
-    used or returned by what is used.
-    """
-    tree = ast.parse(source)
-    names = imported(tree)
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            found.append(names.get(node.id))
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            module = names.get(node.value.id)
-            if isinstance(module, types.ModuleType):
-                found.append(getattr(module, node.attr, None))
-    found = [thing for thing in found if is_ours(thing)]
-    classes = {x if inspect.isclass(x) else returned(x) for x in found} - {None}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            methods = [getattr(kind, node.func.attr, None) for kind in classes]
-            found += [method for method in methods if is_ours(method)]
-    return {f"{thing.__module__}.{thing.__qualname__}": thing for thing in found}
-
-
+# It prepares a process and shows nothing; test_frameworks.py has it.
+SILENT = {"cs231n.support.frameworks.require_tensorflow"}
+# What needs TensorFlow is in a file of its own.
 USED = {
     name: thing
     for notebook in notebook_names()
     for name, thing in used(code(notebook)).items()
+    if name not in SILENT
 }
 
 
-def namespace(module):
-    """Return what an example finds there: NumPy, torch, and what its module defines."""
-    own = {
-        name: thing
-        for name, thing in vars(module).items()
-        if name[0] != "_" and getattr(thing, "__module__", None) == module.__name__
-    }
-    return {"np": np, "torch": torch} | own
-
-
 def problem(thing):
-    """Say what is wrong with the example of a function or class; else return ''."""
-    name, text = thing.__qualname__, thing.__doc__ or ""
-    module = sys.modules[thing.__module__]
-    test = doctest.DocTestParser().get_doctest(text, namespace(module), name, None, 0)
-    if not test.examples or "Example:\n" not in text:
-        return f"{name} has no example; end its docstring with a section Example."
-    named = {
-        getattr(node, "attr", getattr(node, "id", ""))
-        for example in test.examples
-        for node in ast.walk(ast.parse(example.source))
-    }
-    if thing.__name__ not in named:
-        return f"{name} has an example that does not call it."
-    if not any(example.want for example in test.examples):
-        return f"{name} has an example that shows no result."
-    random.seed(231)
-    np.random.seed(231)
-    torch.manual_seed(231)
-    report = []
-    doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.append)
-    return "".join(report)
+    return examples.problem(thing, {"torch": torch}, torch.manual_seed)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -238,4 +133,21 @@ print(study.table(), model.loss(1).sum(), np.sort([]))
 
 
 def test_every_notebook_uses_the_package():
-    assert all(len(used(code(notebook))) > 10 for notebook in notebook_names())
+    for notebook in notebook_names():
+        if question_of(notebook).framework != "tensorflow":
+            assert len(used(code(notebook))) > 10, notebook
+
+
+def test_what_needs_tensorflow_is_left_out():
+    source = """
+from cs231n.gan_tf import sample_noise
+from cs231n.classifiers import squeezenet_tf, squeezenet
+from cs231n.support.accuracy import as_array
+
+as_array(sample_noise(1, 2))
+squeezenet.load_squeezenet(squeezenet_tf.load_squeezenet_tensorflow())
+"""
+    assert set(used(source)) == {
+        "cs231n.support.accuracy.as_array",
+        "cs231n.datasets.readers.squeezenet.load_squeezenet",
+    }

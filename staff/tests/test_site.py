@@ -1,5 +1,6 @@
 """The documents site: whole, offline, explains every name, gives no answer away."""
 
+import ast
 import base64
 import io
 import itertools
@@ -52,6 +53,58 @@ def test_every_public_name_is_explained(site):
         "cs231n.rnn_layers.lstm_step_backward",
         "cs231n.classifiers.rnn.CaptioningRNN.sample",
     } <= known
+
+
+def shown_arguments(folder):
+    """Return the arguments that a reference shows: dotted name -> their names."""
+    found = {}
+    for page in (folder / "reference").glob("*.html"):
+        heads = re.findall(
+            r'<dt class="sig[^>]* id="(cs231n[\w.]+)">(.*?)</dt>',
+            page.read_text("utf-8"),
+            re.DOTALL,
+        )
+        for name, head in heads:
+            shown = re.findall(r'<em class="sig-param">(.*?)</em>', head)
+            plain = [re.sub("<.*?>", "", argument) for argument in shown]
+            names = [text.partition("=")[0].lstrip("*") for text in plain]
+            found[name] = [name for name in names if name not in {"", "/"}]
+    return found
+
+
+def written_arguments(module):
+    """Yield the functions of a module, and its classes that say how they are made."""
+
+    def inside(body, scope):
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                yield from inside(node.body, f"{scope}.{node.name}")
+            elif isinstance(node, ast.FunctionDef):
+                marks = {ast.unparse(mark) for mark in node.decorator_list}
+                args = node.args
+                all_of_them = [*args.posonlyargs, *args.args, args.vararg]
+                all_of_them += [*args.kwonlyargs, args.kwarg]
+                names = [one.arg for one in all_of_them if one]
+                if node.name == "__init__":
+                    yield scope, names[1:]
+                elif not marks & {"property", "cached_property"}:
+                    bound = scope != module and "staticmethod" not in marks
+                    yield f"{scope}.{node.name}", names[bound:]
+
+    return inside(ast.parse(making.file_of(module).read_text("utf-8")).body, module)
+
+
+def test_what_is_explained_has_the_arguments_that_it_takes(site):
+    shown = shown_arguments(site("staff")[0])
+    assert shown["cs231n.classifiers.squeezenet_tf.MaxPool"] == ["pools", "name"]
+    written = {
+        name: arguments
+        for module in making.modules("staff")
+        for name, arguments in written_arguments(module)
+        if name in shown
+    }
+    assert len(written) > 500
+    assert {name: shown[name] for name in written} == written
 
 
 def test_the_reference_has_every_module_that_offers_something():
@@ -150,6 +203,22 @@ def test_a_page_that_cannot_be_filled_in_or_linked_is_named(tmp_path, monkeypatc
     with pytest.raises(SiteError, match="students get no code"):
         page("{{code staff/reference/layers.py conv_backward}}", "students")
     assert page("```text\n[a](b.md)\n```\n[a](https://x.org)")["a.md"]
+
+
+def test_a_link_in_code_is_shown_and_one_with_code_is_followed(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    (tmp_path / "a.md").touch()
+
+    def page(text):
+        places = {"a.md": "pages/a"}
+        return sources._page("b", "b.md", text, places, "staff")["b.md"].decode()
+
+    for text in ("`![](c.svg)`", "``[`a`](c.md)``", "a ` [a](https://x.org) ` b"):
+        assert page(text) == text
+    assert page("`a` [a](a.md) `b`") == "`a` [a](pages/a.md) `b`"
+    assert page("[`a`](a.md)") == "[`a`](pages/a.md)"
+    # A tick without a partner makes no code.
+    assert page("a `b\n\n[a](a.md) `c") == "a `b\n\n[a](pages/a.md) `c"
 
 
 def test_results_of_a_docstring_become_a_list():
