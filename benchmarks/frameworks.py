@@ -101,7 +101,10 @@ class _Worker:
 
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.close()  # at which it ends
+        assert self._process.stdout is not None
+        with suppress(BrokenPipeError):  # it may have ended by itself
+            self._process.stdin.close()  # at which it ends
+        self._process.stdout.close()
         self._process.wait()
 
     def run(self, count: int) -> float:
