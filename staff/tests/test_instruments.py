@@ -59,8 +59,8 @@ def mistakes(function, tier):
 
 
 # With states in float32, finite differences of the forward pass have too few digits for
-# the limits of its backward pass in the notebooks of every edition. The bank writes both
-# passes together.
+# the limits of its backward pass in the notebooks of every edition. The bank writes
+# both passes together.
 COARSE = {"cs231n.rnn_layers.rnn_backward", "cs231n.rnn_layers.lstm_backward"}
 
 
