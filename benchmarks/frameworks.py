@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +101,10 @@ class _Worker:
 
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.close()  # at which it ends
+        assert self._process.stdout is not None
+        with suppress(BrokenPipeError):  # it may have ended by itself
+            self._process.stdin.close()  # at which it ends
+        self._process.stdout.close()
         self._process.wait()
 
     def run(self, count: int) -> float:

@@ -321,7 +321,8 @@ def in_fingerprints(asked: Asked, thorough: bool = False) -> Iterator[str]:
 
     where = _short(marks.FILE)
     stored = marks.loads(marks.FILE.read_text("utf-8"))
-    keys = {f.key for q in asked for f in q.functions}
+    needs = {f.key: f.framework for q in asked for f in q.functions}
+    keys = needs.keys()
     for key in sorted(stored.functions.keys() - keys):
         yield f"{where}: {key} is in no row; run: python -m staff fingerprints"
     says: dict[str, set[str]] = {key: set() for key in keys}
@@ -330,19 +331,19 @@ def in_fingerprints(asked: Asked, thorough: bool = False) -> Iterator[str]:
         (implied if slip.implied else says).setdefault(slip.key, set()).add(slip.says)
     for key in sorted(keys):
         if key not in stored.functions:
-            yield f"{where}: nothing is stored for {key}; run: {_make(key)}"
+            yield f"{where}: nothing is stored for {key}; run: {_make(key, needs[key])}"
             continue
         known = {mistake.says for mistake in stored.functions[key].mistakes}
         if not says[key] <= known <= says[key] | implied[key]:
-            yield f"{where}: not the bank's mistakes for {key}; run: {_make(key)}"
+            made = _make(key, needs[key])
+            yield f"{where}: not the bank's mistakes for {key}; run: {made}"
     if thorough and not fingerprints.same(
         stored, fingerprints.together(fingerprints.make(), stored)
     ):
         yield f"{where}: is not what is made now; run: python -m staff fingerprints"
 
 
-def _make(key: str) -> str:
-    framework = table.function(key).framework
+def _make(key: str, framework: str) -> str:
     where = "" if table.installed(framework) else f" (where {framework} is installed)"
     return f"python -m staff fingerprints {key}{where}"
 

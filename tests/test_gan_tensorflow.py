@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from cs231n import gan_tf
 from cs231n.gan_tf import (
-    MNIST,
     NOISE_DIM,
     count_params,
     dc_discriminator,
@@ -383,7 +382,7 @@ def test_a_model_that_does_not_know_its_inputs_is_not_counted_as_none():
 
 
 def test_mnist_comes_in_batches_of_which_the_last_holds_what_is_left():
-    mnist = MNIST(batch_size=128)
+    mnist = gan_tf.MNIST(batch_size=128)
     N = len(mnist.X)
     assert N in (60_000, 4_000)
     assert (mnist.X.shape, mnist.X.dtype, mnist.y.shape) == ((N, 784), "float32", (N,))
@@ -394,7 +393,7 @@ def test_mnist_comes_in_batches_of_which_the_last_holds_what_is_left():
 
 
 def test_shuffle_shuffles_pictures_along_with_their_labels():
-    mnist = MNIST(batch_size=500, shuffle=True)
+    mnist = gan_tf.MNIST(batch_size=500, shuffle=True)
     first, second = ([np.concatenate(a) for a in zip(*mnist)] for _ in range(2))  # noqa: B905
     assert not np.array_equal(first[1], mnist.y)
     assert not np.array_equal(first[1], second[1])

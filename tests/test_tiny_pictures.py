@@ -216,7 +216,7 @@ def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path, monkeypatch, er
 @pytest.mark.usefixtures("quick")
 def test_what_a_killed_build_leaves_is_not_taken_for_a_data_set(tmp_path):
     key = "anything"
-    draft = tmp_path / ".tiny-x7"
+    draft = tmp_path / ".tiny-x7abcde_"
     with contextlib.suppress(RuntimeError), folders.building(tmp_path / "t", key) as f:
         f.rename(draft)  # as if the process had ended here
         raise RuntimeError

@@ -308,7 +308,14 @@ def _named_in(title: str) -> str:
             return variants[0].short
         used = [f for f in functions if f.module in sys.modules]
         chosen = (used or functions)[0]
-        elsewhere = any(f.name != chosen.name for f in functions)
+        # The command tries all ways of a question, but one set of questions alone.
+        own = {q.graded_as for q in table.questions() if chosen in q.functions}
+        elsewhere = any(
+            f in q.functions and f.name != chosen.name
+            for q in table.questions()
+            if q.graded_as not in own
+            for f in functions
+        )
         return chosen.name if elsewhere else chosen.short
     return ""
 

@@ -378,5 +378,7 @@ show_pictures(
 # %% [markdown] same_as="## Further reading"
 
 # %% [markdown] tags=["extra"]
-# Extra exercises (better maps, fooling within bounds, a gallery) are at the end of
+# ## Extra exercises
+#
+# Better maps, fooling within bounds and a gallery are at the end of
 # `NetworkVisualization-PyTorch.ipynb`.

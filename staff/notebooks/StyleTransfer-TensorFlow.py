@@ -413,5 +413,7 @@ if PROFILE == "full":
 # %% [markdown] same_as="## Further reading"
 
 # %% [markdown] tags=["extra"]
-# Extra exercises (depth, texture, L-BFGS, colours, mixtures of styles) are at the end
-# of `StyleTransfer-PyTorch.ipynb`.
+# ## Extra exercises
+#
+# Depth, texture, L-BFGS, colours and mixtures of styles are at the end of
+# `StyleTransfer-PyTorch.ipynb`.

@@ -348,6 +348,7 @@ def test_a_file_that_cannot_be_imported_is_named(tree, text, said):
 
 def test_a_question_whose_file_is_not_there_is_told_apart(tree):
     (tree / "cs231n" / "gan_pytorch.py").unlink()
+    (tree / "cs231n" / "gan_tf.py").unlink()
     done = run(tree, "Q5", "rnn_step_forward")
     assert "not in this package" in done.stdout
     assert "2 of 2 points" in done.stdout

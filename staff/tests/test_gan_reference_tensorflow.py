@@ -14,6 +14,7 @@ import tensorflow as tf
 from cs231n import gan_tf as q5
 from cs231n.lab.fixed_weights_tensorflow import set_fixed_weights
 from cs231n.support.gans.training_tensorflow import GANStep, in_training
+from tests.test_gan_tensorflow import FAKE, REAL, STORED, loss_of
 
 pytestmark = pytest.mark.q5_tensorflow
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,3 +113,11 @@ def test_networks_and_steps_are_those_of_pytorch(deep, rng, tmp_path):
         change = made[name] - before
         off = np.linalg.norm(found - before - change)
         assert off < 1e-2 * np.linalg.norm(change)  # a difference of float32 numbers
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize("name", STORED)
+def test_losses_are_those_that_the_course_stored(name, kind):
+    loss = loss_of(name, *(tf.constant(scores, kind) for scores in (REAL, FAKE)))
+    assert loss.dtype == kind
+    assert float(loss) == pytest.approx(STORED[name], abs=1e-7)

@@ -21,7 +21,7 @@ from staff.questions import ROOT
 from tests import data_server
 
 CODE = {".py", ".toml", ".json", ".md", ".txt", ".sh", ".ipynb", ".h", ".pyx"}
-CODE |= {".lock"}
+CODE |= {".lock", ".svg"}
 GENERATED = {"README.md", "cs231n/README.md", "cs231n/assignment/assignment.json"}
 FINGERPRINTS = "cs231n/tools/check/fingerprints.json"
 
@@ -31,7 +31,7 @@ class Tree:
 
     def __init__(self, folder):
         self.folder = folder
-        for name in ("cs231n", "staff", "tests"):
+        for name in ("cs231n", "images", "staff", "tests"):
             shutil.copytree(ROOT / name, folder / name, ignore=_no_code)
         for path in ROOT.iterdir():
             if path.is_file() and path.suffix in CODE:
@@ -434,7 +434,7 @@ def test_pages_name_what_is_there(page):
     named = re.findall(r"`((?:cs231n|staff|tests)/[\w./-]+)`", text)
     links = re.findall(r"\]\((?!http)([^)]+)\)", text)
     places = [ROOT / name for name in named if not EXAMPLE.search(name)]
-    places += [(ROOT / page).parent / link for link in links]
+    places += [(ROOT / page).parent / n for n in links if not EXAMPLE.search(n)]
     for name in re.findall(r"`([\w./]+\.(?:py|pyx|h|json))`", text):
         beside = (ROOT / page).parent / name
         assert beside.exists() or (ROOT / name).exists() or EXAMPLE.search(name), name
