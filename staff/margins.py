@@ -165,13 +165,15 @@ def touched(modules: Modules, edition: str) -> list[str]:
         modules: The students' modules, some of which differ from the solved ones.
         edition: A name in the table's ``sets``.
     """
+    solved_ones = all_solved()
     ours, theirs = (
         {
             (module, name): part
             for module in takers()
+            if _file(module) in solved_ones
             for name, part in _texts(those[_file(module)]).items()
         }
-        for those in (all_solved(), modules)
+        for those in (solved_ones, modules)
     )
     changed = {
         place

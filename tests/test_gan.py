@@ -238,9 +238,9 @@ def test_noise_is_between_minus_one_and_one():
     noise = sample_noise(3, 4, seed=231)
     assert isinstance(noise, torch.Tensor)
     assert noise.shape == (3, 4)
-    assert float(noise.min()) < 0 < float(noise.max())
-    assert float(noise.abs().max()) <= 1
-    assert torch.equal(noise, sample_noise(3, 4, seed=231))
+    many = sample_noise(30, 40, seed=231)  # so many that chance has no part in it
+    assert float(many.min()) < 0 < float(many.max())
+    assert float(many.abs().max()) <= 1
     assert not torch.equal(sample_noise(3, 4), sample_noise(3, 4))
 
 
@@ -249,15 +249,16 @@ def test_noise_is_uniform():
     noise = sample_noise(400, 50, seed=231).numpy().ravel()
     counts, _ = np.histogram(noise, bins=10, range=(-1, 1))
     assert counts.sum() == 20_000
-    # Five standard deviations of a bin's count.
-    assert np.abs(counts - 2000).max() < 5 * np.sqrt(20_000 * 0.1 * 0.9)
+    # Six standard deviations of a bin's count: a seed need not fix the noise.
+    assert np.abs(counts - 2000).max() < 6 * np.sqrt(20_000 * 0.1 * 0.9)
 
 
 @q5
 @care
-def test_noise_may_be_a_single_number_and_is_float32():
-    noise = sample_noise(1, 1)
+def test_noise_may_be_a_single_number_and_is_float32_and_a_seed_fixes_it():
+    noise = sample_noise(1, 1, seed=231)
     assert (noise.shape, noise.dtype) == ((1, 1), torch.float32)
+    assert torch.equal(noise, sample_noise(1, 1, seed=231))
 
 
 NETWORKS = {
@@ -343,9 +344,10 @@ def test_a_convolutional_discriminator_takes_flat_pictures_too(batch_size, rng):
 @pytest.mark.points(1)
 @pytest.mark.parametrize("N", [NOTEBOOK, *SIZES[2:]])
 @pytest.mark.parametrize("build", [generator, build_dc_generator])
-def test_a_generator_draws_a_picture_for_each_row(build, N):
+def test_a_generator_draws_a_picture_for_each_row(build, N, rng):
     torch.manual_seed(231)
-    images = build(5)(100 * sample_noise(N, 5))
+    noise = torch.from_numpy(100 * rng.uniform(-1, 1, size=(N, 5))).float()
+    images = build(5)(noise)
     assert images.shape == (N, 784)
     assert float(images.detach().abs().max()) <= 1
     assert float(images.detach().min()) < -0.01 < 0.01 < float(images.detach().max())

@@ -7,10 +7,11 @@ own library and the tree, so nothing of staff's is in reach of what is run.
 Reads lines of JSON, each with "files" (path -> text), and answers each with a line.
 Asked for ``states``, it reads "keys" as well and answers with key -> state, from the
 worker that the student's check starts; a function of which nothing is heard is "wrong".
-Asked for ``opinions``, it reads "keys", "tests" (arguments of pytest), "first" (names:
-tests that use one come before others) and "cells" (Python), and answers with "check"
-(key -> state), "tests" and "cells" (whether they passed) and "said"; or with "failed",
-where they fail before anything is changed.
+Asked for ``opinions``, it reads "keys", "framework" (the one that they need, if any),
+"tests" (arguments of pytest), "first" (names: tests that use one come before others)
+and "cells" (Python), and answers with "check" (key -> state), "tests" and "cells"
+(whether they passed) and "said"; or with "failed", where they fail before anything is
+changed.
 
 For opinions, more is done only once: a process collects the tests, another runs the
 cells up to the first call of what students write, and each judgement is a fork of that
@@ -242,14 +243,14 @@ def _changed(old: Any, new: Any) -> Any:
 _warm: dict[str, tuple[Any, Warm]] = {}
 
 
-def warm(what: str, argument: Any) -> Warm:
+def warm(what: str, *arguments: Any) -> Warm:
     """Return the process for one kind of judgement: the last one, if it fits."""
-    if what in _warm and _warm[what][0] != argument:
+    if what in _warm and _warm[what][0] != arguments:
         _warm.pop(what)[1].close()
     if what not in _warm:
         prepare: dict[str, Callable[..., None]]
         prepare = {"check": check, "tests": tests, "cells": cells}
-        _warm[what] = argument, Warm(prepare[what], argument)
+        _warm[what] = arguments, Warm(prepare[what], *arguments)
     return _warm[what][1]
 
 
@@ -257,9 +258,9 @@ def opinions(job: dict[str, Any]) -> dict[str, Any]:
     """Return what check, tests and notebook say of functions."""
     try:
         by_check, by_tests, by_cells = (
-            warm("check", None),
+            warm("check", job["framework"]),
             warm("tests", job["tests"]),
-            warm("cells", job["cells"]),
+            warm("cells", job["cells"], job["framework"]),
         )
     except RuntimeError as error:
         return {"failed": str(error)}
@@ -275,25 +276,36 @@ def opinions(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def written() -> list[CodeType]:
-    """Return the code of what students write, as it is loaded."""
+def written(framework: str) -> list[CodeType]:
+    """Return the code of what students write, as it is loaded.
+
+    Args:
+        framework: What needs another one is left out: that one may not be installed,
+            and no process shall have two of them.
+    """
     from cs231n.assignment.table import functions
 
     found = (
         attrgetter(function.qualname)(importlib.import_module(function.module))
         for function in functions()
+        if function.framework in {"", framework}
     )
     return [inspect.unwrap(function).__code__ for function in found]
 
 
-def check(serve: Callable[[Judge], None], _: None) -> None:
-    """Judge by the student's check: the state of each function."""
+def check(serve: Callable[[Judge], None], framework: str) -> None:
+    """Judge by the student's check: the state of each function.
+
+    Args:
+        serve: What takes the judge.
+        framework: What the functions need, if any.
+    """
     from cs231n.assignment.table import function
     from cs231n.tools.check import marks
     from cs231n.tools.check.exercises import exercise
     from cs231n.tools.check.verdict import judge
 
-    written()
+    written(framework)
     records = marks.records()
     serve(
         lambda job: {
@@ -379,18 +391,20 @@ def _is_used_by(item: Any, names: list[str]) -> bool:
     return any(name in used or name in item.name for name in names)
 
 
-def cells(serve: Callable[[Judge], None], sources: list[str]) -> None:
+def cells(serve: Callable[[Judge], None], sources: list[str], framework: str) -> None:
     """Judge by a notebook's cells: whether they run to their end, and what stops them.
 
     Args:
         serve: What takes the judge.
         sources: The cells.
+        framework: What the notebook needs, if any.
     """
     import matplotlib as mpl
 
     mpl.use("Agg")
     names: dict[str, Any] = {"__name__": "__main__"}
-    begun = found_out(_cells_before_calls, sources)
+    codes = set(written(framework))
+    begun = found_out(lambda them: _cells_before_calls(them, codes), sources)
     if begun is None:
         raise RuntimeError("The cells end when nothing is changed.")
     for source in sources[:begun]:
@@ -411,9 +425,8 @@ class _CalledError(BaseException):
     """Something calls what students write."""
 
 
-def _cells_before_calls(sources: list[str]) -> int:
+def _cells_before_calls(sources: list[str], codes: set[CodeType]) -> int:
     """Return how many cells run without calling what students write."""
-    codes = set(written())
 
     def look(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and frame.f_code in codes:

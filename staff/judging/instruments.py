@@ -94,6 +94,7 @@ def _asked(job: Job) -> dict[str, Any]:
     return {
         "files": dict(job.files),
         "keys": [function.key for function in job.functions],
+        "framework": job.functions[0].framework,
         "tests": ["-m", f"{marker} and not care and not data", *_test_files(marker)],
         "first": [_last_name(function) for function in job.functions],
         "cells": list(cells(job.functions)),

@@ -295,7 +295,8 @@ def learn(name, D, G, losses, iterations, solvers=None, **arguments):
     )
     histories[name] = history
     torch.manual_seed(SEED)
-    fakes[name] = deprocess_img(draw(G, sample_noise(1000, NOISE_DIM).to(device)))
+    noise = sample_noise(1000, NOISE_DIM).to(device, torch.float32)
+    fakes[name] = deprocess_img(draw(G, noise))
     print(f"{total} iterations in {history.seconds:.0f} seconds")
     show_training(
         history.samples,
@@ -454,7 +455,7 @@ check(
 
 # %%
 with torch.no_grad():
-    shape = build_dc_generator()(sample_noise(batch_size, NOISE_DIM)).shape
+    shape = build_dc_generator()(sample_noise(batch_size, NOISE_DIM).float()).shape
 check(
     "build_dc_generator",
     {
@@ -598,7 +599,7 @@ if FULL:
 
 # %%
 torch.manual_seed(SEED)
-ends = sample_noise(12, NOISE_DIM)
+ends = sample_noise(12, NOISE_DIM).float()
 shares = torch.linspace(0, 1, 12).view(1, 12, 1)
 lines = (1 - shares) * ends[0::2, None] + shares * ends[1::2, None]
 between = deprocess_img(draw(G_DC, lines.flatten(0, 1).to(device)))
