@@ -409,10 +409,9 @@ def read(name: str) -> list[Line]:
     return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
 
 
-def _append(name: str, line: Line) -> None:
-    file = folder() / f"{name}.jsonl"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as out:
+def _append(place: Path, name: str, line: Line) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / f"{name}.jsonl").open("a", encoding="utf-8") as out:
         out.write(json.dumps(line) + "\n")
 
 
@@ -431,9 +430,10 @@ def measure_right(keys: Iterable[str], seeds: int) -> list[Line]:
     wanted = [(key, k) for k in range(0, seeds, AT_ONCE) for key in keys]
     missing = [pair for pair in wanted if pair not in known]
     if missing:
+        place = folder()  # finding out takes longer than many a function
         with bench() as at, progress_bar(len(missing), "right") as bar:
             for key, first in missing:
-                _append("right", try_seeds(at, key, first, AT_ONCE))
+                _append(place, "right", try_seeds(at, key, first, AT_ONCE))
                 bar.update(1)
     return [line for line in read("right") if line["key"] in keys]
 
@@ -452,9 +452,10 @@ def measure_wrong(versions: Iterable[Version]) -> list[Line]:
     known = {line["id"] for line in read("wrong")}
     missing = [version for version in versions if version.id not in known]
     if missing:
+        place = folder()
         with bench() as at, progress_bar(len(missing), "wrong") as bar:
             for version in missing:
-                _append("wrong", try_version(at, version))
+                _append(place, "wrong", try_version(at, version))
                 bar.update(1)
     asked = {version.id for version in versions}
     return [line for line in read("wrong") if line["id"] in asked]
