@@ -41,7 +41,9 @@ def test_what_is_right_earns_all_and_what_was_not_begun_nothing(at):
     assert {check.tier for check in found.checks} == {ASKED, CARE}
 
     half = body("tv_loss", 'raise NotImplementedError("tv_loss: your code goes here.")')
-    states = {c.function: c.state for c in judged(graded, half).checks if c.tier == ASKED}
+    states = {
+        c.function: c.state for c in judged(graded, half).checks if c.tier == ASKED
+    }
     assert states.pop(KEYS["tv_loss"]) == "not started"
     assert set(states.values()) == {"passed"}
 
