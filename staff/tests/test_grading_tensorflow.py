@@ -33,7 +33,7 @@ def body(name, text):
     return module
 
 
-def test_what_is_right_earns_all_and_what_was_not_begun_nothing(at):
+def test_what_is_right_earns_all_and_what_was_not_begun_nothing(graded):
     found = judged(graded, SOLVED)
     assert lost(found) == {}
     assert sum(check.points for check in found.checks) == pytest.approx(15)
@@ -41,9 +41,8 @@ def test_what_is_right_earns_all_and_what_was_not_begun_nothing(at):
     assert {check.tier for check in found.checks} == {ASKED, CARE}
 
     half = body("tv_loss", 'raise NotImplementedError("tv_loss: your code goes here.")')
-    states = {
-        c.function: c.state for c in judged(graded, half).checks if c.tier == ASKED
-    }
+    checks = judged(graded, half).checks
+    states = {c.function: c.state for c in checks if c.tier == ASKED}
     assert states.pop(KEYS["tv_loss"]) == "not started"
     assert set(states.values()) == {"passed"}
 
@@ -73,7 +72,7 @@ def test_code_that_fails_says_how(graded, text, said):
     assert any(said in check.reason for check in found.checks), found.checks
 
 
-def test_a_file_that_cannot_be_imported_says_so_for_all(at):
+def test_a_file_that_cannot_be_imported_says_so_for_all(graded):
     found = judged(graded, f"{SOLVED}\n\nimport a_package_that_nobody_has\n")
     assert {*lost(found)} == {*KEYS.values()}
     assert all("a_package_that_nobody_has" in c.reason for c in found.checks)
