@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -610,8 +611,8 @@ def main(argv: list[str] | None = None) -> int:
         keys = [key for key in keys if key in measured()]
         measure_right(keys, args.seeds)
     elif args.what == "wrong":
-        for those in (mistakes, writings, mutants):
-            measure_wrong(v for v in those() if args.only in v.key)
+        versions = chain(mistakes(), writings(), mutants())
+        measure_wrong(v for v in versions if args.only in v.key)
     right, wrong = read("right"), read("wrong")
     found, counted = margins(right, wrong), counts(right, wrong)
     for line in (*right, *wrong):
