@@ -457,6 +457,24 @@ def test_shapes_are_compared_axis_by_axis():
     assert "axes 0 and 1 are in another order" in verdict.message
 
 
+@pytest.mark.parametrize("cut", ["[:0]", "[..., :0]"])
+@pytest.mark.parametrize(
+    ("short", "name"),
+    [
+        ("rnn_step_forward", "next_h"),
+        ("lstm_step_backward", "db"),
+        ("rnn_backward", "dx"),
+        ("word_embedding_backward", "dW"),
+        ("CaptioningRNN.sample", "captions"),
+    ],
+)
+def test_an_empty_result_is_just_wrong(short, name, cut):
+    """Looking for what might be wrong with its numbers was an IndexError."""
+    verdict = verdict_of(short, f"{right_answer(short)}{name} = {name}{cut}\n")
+    assert verdict.state == "wrong"
+    assert "shape" in verdict.message
+
+
 @pytest.mark.parametrize(
     ("short", "old", "new", "said"),
     [

@@ -172,6 +172,8 @@ def _said(
         value = results[name]
         if value.dtype.kind not in "fiub" or not np.isfinite(value).all():
             continue
+        if not value.size:
+            continue  # its shape says all
         if sentence := look(name, value):
             said.setdefault(sentence, []).append(name)
     return [
