@@ -791,10 +791,10 @@ with attempt():
 #   answers, of all kinds, that do not change when a digit moves by a pixel;
 # * with both.
 #
-# Each is done several times with other labelled digits, the first two ways six times, as
-# a check rests on them, the others three. Bars are standard errors of the mean. (More
-# numbers of labels, such as 100, can be added below; each takes as long as one of the
-# two.)
+# Each is done several times with other labelled digits: the first two ways six times,
+# since a check rests on them, the others three. Bars are standard errors of the mean.
+# (More numbers of labels, such as 100, can be added below; each takes as long as one of
+# the two.)
 
 # %% tags=["extra"]
 with attempt():

@@ -726,6 +726,6 @@ with attempt():
     show_pictures(
         [np.asarray(enlarged(painting.picture)) for painting in walk],
         [f"{1 - share:.0%} evening, {share:.0%} night" for share in shares],
-        alt="The photo in four styles, from all evening to all night, with two mixtures "
-        "between them.",
+        alt="The photo in four styles, from all evening to all night, with two "
+        "mixtures.",
     )

@@ -97,6 +97,7 @@ def test_a_check_that_breaks_is_named():
         score(broken, DATA, "2017")
 
 
+@pytest.mark.slow
 def test_the_handout_has_nothing_done_and_the_solution_everything(handed_out, solved):
     keys = list(keys_of(questions(), solved))
     (nothing,) = states(handed_out, [{}], [keys], DATA)
@@ -106,6 +107,7 @@ def test_the_handout_has_nothing_done_and_the_solution_everything(handed_out, so
     assert {k: s for k, s in everything.items() if s != "done"} == {}
 
 
+@pytest.mark.slow
 def test_filling_one_function_moves_its_own_points_and_no_others(handed_out, solved):
     keys = keys_of(questions(), solved)
     names = {key: key.partition(":")[0] for key in keys}
