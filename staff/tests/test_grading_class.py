@@ -1,6 +1,5 @@
 """A class graded by real judges: killed on the way, by one or by two, in any order."""
 
-import contextlib
 import json
 import os
 import random
@@ -68,10 +67,8 @@ def verdicts(out):
 def kill_at(count, paths, out, *words):
     """Grade until so many are done, kill the grader, return the records."""
     run, folder = start(paths, out, *words), out / records.FOLDER
-    while len(list(folder.glob("[!.]*.json"))) < count:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            run.wait(0.02)
-            break
+    while run.poll() is None and len(list(folder.glob("[!.]*.json"))) < count:
+        time.sleep(0.05)
     assert run.poll() is None, run.communicate()[0]
     os.kill(run.pid, signal.SIGKILL)
     run.communicate()  # ends when the last of its processes has ended
@@ -116,7 +113,9 @@ def test_killed_resumed_in_another_order_or_alone_the_records_are_the_same(
     assert scores["eve"] == 11  # of the model, whose file is in order
     assert 0 < scores["bo"] < 25
     assert scores["torn"] is None
-    some = [str(file) for file, _ in records.every(one) if file.name[:2] in ("bo", "to")]
+    some = [
+        str(file) for file, _ in records.every(one) if file.name[:2] in ("bo", "to")
+    ]
     assert regrade.main([*some, "--jobs", "1"]) == 0
     assert "The same to the byte: 2 of 2." in capsys.readouterr().out
     # What the killed ones left was removed by those that came after.
