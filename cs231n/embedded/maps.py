@@ -36,7 +36,7 @@ _SHARE = 4
 
 
 def look_at(
-    scenes: Sequence[Scene], weights: str, progress: bool, pieces: Pieces | None = None
+    scenes: Sequence[Scene], weights: str, progress: bool, pieces: Pieces
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Draw scenes and run the network on them, in a process for each core.
 
@@ -58,7 +58,7 @@ def look_at(
     }
     parts: dict[str, dict[str, NDArray[np.float32]]] = {}
     for name in chunks:
-        if pieces and (part := pieces.load(name)) is not None:
+        if (part := pieces.load(name)) is not None:
             parts[name] = part
     missing = [name for name in chunks if name not in parts]
     done = sum(len(chunks[name]) for name in parts)
@@ -72,8 +72,7 @@ def look_at(
     ):
         for name, (maps, wide) in zip(missing, results, strict=True):
             parts[name] = {"maps": maps, "wide": wide}
-            if pieces:
-                pieces.save(name, **parts[name])
+            pieces.save(name, **parts[name])
             bar.update(len(maps))
     maps, wide = (
         np.concatenate([parts[name][what] for name in chunks])
@@ -83,9 +82,7 @@ def look_at(
 
 
 def on_all_cores(
-    work: Callable[..., T],
-    jobs: Sequence[tuple[Any, ...]],
-    processes: int | None = None,
+    work: Callable[..., T], jobs: Sequence[tuple[Any, ...]]
 ) -> Generator[T]:
     """Yield what a function returns for each job, from several processes if it pays.
 
@@ -94,14 +91,12 @@ def on_all_cores(
     Args:
         work: A function of a module, as processes import it by its name.
         jobs: Its arguments.
-        processes: How many; None for as many as pay. With one, work is done here.
     """
     import joblib
     from joblib.externals.loky import get_reusable_executor
 
-    if processes is None:
-        # No more than four, as each takes half a gigabyte.
-        processes = min(joblib.cpu_count(), len(jobs) // _SHARE, 4)
+    # No more than four, as each takes half a gigabyte.
+    processes = min(joblib.cpu_count(), len(jobs) // _SHARE, 4)
     if processes < 2:
         for job in jobs:
             yield work(*job)

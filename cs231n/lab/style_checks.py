@@ -8,6 +8,7 @@ a slow program that shares no code with this package.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,6 @@ from cs231n.embedded.style_pictures import find_original, find_stand_in
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
 ANSWERS_FILE = "style-transfer-checks.npz"
 CONTENT, STYLE = "tubingen", "starry_night"
@@ -53,14 +53,14 @@ class StyleChecks:
     """A network, two pictures, and the numbers that belong to them.
 
     Attributes:
-        cnn: Layers of the network.
+        cnn: The network, or its layers.
         content: File of the picture whose content counts.
         style: File of the picture whose style counts.
         answers: "cl_out", "gm_out", "sl_out", "tv_out" as the course names them; of
             the Gram matrix its summary.
     """
 
-    cnn: nn.Sequential
+    cnn: Any
     content: Path
     style: Path
     answers: dict[str, NDArray[np.float64]]
@@ -88,9 +88,8 @@ def load_checks(verbose: bool = True) -> StyleChecks:
             dict(COURSE),
             "the course's pictures and torchvision's weights",
         )
-        if file := _answers_file():
-            with np.load(file) as stored:
-                answers = {name: stored[name] for name in COURSE}
+        if file := find_answers(ANSWERS_FILE):
+            answers = read_answers(file)
             answers["gm_out"] = summarize(answers["gm_out"])
     else:
         model = load_squeezenet("embedded", "cpu", verbose=False)
@@ -98,13 +97,8 @@ def load_checks(verbose: bool = True) -> StyleChecks:
         answers, source = EMBEDDED, "the stand-in pictures and the embedded weights"
     if verbose:
         print(f"Stored answers for {source}.")
-    layers: Any = model.get_submodule("features")
-    return StyleChecks(
-        layers,
-        content,
-        style,
-        {name: np.asarray(value, float).squeeze() for name, value in answers.items()},
-    )
+    layers = model.get_submodule("features")
+    return StyleChecks(layers, content, style, as_numbers(answers))
 
 
 def summarize(gram: torch.Tensor | NDArray[Any]) -> NDArray[np.float64]:
@@ -134,6 +128,18 @@ def summarize(gram: torch.Tensor | NDArray[Any]) -> NDArray[np.float64]:
     return np.array([G.sum(), np.trace(G), np.linalg.norm(G), G.max(), *G[0, :4]])
 
 
-def _answers_file() -> Path | None:
-    here = Path(ANSWERS_FILE)
-    return here if here.is_file() else datasets.find(ANSWERS_FILE)
+def find_answers(name: str) -> Path | None:
+    """Return the course's file of answers, from this folder or among the data."""
+    here = Path(name)
+    return here if here.is_file() else datasets.find(name)
+
+
+def read_answers(file: Path) -> dict[str, Any]:
+    """Return the answers of such a file by their names."""
+    with np.load(file) as stored:
+        return {name: stored[name] for name in COURSE}
+
+
+def as_numbers(answers: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+    """Return answers without dimensions of one."""
+    return {name: np.asarray(value, float).squeeze() for name, value in answers.items()}
