@@ -107,12 +107,24 @@ def require_layers(layers: Collection[int], count: int) -> None:
             )
 
 
-def styles_that_count(
+def what_counts(
+    content: tuple[int, float, Any],
     style_layers: Sequence[int],
     style_weights: Sequence[float],
     style_targets: Sequence[Any],
-) -> list[tuple[int, float, Any]]:
-    """Return each layer with its weight and its target, if it has a weight.
+) -> tuple[bool, list[tuple[int, float, Any]], list[int]]:
+    """Leave out what has no weight.
+
+    Args:
+        content: A layer, its weight, and its target or None.
+        style_layers: Layers at which style is compared.
+        style_weights: Weight of each of them.
+        style_targets: Target of each of them.
+
+    Returns:
+        with_content: Whether content counts.
+        styles: Layer, weight and target of each style that counts.
+        needed: The layers of all that counts.
 
     Raises:
         ValueError: If there are more or fewer weights or targets than layers.
@@ -122,5 +134,8 @@ def styles_that_count(
             f"There are {len(style_layers)} style layers, {len(style_weights)} weights "
             f"and {len(style_targets)} targets; each layer needs one of both."
         )
-    styles = zip(style_layers, style_weights, style_targets, strict=True)
-    return [style for style in styles if style[1] != 0]
+    every = zip(style_layers, style_weights, style_targets, strict=True)
+    styles = [style for style in every if style[1] != 0]
+    layer, weight, target = content
+    with_content = weight != 0 and target is not None
+    return with_content, styles, [style[0] for style in styles] + [layer] * with_content

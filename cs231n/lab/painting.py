@@ -17,7 +17,7 @@ from torch import nn
 
 from cs231n.gradient_check import copies
 from cs231n.lab.painted import LIMIT as LIMIT  # noqa: PLC0414 (a re-export)
-from cs231n.lab.painted import Record, moments, require_layers, styles_that_count
+from cs231n.lab.painted import Record, moments, require_layers, what_counts
 from cs231n.style_transfer_pytorch import (
     content_loss,
     deprocess,
@@ -96,9 +96,10 @@ def make_objective(
         >>> make_objective(torch.nn.Sequential(), 0, 0, None, [], [], [], 1.0)(flat)
         {'tv': tensor(0.)}
     """
-    styles = styles_that_count(style_layers, style_weights, style_targets)
-    with_content = content_weight != 0 and content_target is not None
-    needed = [layer for layer, _, _ in styles] + [content_layer] * with_content
+    content = content_layer, content_weight, content_target
+    with_content, styles, needed = what_counts(
+        content, style_layers, style_weights, style_targets
+    )
     features = Features(cnn, needed)
 
     def objective(img: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -20,7 +20,7 @@ from cs231n.lab.painted import (
     Record,
     moments,
     require_layers,
-    styles_that_count,
+    what_counts,
 )
 from cs231n.style_transfer_tensorflow import (
     content_loss,
@@ -130,9 +130,10 @@ def make_objective(
     Returns:
         Picture -> its losses "content", "style" and "tv".
     """
-    styles = styles_that_count(style_layers, style_weights, style_targets)
-    with_content = content_weight != 0 and content_target is not None
-    needed = [layer for layer, _, _ in styles] + [content_layer] * with_content
+    content = content_layer, content_weight, content_target
+    with_content, styles, needed = what_counts(
+        content, style_layers, style_weights, style_targets
+    )
     features = Features(cnn, needed)
 
     def objective(img: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from cs231n.support.accuracy import LIMITS
-from cs231n.tools.check.bench import Bench, Exercise
+from cs231n.tools.check.bench import ONE, Bench, Care, Exercise
 from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.tries.climbing import takes_some_steps
@@ -85,6 +85,30 @@ def in_one_way(run: Callable[[Bench], Results]) -> Callable[[Bench, str], Result
         return run(bench)
 
     return run_in
+
+
+def in_double(run: Callable[[Bench, Any], Results], double: Any) -> Care:
+    """Return what the care tier asks in float64.
+
+    Args:
+        run: Runs a function in a data type.
+        double: The framework's float64.
+    """
+    return {"fails for float64": {"": lambda bench: run(bench, double)}}
+
+
+def saliency_care(run: Callable[..., Results], double: Any) -> Care:
+    """Return what the care tier asks of saliency maps.
+
+    Args:
+        run: Runs the function on pictures of some classes, in a data type if one is
+            given.
+        double: The framework's float64.
+    """
+    return {
+        ONE: {"N = 1": lambda bench: run(bench, [2])},
+        **in_double(lambda bench, dtype: run(bench, LABELS, dtype), double),
+    }
 
 
 def labels(way: str) -> list[int]:

@@ -21,7 +21,6 @@ from cs231n.tools.check.tries import picture_parts
 from cs231n.tools.check.tries.climbing import climb
 from cs231n.tools.check.tries.picture_parts import (
     CLASSES,
-    LABELS,
     PLACES,
     STYLE_LAYERS,
     STYLE_WEIGHTS,
@@ -111,9 +110,7 @@ def _saliency(bench: Bench, way: str) -> Results:
 
 
 def _in_double(run: Callable[[Bench, torch.dtype], Results]) -> Care:
-    return {
-        "fails for float64": {"": lambda bench: run(bench, torch.float64)},
-    }
+    return picture_parts.in_double(run, torch.float64)
 
 
 def _fooling(bench: Bench, way: str) -> Results:
@@ -284,14 +281,7 @@ EXERCISES = picture_parts.exercises(
     {
         "compute_saliency_maps": (
             _saliency,
-            {
-                "care": {
-                    ONE: {"N = 1": lambda bench: _saliency_of(bench, [2])},
-                    **_in_double(
-                        lambda bench, dtype: _saliency_of(bench, LABELS, dtype)
-                    ),
-                },
-            },
+            {"care": picture_parts.saliency_care(_saliency_of, torch.float64)},
         ),
         "make_fooling_image": (_fooling, {}),
         "class_visualization_update_step": (_update, {}),

@@ -13,7 +13,7 @@ import numpy as np
 
 from cs231n.lab.watched_tensorflow import Watched
 from cs231n.support.frameworks import require_tensorflow
-from cs231n.tools.check.bench import ONE, Bench, Care, as_array
+from cs231n.tools.check.bench import Bench, Care, as_array
 from cs231n.tools.check.faults import NothingError, UnfitError
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.tries import picture_parts
@@ -103,7 +103,7 @@ def _saliency(bench: Bench, way: str) -> Results:
 
 
 def _in_double(run: Callable[[Bench, str], Results]) -> Care:
-    return {"fails for float64": {"": lambda bench: run(bench, "float64")}}
+    return picture_parts.in_double(run, "float64")
 
 
 def _fooling(bench: Bench, way: str) -> Results:
@@ -291,10 +291,7 @@ EXERCISES = picture_parts.exercises(
             _saliency,
             {
                 "care": {
-                    ONE: {"N = 1": lambda bench: _saliency_of(bench, [2])},
-                    **_in_double(
-                        lambda bench, dtype: _saliency_of(bench, LABELS, dtype)
-                    ),
+                    **picture_parts.saliency_care(_saliency_of, "float64"),
                     "fails for tensors": {
                         "": lambda bench: _saliency_of(bench, LABELS, tensors=True)
                     },
