@@ -36,7 +36,7 @@ _SHARE = 4
 
 
 def look_at(
-    scenes: Sequence[Scene], weights: str, progress: bool, pieces: Pieces
+    scenes: Sequence[Scene], weights: str, progress: bool, pieces: Pieces | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Draw scenes and run the network on them, in a process for each core.
 
@@ -58,7 +58,7 @@ def look_at(
     }
     parts: dict[str, dict[str, NDArray[np.float32]]] = {}
     for name in chunks:
-        if (part := pieces.load(name)) is not None:
+        if pieces and (part := pieces.load(name)) is not None:
             parts[name] = part
     missing = [name for name in chunks if name not in parts]
     done = sum(len(chunks[name]) for name in parts)
@@ -72,7 +72,8 @@ def look_at(
     ):
         for name, (maps, wide) in zip(missing, results, strict=True):
             parts[name] = {"maps": maps, "wide": wide}
-            pieces.save(name, **parts[name])
+            if pieces:
+                pieces.save(name, **parts[name])
             bar.update(len(maps))
     maps, wide = (
         np.concatenate([parts[name][what] for name in chunks])
