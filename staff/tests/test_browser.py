@@ -234,13 +234,13 @@ def test_some_pages_of_the_site(browser, site, width, scheme, script):
 
 @SLOW
 @pytest.mark.parametrize("flavour", ["students", "staff"])
-@pytest.mark.parametrize(("width", "scheme"), [("narrow", "dark"), ("wide", "light")])
-def test_all_pages_of_the_site(browser, site, flavour, width, scheme):
+@pytest.mark.parametrize(("width", "scheme", "script"), LOOKS)
+def test_all_pages_of_the_site(browser, site, flavour, width, scheme, script):
     folder, _ = site(flavour)
     found = {}
     for path in sorted(folder.rglob("*.html")):
         try:
-            look_at(browser, path, width, scheme, "scripted")
+            look_at(browser, path, width, scheme, script)
         except AssertionError as error:
             found[path.relative_to(folder).as_posix()] = str(error)[:300]
     assert found == {}
