@@ -68,8 +68,8 @@ CUT = """() => {
 }"""
 
 
-# Of what has the same classes and styles all the way up, and so the same colours, one is
-# kept: most of a page of code is such, and measuring it would take a minute.
+# Of what has the same classes and styles all the way up, and so the same colours, one
+# is kept: most of a page of code is such, and measuring it would take a minute.
 KEEP_ONE_OF_A_KIND = """() => {
     const said = node => ["class", "style"].map(name => node.getAttribute(name));
     const kind = node => node === document.body ? "" :
@@ -124,7 +124,7 @@ def looking(browser, width="wide", scheme="light", script="scripted"):
 
 
 def accessible(page):
-    """Return what axe-core finds to mend on a page, which has fewer words afterwards."""
+    """Return what axe-core finds to mend on a page, which loses words by that."""
     from axe_playwright_python.sync_playwright import Axe
 
     # It reads style sheets anew unless told not to, which files may not do.
