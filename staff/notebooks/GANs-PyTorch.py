@@ -26,8 +26,8 @@
 #   judged.
 # - **What you should know**: `nn.Sequential`, optimizers and training loops of PyTorch,
 #   sigmoid and binary cross-entropy, convolutions and batch normalization.
-# - **How long it takes**: with all functions written, the notebook runs in six minutes
-#   on two cores. On a graphics card it is much faster.
+# - **How long it takes**: with all functions written, the notebook runs in 9½ minutes
+#   on one core. On a graphics card it is much faster.
 
 # %% [markdown]
 # ## Set-up

@@ -19,8 +19,8 @@
 #   make a model that puts pictures into words.
 # - **What you should know**: NumPy arrays and broadcasting, the chain rule, and affine
 #   layers, softmax and cross-entropy as in the first two assignments.
-# - **How long it takes**: with all functions written, the notebook runs in five seconds
-#   on two cores. Before that, the first run may draw its data set, which takes a few
+# - **How long it takes**: with all functions written, the notebook runs in 10 seconds
+#   on one core. Before that, the first run may draw its data set, which takes a few
 #   minutes.
 
 # %% [markdown]

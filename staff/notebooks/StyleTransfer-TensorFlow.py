@@ -14,8 +14,8 @@
 # - **What you should know**: tensors and slices of TensorFlow. The first part of
 #   `NetworkVisualization-TensorFlow.ipynb` helps, but is not needed.
 # - **What you need**: TensorFlow, from `requirements-tensorflow.txt`.
-# - **How long it takes**: with all functions written, the notebook runs in 90 seconds
-#   on two cores.
+# - **How long it takes**: with all functions written, the notebook runs in 45 seconds
+#   on one core.
 
 # %% [markdown] same_as="## Set-up"
 
