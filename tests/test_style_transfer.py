@@ -35,9 +35,16 @@ from tests.on_copies import assert_close, on_copies
 q4, care = pytest.mark.q4, pytest.mark.care
 
 content_loss = on_copies(student.content_loss)
-gram_matrix = on_copies(student.gram_matrix)
 style_loss = on_copies(student.style_loss)
 tv_loss = on_copies(student.tv_loss)
+
+
+def gram_matrix(features, *arguments, **named):
+    """Call the student's; of one picture it is as good without an axis for it."""
+    gram = on_copies(student.gram_matrix)(features, *arguments, **named)
+    N, C = features.shape[:2]
+    return gram[None] if N == 1 and gram.shape == (C, C) else gram
+
 
 # Notebooks have one picture at a time; other sizes are a matter of care.
 SHAPES = [(1, 3, 4, 5), (1, 5, 3, 2)]
@@ -146,6 +153,12 @@ def test_gram_matrices_of_a_batch_are_those_of_its_pictures(shape, rng):
     assert gram.shape == (shape[0], shape[1], shape[1])
     for n in range(shape[0]):
         assert_close(as_array(gram[n : n + 1]), as_array(gram_matrix(x[n : n + 1])))
+
+
+@q4
+@care
+def test_gram_matrix_has_an_axis_for_pictures(rng):
+    assert student.gram_matrix(tensor(rng, 1, 3, 4, 5)).shape == (1, 3, 3)
 
 
 @q4
@@ -623,8 +636,10 @@ def test_a_gram_matrix_in_eight_numbers():
     gram = torch.arange(25.0).view(1, 5, 5)
     expected = [300, 60, np.sqrt(4900), 24, 0, 1, 2, 3]
     np.testing.assert_allclose(style_checks.summarize(gram), expected)
-    with pytest.raises(ValueError, match=r"\(1, C, C\) is wanted"):
-        style_checks.summarize(gram[0])
+    np.testing.assert_allclose(style_checks.summarize(gram[0]), expected)
+    for wrong in (gram[0, 0], gram[:, :4], gram.expand(2, 5, 5)):
+        with pytest.raises(ValueError, match=r"\(C, C\) or \(1, C, C\) for one"):
+            style_checks.summarize(wrong)
 
 
 def test_without_the_courses_files_the_embedded_answers_hold(
