@@ -89,6 +89,9 @@ def test_content_loss_by_hand():
     current = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
     original = torch.tensor([[[[1.0, 0.0], [3.0, 7.0]]]])
     assert as_number(content_loss(0.5, current, original)) == pytest.approx(6.5)
+    current = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]], [[0.0, -1.0]]]])
+    original = torch.tensor([[[[1.0, 0.0]], [[3.0, 1.0]], [[0.0, 1.0]]]])
+    assert as_number(content_loss(2.0, current, original)) == pytest.approx(34.0)
 
 
 @q4
@@ -272,7 +275,8 @@ def test_tv_loss_does_not_care_for_mirrors_and_brightness(rng):
     img = tensor(rng, 1, 3, 5, 7)
     loss = as_number(tv_loss(img, 0.2))
     turned = img.transpose(2, 3).contiguous()
-    for other in (img.flip(2), img.flip(3), turned, img + 3, -img):
+    reddish = img + torch.tensor([5.0, 0.0, -2.0]).view(1, 3, 1, 1)
+    for other in (img.flip(2), img.flip(3), turned, img + 3, reddish, -img):
         assert as_number(tv_loss(other, 0.2)) == pytest.approx(loss, rel=1e-5)
 
 

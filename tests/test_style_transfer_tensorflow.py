@@ -105,6 +105,9 @@ def test_content_loss_by_hand():
     current = tf.constant([[[[1.0], [2.0]], [[3.0], [4.0]]]])
     original = tf.constant([[[[1.0], [0.0]], [[3.0], [7.0]]]])
     assert as_number(content_loss(0.5, current, original)) == pytest.approx(6.5)
+    current = tf.constant([[[[1.0, 3.0, 0.0], [2.0, 4.0, -1.0]]]])
+    original = tf.constant([[[[1.0, 3.0, 0.0], [0.0, 1.0, 1.0]]]])
+    assert as_number(content_loss(2.0, current, original)) == pytest.approx(34.0)
 
 
 @q4
@@ -213,7 +216,8 @@ def test_tv_loss_does_not_care_for_mirrors_and_brightness(rng):
     img = rng.normal(size=(1, 5, 7, 3))
     loss = as_number(tv_loss(tf.constant(img), 0.2))
     turned = img.transpose(0, 2, 1, 3)
-    for other in (img[:, ::-1], img[:, :, ::-1], turned, img + 3, -img):
+    reddish = img + np.array([5.0, 0.0, -2.0])
+    for other in (img[:, ::-1], img[:, :, ::-1], turned, img + 3, reddish, -img):
         other = tf.constant(np.ascontiguousarray(other))
         assert as_number(tv_loss(other, 0.2)) == pytest.approx(loss, rel=1e-5)
 
