@@ -154,6 +154,18 @@ def test_lstm_loss_and_gradients_have_the_stored_size():
     assert norms == pytest.approx(expected, rel=limit)
 
 
+@each_cell
+def test_a_loss_of_states_of_either_sign_is_the_stored_one(cell):
+    words = indexed(("<NULL>", "<START>", "<END>", "cat", "dog"))
+    random = np.random.RandomState(231)
+    model = CaptioningRNN(words, 20, 30, 40, cell, np.float64)
+    for name in sorted(model.params):
+        model.params[name] = random.randn(*model.params[name].shape) / 5
+    loss, _ = model.loss(random.randn(10, 20), random.randint(5, size=(10, 13)))
+    expected = {"rnn": 17.327227891551, "lstm": 15.140606044061}[cell]
+    assert loss == pytest.approx(expected, abs=loss_within(cell, 1e-9))
+
+
 def assert_model_gradients_match(cell, h, limit):
     np.random.seed(231)
     captions = np.random.randint(3, size=(2, 3))
