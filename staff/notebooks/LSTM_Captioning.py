@@ -441,14 +441,14 @@ model = CaptioningRNN(word_to_idx, 4, 5, 6, cell_type="lstm", dtype=np.float64)
 np.random.seed(14068)  # with these weights, each word wins by a wide margin
 for name, value in model.params.items():
     model.params[name] = 2 * np.random.randn(*value.shape)
-features = np.random.randn(4, 4)
+features = np.random.randn(4, 4)[::-1]
 
 written = model.sample(features, max_length=8)
 expected = [
-    [3, 3, 3, 0, 7, 3, 0, 2],
-    [0, 3, 0, 3, 3, 3, 2],
-    [3, 3, 0, 7, 3, 0, 2],
     [3, 0, 2],
+    [3, 3, 0, 7, 3, 0, 2],
+    [0, 3, 0, 3, 3, 3, 2],
+    [3, 3, 3, 0, 7, 3, 0, 2],
 ]
 check_captions("CaptioningRNN.sample, lstm", written, expected, words)
 
