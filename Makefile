@@ -36,11 +36,11 @@ run: setup ## prepare data, execute the notebooks, write build/report/index.html
 
 # Hundreds of processes begin in a run, and each would compile the package anew.
 test: export PYTHONDONTWRITEBYTECODE =
-test: $(if $(TENSORFLOW),setup,scenes) ## run the tests, the quick profile of three notebooks among them
+test: $(if $(TENSORFLOW),setup,scenes) ## run the tests, the quick profile of a notebook among them
 	@$(RUN) -m pytest $(if $(TENSORFLOW),-m tensorflow -n 0,-n auto --dist worksteal) $(ARGS)
 
 test-slow: data ## run the tests that take minutes each: an hour and more in all
-	@$(RUN) -m pytest -m slow $(ARGS)
+	@$(RUN) -m pytest -m "slow or browser" $(ARGS)
 	@$(RUN) -m pytest -m hypothesis --hypothesis-profile thorough $(ARGS) || [ $$? -eq 5 ]
 
 # The lower ends of requirements.txt, in an environment of their own; scenes are there.

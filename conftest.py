@@ -81,17 +81,19 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave out what takes minutes, unless ``-m`` speaks of it.
+    """Leave out what takes minutes, or opens a browser, unless ``-m`` speaks of it.
 
     Files whose names end in ``_tensorflow`` get the marker of that name.
     """
     for item in items:
         if item.path.stem.endswith("_tensorflow"):
             item.add_marker("tensorflow")
-    if "slow" not in config.getoption("markexpr"):
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(pytest.mark.skip(reason="slow; ask with -m slow"))
+    asked = config.getoption("markexpr")
+    for item in items:
+        apart = [mark for mark in ("slow", "browser") if item.get_closest_marker(mark)]
+        if apart and not any(mark in asked for mark in apart):
+            reason = f"{apart[0]}; ask with -m {apart[0]}"
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -77,7 +77,64 @@ def dcgan() -> Callable[[], object]:
     return step
 
 
-STEPS = {"captioner": captioner, "visualization": visualization, "dcgan": dcgan}
+def painting() -> Callable[[], object]:
+    """Return a step of style transfer: one picture of 192 x 256, all three losses."""
+    import torch
+
+    from cs231n.classifiers.squeezenet import load_squeezenet
+    from cs231n.lab.painting import make_objective
+    from cs231n.style_transfer_pytorch import extract_features, gram_matrix
+
+    cnn = load_squeezenet("embedded", "cpu", verbose=False).features
+    layers, weights = [1, 4, 6, 7], [300_000.0, 1_000.0, 15.0, 3.0]
+    content, style = torch.randn(2, 1, 3, 192, 256)
+    with torch.no_grad():
+        target = extract_features(content, cnn)[3]
+        feats = extract_features(style, cnn)
+        grams = [gram_matrix(feats[layer]) for layer in layers]
+    objective = make_objective(cnn, 3, 5e-2, target, layers, weights, grams, 5e-2)
+    picture = content.clone().requires_grad_()
+    optimizer = torch.optim.Adam([picture], lr=1e-3)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        torch.stack([*objective(picture).values()]).sum().backward()
+        optimizer.step()
+
+    return step
+
+
+def dream() -> Callable[[], object]:
+    """Return a step of a dream of the network of 2016, in NumPy, at 192 x 256."""
+    from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+    from cs231n.image_generation import deepdream
+
+    model = PretrainedCNN()
+    rng = np.random.default_rng(231)
+    model.forward(rng.standard_normal((8, 3, 64, 64), np.float32), mode="train")
+    X = rng.standard_normal((1, 3, 192, 256), np.float32)
+    return lambda: deepdream(
+        X, 6, model, learning_rate=1e-3, num_iterations=1, show_every=0
+    )
+
+
+def inversion() -> Callable[[], object]:
+    """Return a step of an inversion of that network's features, at 64 x 64."""
+    from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+    from cs231n.image_generation import invert_features
+
+    model = PretrainedCNN()
+    rng = np.random.default_rng(231)
+    X = rng.standard_normal((8, 3, 64, 64), np.float32)
+    model.forward(X, mode="train")
+    target, _ = model.forward(X[:1], end=3, mode="test")
+    return lambda: invert_features(target, 3, model, num_iterations=1, show_every=0)
+
+
+STEPS = {
+    step.__name__: step
+    for step in (captioner, visualization, dcgan, painting, dream, inversion)
+}
 
 
 def measure(name: str, seconds: float) -> float:
@@ -124,13 +181,14 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=5.0, help="for each number")
     parser.add_argument("--step", choices=STEPS, help="measure this one, here")
+    parser.add_argument("--only", nargs="+", choices=STEPS, help="these, not all")
     args = parser.parse_args()
     if args.step:
         print(f"{measure(args.step, args.seconds):.1f}")
         return
     print("| step | threads | waiting | idle, ms | busy, ms |")
     print("| --- | --- | --- | --- | --- |")
-    for name in STEPS:
+    for name in args.only or STEPS:
         for threads, waiting in CHOICES:
             asked = (name, threads, waiting, args.seconds)
             idle = _apart(*asked)

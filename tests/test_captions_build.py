@@ -842,6 +842,7 @@ def test_photos_that_lie_on_their_side_are_looked_at_upright(place, monkeypatch)
     assert len(np.unique(features["lying"], axis=0)) == 10
 
 
+@pytest.mark.slow
 @needs_network
 def test_processes_and_samples_change_nothing(place, monkeypatch):
     monkeypatch.setattr(photo_look, "SAMPLE", 6)
@@ -857,6 +858,7 @@ def test_processes_and_samples_change_nothing(place, monkeypatch):
     np.testing.assert_allclose(features["1"], features["2"], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_network_of_torchvisions_by_its_name(place, monkeypatch, capsys):
     import torch
     import torchvision

@@ -311,9 +311,8 @@ captions.build(Path(sys.argv[1]), 36, 4, progress=False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-@pytest.mark.parametrize(
-    "end", ["SIGKILL", pytest.param("SIGINT", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["SIGKILL", "SIGINT"])
 def test_a_killed_build_takes_its_processes_along_and_goes_on(tmp_path, end):
     command = [sys.executable, "-c", BUILD, str(tmp_path / "scenes")]
     with subprocess.Popen(
@@ -410,6 +409,7 @@ def test_command(tmp_path, quick, capsys):  # noqa: ARG001
     assert "--seed" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_processes_see_what_one_alone_sees(monkeypatch):
     scenes = scene_captions._different_scenes(16, np.random.default_rng(5))
     alone = maps.look_at(scenes, "embedded", progress=False)

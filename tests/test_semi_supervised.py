@@ -142,6 +142,16 @@ def test_a_study_repeats_itself_and_leaves_torchs_numbers_alone(toy):
     )
 
 
+def test_a_method_with_fewer_runs_has_the_first_of_them(toy):
+    few = {ALONE: 3, GENERATOR_TOO: 2}
+    study = study_of(toy, runs=few, methods=(ALONE, GENERATOR_TOO))
+    whole = study_of(toy, methods=(ALONE, GENERATOR_TOO))
+    assert study.accuracies[ALONE].shape == (2, 3)
+    assert study.accuracies[GENERATOR_TOO].shape == (2, 2)
+    assert np.array_equal(study.accuracies[ALONE], whole.accuracies[ALONE])
+    assert study.table().count("±") == 4
+
+
 def test_each_method_has_the_losses_that_its_name_says(toy, monkeypatch):
     asked = set()
     for name in ("_unlabelled_loss", "real_or_drawn_loss", "feature_matching_loss"):
@@ -178,3 +188,5 @@ def test_studies_that_make_no_sense_are_refused(toy):
             study_of(toy, labels=labels)
     with pytest.raises(ValueError, match="take 2 or more"):
         study_of(toy, runs=1)
+    with pytest.raises(ValueError, match="'and a generator' has 0 runs"):
+        study_of(toy, runs={ALONE: 3}, methods=(ALONE, GENERATOR_TOO))

@@ -15,7 +15,8 @@ class Study:
 
     Attributes:
         labels: Numbers of labelled digits.
-        accuracies: Method -> (len(labels), runs) shares read right.
+        accuracies: Method -> (len(labels), runs) shares read right; one method may
+            have more runs than another.
     """
 
     labels: tuple[int, ...]

@@ -714,7 +714,7 @@ with attempt():
     layers, weights = params3["style_layers"], params3["style_weights"]
     evening = grams(files["the_scream"], SMALL, layers)
     night = grams(files["starry_night"], SMALL, layers)
-    shares = [0, 0.25, 0.5, 0.75, 1]
+    shares = [0, 1 / 3, 2 / 3, 1]
     walk = []
     for share in shares:
         targets = blend_targets(evening, night, share)
@@ -726,6 +726,6 @@ with attempt():
     show_pictures(
         [np.asarray(enlarged(painting.picture)) for painting in walk],
         [f"{1 - share:.0%} evening, {share:.0%} night" for share in shares],
-        alt="The photo in five styles, from all evening to all night, with three "
+        alt="The photo in four styles, from all evening to all night, with two "
         "mixtures.",
     )

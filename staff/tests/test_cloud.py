@@ -239,9 +239,13 @@ def cells(release):
 
 
 def kernel(machine, *cells):
-    """Run cells one after another, as a kernel that was started in a folder does."""
+    """Run cells one after another, as a kernel that was started in a folder does.
+
+    All packages are here, so pip need not go through what each of them needs.
+    """
     script = "\n".join(["import sys", 'sys.path[0] = ""', *cells])
-    done = run([sys.executable, "-c", script], machine)
+    quick = {"PIP_NO_DEPS": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    done = run([sys.executable, "-c", script], machine, **quick)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -6,12 +6,10 @@ import os
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 
 import pytest
 
 from cs231n.support import frameworks
-from staff.environment import interpreter
 from staff.questions import ROOT
 
 SENTENCE = "write 'import triton' above 'import tensorflow'"
@@ -44,9 +42,9 @@ def modules_with(framework):
     return found
 
 
-def run(code, *arguments, python=sys.executable):
+def run(code, *arguments):
     return subprocess.run(
-        [str(python), "-c", code, *arguments],
+        [sys.executable, "-c", code, *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -130,54 +128,3 @@ def test_a_missing_tensorflow_is_told(monkeypatch):
     monkeypatch.setattr(sys, "version_info", version)
     with pytest.raises(ModuleNotFoundError, match=r"Python 3\.14 yet; .* Python 3\.13"):
         frameworks.require_tensorflow()
-
-
-@pytest.fixture(scope="module")
-def python_with_both():
-    """The Python of an environment that has both frameworks, and triton."""
-    there = "from importlib.util import find_spec as f\nprint(all(map(f, %r)))"
-    asked = there % (("tensorflow", "torch", "triton"),)
-    for python in (Path(sys.executable), interpreter(ROOT / ".venv-tensorflow")):
-        found = run(asked, python=python).stdout if python.exists() else ""
-        if found == "True\n":
-            return python
-    pytest.skip("no environment here has both; make setup TENSORFLOW=1 makes it")
-
-
-BOTH = """
-import numpy as np
-from cs231n.classifiers.squeezenet import load_squeezenet
-from cs231n.classifiers.squeezenet_tf import load_squeezenet_tensorflow
-x = np.random.default_rng(0).normal(size=(1, 64, 64, 3)).astype(np.float32)
-ours = np.asarray(load_squeezenet_tensorflow("embedded", verbose=False)(x))
-import torch
-model = load_squeezenet("embedded", "cpu", verbose=False)
-theirs = model(torch.from_numpy(x.transpose(0, 3, 1, 2).copy())).numpy()
-assert np.abs(ours - theirs).max() < 1e-4, np.abs(ours - theirs).max()
-w = torch.ones(3, requires_grad=True)
-w.sum().backward()
-torch.optim.Adam([w]).step()
-print("alive")
-"""
-WRONG_ORDER = """
-import tensorflow, torch
-try:
-    import cs231n.net_visualization_pytorch
-except ImportError as error:
-    print(error, flush=True)
-w = torch.ones(3, requires_grad=True)
-torch.optim.Adam([w])
-"""
-
-
-def test_both_live_in_one_process_where_our_modules_come_first(python_with_both):
-    done = run(BOTH, python=python_with_both)
-    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr[-2000:]
-    assert "oneDNN" not in done.stderr
-
-
-def test_the_wrong_order_is_told_before_it_ends_the_process(python_with_both):
-    done = run(WRONG_ORDER, python=python_with_both)
-    assert SENTENCE in done.stdout
-    if done.returncode >= 0:  # else a signal ended it
-        pytest.skip("with these versions the wrong order does no harm")

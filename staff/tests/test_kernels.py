@@ -416,6 +416,30 @@ def test_the_classic_command_builds_in_place(folder, tmp_path, monkeypatch):
     assert run(code, tmp_path).stdout == f"{compiler}\n"
 
 
+def test_an_old_setuptools_is_told_in_a_sentence(tmp_path):
+    old = tmp_path / "setuptools"
+    (old / "command").mkdir(parents=True)
+    (old / "__init__.py").write_text(
+        '__version__ = "65.5.0"\nclass Extension: pass\n'
+        "def setup(**_): raise AssertionError('pages of validation')\n"
+    )
+    (old / "command" / "__init__.py").touch()
+    (old / "command" / "build_ext.py").write_text("class build_ext: pass\n")
+    done = subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--inplace"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "setuptools 65.5.0 cannot read pyproject.toml, and 77 or newer is needed; "
+        "run: python -m pip install 'setuptools>=77'"
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     sys.platform != "linux" or not shutil.which("gcc"), reason="needs gcc's sanitizers"

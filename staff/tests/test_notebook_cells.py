@@ -226,6 +226,7 @@ NAMES_2016 = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES_2016)
 def test_functions_of_2016_may_change_what_they_are_given(name, monkeypatch):
     module, names = NAMES_2016[name]

@@ -1,7 +1,7 @@
 """Each notebook runs from top to bottom in the quick profile and passes its checks.
 
-One of each kind does so in every run of the tests, the others with ``-m slow``; check
-cells of all of them are run by ``test_notebook_cells.py`` as well.
+One does so in every run of the tests, the others with ``-m slow``; check cells of all
+of them are run by ``test_notebook_cells.py`` as well.
 """
 
 import json
@@ -11,10 +11,9 @@ import pytest
 from staff.questions import ROOT, notebook_names, question_of
 from staff.report.run import main
 
-# Layers in NumPy, pictures in NumPy, and PyTorch.
-OFTEN = {"RNN_Captioning", "ImageGeneration", "GANs-PyTorch"}
+OFTEN = "RNN_Captioning"
 NAMES = [
-    pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow)
+    pytest.param(name, marks=() if name == OFTEN else pytest.mark.slow)
     for name in notebook_names()
     if (ROOT / f"{name}.ipynb").exists()
     and question_of(name).framework != "tensorflow"  # in a file of their own

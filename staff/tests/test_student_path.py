@@ -137,16 +137,17 @@ def test_the_path_question_by_question(tmp_path):
     for question in QUESTIONS:
         for function in question.functions:
             student.write(function)
-        earned = student.check(question.id)
-        assert earned == {f.key: f.points for f in question.functions}
+        if question in QUESTIONS[1:3]:  # in NumPy and PyTorch; handing in checks all
+            earned = student.check(question.id)
+            assert earned == {f.key: f.points for f in question.functions}
 
     said, graded = hand_in(student)
     for question in QUESTIONS:
         total = sum(f.points for f in question.functions)
         assert f"{question.id}: {total:g} of {total:g} points" in said
-    for question in QUESTIONS[1:3]:
-        earned = Student(sys.executable, graded).check(question.id)
-        assert earned == {f.key: f.points for f in question.functions}
+    question = QUESTIONS[0]
+    earned = Student(sys.executable, graded).check(question.id)
+    assert earned == {f.key: f.points for f in question.functions}
 
 
 @pytest.mark.slow

@@ -126,7 +126,9 @@ def test_training_learns(stripes):
     np.testing.assert_array_equal(X, before)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(
+    "threads", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3))]
+)
 def test_training_repeats_whatever_the_number_of_threads(stripes, threads):
     X, y = stripes
     recipe = Recipe(Sizes(20, 1, 1), stages=((32, 0.5),), batch=10)
