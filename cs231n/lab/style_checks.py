@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 from cs231n import datasets
 from cs231n.classifiers.squeezenet import load_squeezenet
 from cs231n.embedded.style_pictures import find_original, find_stand_in
-
-if TYPE_CHECKING:
-    import torch
+from cs231n.support.accuracy import as_array
 
 ANSWERS_FILE = "style-transfer-checks.npz"
 CONTENT, STYLE = "tubingen", "starry_night"
@@ -101,11 +99,37 @@ def load_checks(verbose: bool = True) -> StyleChecks:
     return StyleChecks(layers, content, style, as_numbers(answers))
 
 
-def summarize(gram: torch.Tensor | NDArray[Any]) -> NDArray[np.float64]:
+def as_matrix(gram: Any) -> NDArray[Any]:
+    """Return one picture's Gram matrix, with or without an axis for pictures.
+
+    Args:
+        gram: (C, C) or (1, C, C) the matrix, an array or a tensor.
+
+    Returns:
+        (C, C) the matrix.
+
+    Raises:
+        ValueError: If it has another shape.
+
+    Example:
+        >>> as_matrix(np.ones((1, 3, 3))).shape
+        (3, 3)
+    """
+    matrix = as_array(gram)
+    G = matrix[0] if matrix.ndim == 3 and len(matrix) == 1 else matrix
+    if G.ndim != 2 or G.shape[0] != G.shape[1]:
+        raise ValueError(
+            f"The Gram matrix has shape {matrix.shape}; channels by channels is "
+            "wanted, (C, C) or (1, C, C) for one picture."
+        )
+    return G
+
+
+def summarize(gram: Any) -> NDArray[np.float64]:
     """Describe a Gram matrix by eight numbers.
 
     Args:
-        gram: (1, C, C) the matrix, C at least 4.
+        gram: (C, C) or (1, C, C) the matrix, C at least 4.
 
     Returns:
         (8,) its sum, trace, Frobenius norm and largest number, then the first four
@@ -115,16 +139,10 @@ def summarize(gram: torch.Tensor | NDArray[Any]) -> NDArray[np.float64]:
         ValueError: If it has another shape.
 
     Example:
-        >>> summarize(2 * np.eye(4)[None])
+        >>> summarize(2 * np.eye(4))
         array([8., 8., 4., 2., 2., 0., 0., 0.])
     """
-    matrix = np.asarray(gram, dtype=np.float64)
-    if matrix.ndim != 3 or len(matrix) != 1 or matrix.shape[1] != matrix.shape[2]:
-        raise ValueError(
-            f"The Gram matrix has shape {matrix.shape}; (1, C, C) is wanted, a matrix "
-            "of channels by channels for one picture."
-        )
-    G = matrix[0]
+    G = as_matrix(gram).astype(np.float64)
     return np.array([G.sum(), np.trace(G), np.linalg.norm(G), G.max(), *G[0, :4]])
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cs231n.classifiers.squeezenet_tf import load_squeezenet_tensorflow
 from cs231n.embedded.style_pictures import find_original, find_stand_in
 from cs231n.lab import style_checks
-from cs231n.lab.style_checks import CONTENT, EMBEDDED, STYLE
+from cs231n.lab.style_checks import CONTENT, EMBEDDED, STYLE, summarize
 from cs231n.support.accuracy import LIMITS, rel_error
 
 ANSWERS_FILE = "style-transfer-checks-tf.npz"
@@ -76,31 +76,6 @@ def load_checks(verbose: bool = True) -> StyleChecks:
         print(f"Stored answers for {source}.")
     numbers = style_checks.as_numbers(answers)
     return StyleChecks(model, content, style, numbers, smooth)
-
-
-def summarize(gram: Any) -> NDArray[np.float64]:
-    """Describe a Gram matrix by eight numbers, those of ``style_checks.summarize``.
-
-    Args:
-        gram: (C, C) the matrix, C at least 4.
-
-    Returns:
-        (8,) the numbers.
-
-    Raises:
-        ValueError: If it has another shape.
-
-    Example:
-        >>> summarize(2 * np.eye(4))
-        array([8., 8., 4., 2., 2., 0., 0., 0.])
-    """
-    matrix = np.asarray(gram)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(
-            f"The Gram matrix has shape {matrix.shape}; (C, C) is wanted, channels by "
-            "channels."
-        )
-    return style_checks.summarize(matrix[None])
 
 
 def _courses_network() -> Any:

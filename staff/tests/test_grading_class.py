@@ -116,7 +116,9 @@ def test_killed_resumed_in_another_order_or_alone_the_records_are_the_same(
     assert scores["eve"] == 11  # of the model, whose file is in order
     assert 0 < scores["bo"] < 25
     assert scores["torn"] is None
-    some = [str(file) for file, _ in records.every(one) if file.name[:2] in ("bo", "to")]
+    some = [
+        str(file) for file, _ in records.every(one) if file.name[:2] in ("bo", "to")
+    ]
     assert regrade.main([*some, "--jobs", "1"]) == 0
     assert "The same to the byte: 2 of 2." in capsys.readouterr().out
     # What the killed ones left was removed by those that came after.

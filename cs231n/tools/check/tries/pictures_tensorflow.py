@@ -228,8 +228,8 @@ def _content_of(bench: Bench, dtype: str = "float32") -> Results:
 
 
 def _gram_of(bench: Bench, dtype: str = "float32") -> Results:
-    rng = bench.rng()
-    features = tensor(rng.randn(1, *_features(bench)), dtype)
+    rng, shape = bench.rng(), _features(bench)
+    features = tensor(rng.randn(1, *shape), dtype)
     with tf.GradientTape() as tape:
         tape.watch(features)
         gram = bench.call(features)
@@ -238,10 +238,12 @@ def _gram_of(bench: Bench, dtype: str = "float32") -> Results:
         total = tf.reduce_sum(gram * weights)
     grad = tape.gradient(total, features)
     plain = as_result("the matrix", bench.call(features, False))
+    # Notebooks of the course take it with an axis for its one picture as well.
+    C = shape[-1]
     return {
-        "the matrix": matrix,
+        "the matrix": bench.shaped("the matrix", matrix, (C, C)),
         "its gradient": np.zeros(features.shape) if grad is None else grad.numpy(),
-        "the matrix without normalizing": plain,
+        "the matrix without normalizing": bench.shaped("the matrix", plain, (C, C)),
     }
 
 
