@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cs231n.classifiers.squeezenet_tf import load_squeezenet_tensorflow
 from cs231n.embedded.style_pictures import find_original, find_stand_in
 from cs231n.lab import style_checks
