@@ -13,6 +13,7 @@ from cs231n.datasets.fetching import registry
 from cs231n.support.files import replacing
 from staff.course import course, heading
 from staff.questions import ROOT, as_markdown, questions, table_for_students
+from staff.report.jobs import durations
 
 COMMANDS = ("check", "hint", "submission", "update")
 _MADE = re.compile(r"(<!-- made: (.+?) -->\n).*?(<!-- /made -->)", re.DOTALL)
@@ -132,6 +133,7 @@ def filled(text: str) -> str:
         made = {
             "course": lambda: heading(course()),
             "questions": lambda: as_markdown(questions(), edition),
+            "durations": lambda: durations(ROOT, course().edition, questions()),
             "folders": folder_map,
             "data": data_sets,
             "written": written,

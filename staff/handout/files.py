@@ -13,6 +13,7 @@ from cs231n.assignment import stamp
 from staff import markers
 from staff.course import course, heading
 from staff.questions import Question, as_markdown, editions_as_markdown
+from staff.report.jobs import durations
 
 ALLOWED = "staff/student/files.txt"
 MOVED = "staff/student/moved.toml"
@@ -201,14 +202,17 @@ def _fill_in(text: str, table: Sequence[Question], root: Path) -> str:
 
     ``{{course}}`` is the course's name and where its hand-out is, ``{{questions}}`` the
     tables of its questions and of other editions', ``{{questions 2017}}`` that of one
-    set, ``{{test packages}}`` what pip is asked for; pip itself knows groups only since
-    version 25.1.
+    set, ``{{durations}}`` how long the notebooks run, ``{{test packages}}`` what pip is
+    asked for; pip itself knows groups only since version 25.1.
     """
     if "{{course}}" in text:
         text = text.replace("{{course}}", heading(course(root)))
     if "{{questions}}" in text:
         tables = editions_as_markdown(table, course(root).edition)
         text = text.replace("{{questions}}", tables)
+    if "{{durations}}" in text:
+        said = durations(root, course(root).edition, table)
+        text = text.replace("{{durations}}", said)
     if "{{test packages}}" in text:
         project = _read(root / "pyproject.toml", "pyproject.toml").decode()
         groups = tomllib.loads(student_pyproject(project))["dependency-groups"]

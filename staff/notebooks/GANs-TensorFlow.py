@@ -13,8 +13,8 @@
 #   judged.
 # - **What you should know**: `tf.keras.Sequential`, optimizers and training loops of
 #   TensorFlow, sigmoid and binary cross-entropy, convolutions and batch normalization.
-# - **How long it takes**: with all functions written, the notebook runs in six minutes
-#   on two cores.
+# - **How long it takes**: with all functions written, the notebook runs in 4 minutes on
+#   one core.
 
 # %% [markdown] same_as="## Set-up"
 

@@ -13,8 +13,8 @@
 # - **What you should know**: tensors and `tf.GradientTape` of TensorFlow, and how
 #   convolutional networks turn pictures into class scores.
 # - **What you need**: TensorFlow, from `requirements-tensorflow.txt`.
-# - **How long it takes**: with all functions written, the notebook runs in two minutes
-#   on two cores.
+# - **How long it takes**: with all functions written, the notebook runs in 1½ minutes
+#   on one core.
 
 # %% [markdown] same_as="## Set-up"
 

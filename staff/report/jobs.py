@@ -13,6 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from cs231n.assignment.table import Question
 from cs231n.support.files import replacing
 
 TABLE = "staff/questions.toml"  # from the root
@@ -104,6 +105,33 @@ def parse_jobs(rows: Mapping[str, Any]) -> dict[str, Job]:
             "of the needs away."
         ) from None
     return jobs
+
+
+def durations(root: Path, edition: str, questions: Iterable[Question]) -> str:
+    """Say in a sentence how long the finished notebook of each question runs.
+
+    Args:
+        root: The tree.
+        edition: The set of questions.
+        questions: All of them.
+    """
+    jobs = read_jobs(root / TABLE)
+    said = [
+        f"{question.id} for {in_words(jobs[question.notebooks[0]].seconds)}"
+        for question in questions
+        if edition in question.points
+    ]
+    first, *more, last = said
+    said = [first.replace(" for ", " runs for ", 1), *more]
+    return f"With a core to itself, {', '.join(said)} and {last}."
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration as one would say it, such as ``2½ minutes``."""
+    if seconds < 60:
+        return f"{seconds:.0f} seconds"
+    whole, half = divmod(round(seconds / 30), 2)
+    return f"{whole}{'½' * half} minute{'s' * (whole + half > 1)}"
 
 
 def wanted(

@@ -37,6 +37,8 @@ _MENDED = {
     '<th class="head"><p></p></th>': "<td></td>",
     '<div id="search-results">': '<h1>Search</h1>\n<div id="search-results">',
 }
+# A line must not begin with the comma behind an equation.
+_COMMA = re.compile(r"(<math (?:(?!</math>).)*</math>[,.;:)?!]+)", re.DOTALL)
 
 
 def setup(app: Sphinx) -> None:
@@ -53,6 +55,7 @@ def _mend(app: Sphinx, failed: Exception | None) -> None:
         text = path.read_text("utf-8")
         for written, mended in _MENDED.items():
             text = text.replace(written, mended)
+        text = _COMMA.sub(r'<span class="equation-and-comma">\1</span>', text)
         path.write_text(text, "utf-8")
 
 

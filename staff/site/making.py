@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 
 from cs231n.assignment.answers import CHECKS_MIME
-from cs231n.assignment.table import function
+from cs231n.assignment.table import FRAMEWORKS, Question, function
 from cs231n.datasets.fetching import registry
 from staff.convert import convert, source_of
 from staff.diagrams.command import FOLDER, diagrams
@@ -20,7 +20,7 @@ from staff.handout.files import collect
 from staff.mistakes.bank import Slip, answers_of, answers_with, bank
 from staff.mistakes.writings import answer, solved
 from staff.pages import summary
-from staff.questions import ROOT, notebook_names, questions
+from staff.questions import ROOT, notebook_names, question_of, questions
 from staff.report import page as report
 
 _MACHINERY = "cs231n/tools/"
@@ -170,7 +170,7 @@ def notebooks(flavour: str) -> dict[str, str]:
         else:
             source = ROOT / "staff" / "notebooks" / f"{name}.py"
             content = convert(source_of(source), name)
-        made[f"notebooks/{name}"] = _notebook(json.loads(content))
+        made[f"notebooks/{name}"] = _notebook(json.loads(content), question_of(name))
     titles = "\n".join(
         f"| {q.id} | [{q.title}]({name}.md) |"
         for q in questions()
@@ -191,13 +191,20 @@ def handed_out() -> dict[str, bytes]:
     return collect(ROOT, questions())
 
 
-def _notebook(whole: dict[str, Any]) -> str:
-    """Return a notebook as Markdown: prose, code, and what each cell showed."""
+def _notebook(whole: dict[str, Any], question: Question | None) -> str:
+    """Return a notebook as Markdown: prose, code, and what each cell showed.
+
+    Of two that bear one title, that of the alternative also names its framework.
+    """
     parts: list[str] = []
     for cell in nbformat.from_dict(whole).cells:
         source = _joined(cell["source"])
         if cell["cell_type"] == "markdown":
             source = source.replace(f"]({FOLDER}/", f"](../../{FOLDER}/")
+            if not parts and question and question.instead_of:
+                title, *rest = source.split("\n", 1)
+                framework = FRAMEWORKS[question.framework]
+                source = "\n".join([f"{title}, in {framework}", *rest])
             parts.append(_below(source) if parts else source)
             continue
         if source.strip():

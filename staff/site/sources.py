@@ -18,7 +18,8 @@ from typing import Any
 from staff.course import course
 from staff.diagrams.command import described
 from staff.questions import ROOT, editions_as_markdown, questions
-from staff.report.jobs import parse_jobs
+from staff.report.jobs import TABLE as JOBS
+from staff.report.jobs import in_words, read_jobs
 from staff.site import making
 
 TABLE = "docs/pages.toml"
@@ -166,7 +167,7 @@ def _fill(asked: str, file: str, flavour: str) -> str:
         "badges": lambda _: course().badges(),
         "data sets": lambda _: making.data_sets(),
         "questions": lambda _: editions_as_markdown(questions(), course().edition),
-        "seconds": _duration,
+        "duration": lambda name: in_words(read_jobs(ROOT / JOBS)[name].seconds),
         "section": _section,
         "code": lambda about: code(*about.split()),
         "docstring": _docstring,
@@ -185,13 +186,6 @@ def _contact() -> str:
     if email := course().email:
         return f"Write to [{email}](mailto:{email})."
     return "Write to those who gave you the hand-out."
-
-
-def _duration(name: str) -> str:
-    """Say how long a notebook runs, as the table of jobs has it."""
-    table = tomllib.loads((ROOT / "staff" / "questions.toml").read_text("utf-8"))
-    seconds = parse_jobs(table)[name].seconds
-    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
 
 
 def _section(about: str) -> str:

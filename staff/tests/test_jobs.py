@@ -19,12 +19,14 @@ import psutil
 import pytest
 
 from staff import doctor
-from staff.questions import ROOT, TABLE, notebook_names
+from staff.questions import ROOT, TABLE, notebook_names, questions
 from staff.report.jobs import (
     Job,
     Plan,
     Times,
+    durations,
     environment,
+    in_words,
     parse_jobs,
     read_jobs,
     wanted,
@@ -617,3 +619,30 @@ def test_on_a_terminal_a_run_says_what_runs_and_when_it_will_end(tmp_path):
 )
 def test_a_time_to_go_in_words(seconds, words):
     assert about(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (10, "10 seconds"),
+        (60, "1 minute"),
+        (85, "1½ minutes"),
+        (170, "3 minutes"),
+        (560, "9½ minutes"),
+    ],
+)
+def test_a_duration_is_said_as_people_say_it(seconds, said):
+    assert in_words(seconds) == said
+
+
+def test_a_sentence_says_how_long_each_question_of_a_set_runs(tmp_path):
+    rows = [
+        (f'name = "{name}"', f"seconds = {seconds}")
+        for seconds, name in enumerate(notebook_names(), start=10)
+    ]
+    write_table(tmp_path, *rows)
+    assert re.fullmatch(
+        r"With a core to itself, Q1 runs for 10 seconds, Q2 for 11 seconds, "
+        r"Q3-2016 for \d+ seconds and Q4-2016 for \d+ seconds\.",
+        durations(tmp_path, "2016", questions()),
+    )

@@ -273,6 +273,13 @@ def test_the_lock_of_this_tree_meets_every_need_on_every_python():
     assert lock.megabytes(lock.pins(ROOT), set()) > 100
 
 
+def test_the_readme_says_how_much_comes_down(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    size = lock.megabytes(lock.pins(ROOT), set()) / 1000
+    plain = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    assert f"up to {size:.1f} GB come down" in plain
+
+
 def test_the_doctor_names_a_stale_lock(monkeypatch):
     monkeypatch.setattr(lock, "digest", lambda *_: "another")
 

@@ -6,7 +6,8 @@ import nbformat
 import pytest
 
 from staff.convert import SourceError, build, convert, main, out_of_step, source_of
-from staff.questions import ROOT
+from staff.questions import ROOT, TABLE, notebook_names
+from staff.report.jobs import in_words, read_jobs
 
 SOURCE = """\
 # ---
@@ -43,9 +44,15 @@ def test_every_notebook_is_what_its_source_says():
 
 
 def test_every_source_is_called_as_a_question_says():
-    from staff.questions import notebook_names
-
     assert {path.stem for path in build(ROOT)} <= set(notebook_names())
+
+
+@pytest.mark.parametrize("name", notebook_names())
+def test_a_notebook_says_how_long_it_runs_as_the_table_of_jobs_does(name):
+    source = (ROOT / "staff" / "notebooks" / f"{name}.py").read_text("utf-8")
+    plain = " ".join(source.replace("\n#", " ").split())
+    seconds = read_jobs(TABLE)[name].seconds
+    assert f"the notebook runs in {in_words(seconds)} on one core" in plain
 
 
 def test_a_notebook_says_nothing_of_the_machine_that_wrote_it():

@@ -40,11 +40,12 @@ def explained(folder):
     return set(re.findall(r'<dt class="sig[^>]* id="(cs231n[\w.]+)"', text))
 
 
-def test_every_public_name_is_explained(site):
-    known = explained(site("staff")[0])
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_every_public_name_is_explained(site, flavour):
+    known = explained(site(flavour)[0])
     missing = [
         f"{module}.{name}"
-        for module in making.modules("staff")
+        for module in making.modules(flavour)
         for name in making.public(making.file_of(module))
         if f"{module}.{name}" not in known
     ]
@@ -52,6 +53,7 @@ def test_every_public_name_is_explained(site):
     assert {
         "cs231n.rnn_layers.lstm_step_backward",
         "cs231n.classifiers.rnn.CaptioningRNN.sample",
+        "cs231n.gan_tf.dc_generator",
     } <= known
 
 
@@ -274,6 +276,10 @@ def test_an_executed_notebook_is_shown_with_its_outputs(tmp_path, monkeypatch):
     assert "```text\nall pass\n```" in page
     assert "```text\nValueError: a red one\n```" in page
     assert "Captioning images with an LSTM" in pages["notebooks/LSTM_Captioning"]
+    # In a list of pages only their titles tell notebooks of two frameworks apart.
+    titles = [text.partition("\n")[0] for text in pages.values()]
+    assert "# Style transfer, in TensorFlow" in titles
+    assert len(set(titles)) == len(titles)
 
 
 GUIDES = {file: (ROOT / file).read_text("utf-8") for file in sources.files("staff")}
