@@ -18,6 +18,8 @@ from torch.nn import functional as F  # noqa: N812 (the name that everybody know
 from torch.utils.data import Sampler
 
 from cs231n.gradient_check import rel_error as rel_error  # noqa: PLC0414
+from cs231n.support.gans.loop import deprocess_img as deprocess_img  # noqa: PLC0414 (a re-export)
+from cs231n.support.gans.loop import preprocess_img as preprocess_img  # noqa: PLC0414 (a re-export)
 from cs231n.support.gans.training import Batches, train_gan
 from cs231n.support.gans.training import count_params as count_params  # noqa: PLC0414 (a re-export)
 
@@ -386,13 +388,7 @@ def run_a_gan(
         loader_train = Batches(train.images, train.labels, batch_size)
         report = show_digits
     history = train_gan(
-        D,
-        G,
-        D_solver,
-        G_solver,
-        discriminator_loss,
-        generator_loss,
-        loader_train,
+        *(D, G, D_solver, G_solver, discriminator_loss, generator_loss, loader_train),
         draw_noise=sample_noise,
         show_every=show_every,
         batch_size=batch_size,
@@ -497,18 +493,3 @@ def initialize_weights(m: nn.Module) -> None:
     """
     if isinstance(m, nn.Linear | nn.ConvTranspose2d):
         nn.init.xavier_uniform_(m.weight)
-
-
-def preprocess_img(x: Any) -> Any:
-    """Scale pixels from 0..1 to -1..1, which is the range of tanh."""
-    return 2 * x - 1.0
-
-
-def deprocess_img(x: Any) -> Any:
-    """Scale pixels from -1..1 back to 0..1.
-
-    Example:
-        >>> deprocess_img(np.array([-1.0, 0.0, 1.0]))
-        array([0. , 0.5, 1. ])
-    """
-    return (x + 1.0) / 2.0

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from cs231n.embedded.digits import load_training_split
 from cs231n.gradient_check import rel_error as rel_error  # noqa: PLC0414
 from cs231n.support.frameworks import require_tensorflow
+from cs231n.support.gans.loop import deprocess_img as deprocess_img  # noqa: PLC0414 (a re-export)
 from cs231n.support.gans.loop import fixed_noise
+from cs231n.support.gans.loop import preprocess_img as preprocess_img  # noqa: PLC0414 (a re-export)
 from cs231n.support.gans.training_tensorflow import Batches, Report, draw, train_gan
 from cs231n.support.gans.training_tensorflow import count_params as count_params  # noqa: PLC0414 (a re-export)
 
@@ -369,13 +371,7 @@ def run_a_gan(
     if loader_train is None:
         loader_train = MNIST(batch_size, shuffle=True)
     history = train_gan(
-        D,
-        G,
-        D_solver,
-        G_solver,
-        discriminator_loss,
-        generator_loss,
-        loader_train,
+        *(D, G, D_solver, G_solver, discriminator_loss, generator_loss, loader_train),
         draw_noise=sample_noise,
         show_every=show_every,
         print_every=print_every,
@@ -411,18 +407,3 @@ class MNIST(Batches):
         """
         digits = load_training_split()
         super().__init__(digits.images, digits.labels, batch_size, shuffle)
-
-
-def preprocess_img(x: Any) -> Any:
-    """Scale pixels from 0..1 to -1..1, which is the range of tanh."""
-    return 2 * x - 1.0
-
-
-def deprocess_img(x: Any) -> Any:
-    """Scale pixels from -1..1 back to 0..1.
-
-    Example:
-        >>> deprocess_img(np.array([-1.0, 0.0, 1.0]))
-        array([0. , 0.5, 1. ])
-    """
-    return (x + 1.0) / 2.0

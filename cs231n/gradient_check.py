@@ -11,6 +11,7 @@ from cs231n.support import commands  # noqa: F401 (notebooks import this module 
 import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,58 @@ def _copy(value: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)(_copy(part) for part in value)
     return copy.deepcopy(value)
+
+
+# Differences of numbers in float32 have few digits, and need a longer step.
+_STEP = 1e-3
+
+
+def keeps_float32(forward: Callable[..., Any], gates: int = 1) -> bool:
+    """Tell whether hidden states of whole sequences are kept in float32.
+
+    They may be, and whatever is computed from them then has fewer digits. A function
+    that fails keeps nothing: others may do without it.
+
+    Args:
+        forward: ``rnn_forward`` or ``lstm_forward``.
+        gates: How many blocks of columns its weights have, 4 for an LSTM.
+    """
+    N, T, D, H = 2, 3, 4, 5
+    shapes = [(N, T, D), (N, H), (D, gates * H), (H, gates * H), (gates * H,)]
+    with suppress(Exception):
+        h, _ = forward(*map(np.ones, shapes))
+        return np.asarray(h).dtype == np.float32
+    return False
+
+
+def step_for(single: bool, usual: float = 1e-5) -> float:
+    """Return half the step of differences that fits numbers' precision.
+
+    Args:
+        single: Whether they are kept in float32.
+        usual: What fits others.
+    """
+    return _STEP if single else usual
+
+
+def limits_for(
+    single: bool,
+    within: float | Mapping[str, float],
+    absolute: bool = False,
+    coarse: float = 1e-2,
+) -> dict[str, Any]:
+    """Return what ``check`` is to allow results that fit numbers' precision.
+
+    Args:
+        single: Whether the numbers are kept in float32.
+        within: Largest error where they are not, for all results or by name.
+        absolute: Whether that is a difference; a relative error if not.
+        coarse: Largest difference where they are; by default that of gradients from
+            numerical ones.
+    """
+    if single:
+        return {"within": coarse, "absolute": True}
+    return {"within": within, "absolute": absolute}
 
 
 def _require_float(x: Array) -> None:

@@ -1,6 +1,5 @@
 """Write each notebook from its text source, the same bytes every time."""
 
-import argparse
 import hashlib
 import re
 from collections import Counter
@@ -13,7 +12,8 @@ from nbformat import v4
 
 from cs231n.support.files import replacing
 from staff.diagrams.command import described
-from staff.questions import ROOT, notebook_names
+from staff.generated import arguments, differing
+from staff.questions import notebook_names
 
 # What a cell may carry besides its text; anything else is taken for a slip.
 _KEPT = {"tags", "editable", "deletable"}
@@ -165,24 +165,12 @@ def out_of_step(root: Path) -> list[str]:
         if (path := root / f"{name}.ipynb").exists()
     }
     found |= {path: path.read_bytes() for path in wanted if path.exists()}
-    return sorted(
-        path.name
-        for path in wanted.keys() | found.keys()
-        if wanted.get(path) != found.get(path)
-    )
+    return [path.name for path in differing(wanted, found)]
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``python -m staff notebooks``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m staff notebooks", description=__doc__
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing, name those that differ"
-    )
-    parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-
+    args = arguments("notebooks", __doc__, argv)
     try:
         stale = out_of_step(args.root)
         if args.check:

@@ -9,6 +9,7 @@ from pathlib import Path
 from staff.questions import ROOT
 
 FILE = "staff/course.toml"
+_FIRST = "RNN_Captioning.ipynb"  # the notebook that a cloud shows first
 _REPOSITORY = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?")
 _FORMS = {
     "name": r"\S.*",
@@ -47,21 +48,17 @@ class Course:
     release: str
     email: str
 
-    def badges(self, notebook: str = "RNN_Captioning") -> str:
-        """Return links that open the hand-out in the cloud, as Markdown.
-
-        Args:
-            notebook: The notebook that Colab and Binder show first.
-        """
+    def badges(self) -> str:
+        """Return links that open the hand-out in the cloud, as Markdown."""
         found = []
         if match := _REPOSITORY.fullmatch(self.repository):
             where = f"{match[1]}/{match[2]}"
             if self.release:
-                colab = f"github/{where}/blob/{self.branch}/colab/{notebook}.ipynb"
+                colab = f"github/{where}/blob/{self.branch}/colab/{_FIRST}"
                 found.append(
                     f"[Open in Colab](https://colab.research.google.com/{colab})"
                 )
-            binder = f"gh/{where}/{self.branch}?labpath={notebook}.ipynb"
+            binder = f"gh/{where}/{self.branch}?labpath={_FIRST}"
             found += [
                 f"[Open in Binder](https://mybinder.org/v2/{binder})",
                 f"[Open in Codespaces](https://codespaces.new/{where}/tree/{self.branch})",

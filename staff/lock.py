@@ -79,14 +79,12 @@ class Pin:
     sizes: Mapping[str, float]
 
 
-def requirements(
-    root: Path, groups: Sequence[str] = GROUPS, needs: Needs = PLAIN
-) -> list[str]:
-    """Return what is asked for: students' needs, then those of ``groups``."""
+def requirements(root: Path, needs: Needs = PLAIN) -> list[str]:
+    """Return what is asked for: students' needs, then those of the groups."""
     wanted = _lines(root, needs.file)
     with (root / "pyproject.toml").open("rb") as file:
         declared = tomllib.load(file)["dependency-groups"]
-    for group in groups:
+    for group in GROUPS:
         wanted += declared[group]
     return wanted
 

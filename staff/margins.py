@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -409,10 +410,9 @@ def read(name: str) -> list[Line]:
     return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
 
 
-def _append(name: str, line: Line) -> None:
-    file = folder() / f"{name}.jsonl"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as out:
+def _append(place: Path, name: str, line: Line) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / f"{name}.jsonl").open("a", encoding="utf-8") as out:
         out.write(json.dumps(line) + "\n")
 
 
@@ -431,9 +431,10 @@ def measure_right(keys: Iterable[str], seeds: int) -> list[Line]:
     wanted = [(key, k) for k in range(0, seeds, AT_ONCE) for key in keys]
     missing = [pair for pair in wanted if pair not in known]
     if missing:
+        place = folder()  # finding out takes longer than many a function
         with bench() as at, progress_bar(len(missing), "right") as bar:
             for key, first in missing:
-                _append("right", try_seeds(at, key, first, AT_ONCE))
+                _append(place, "right", try_seeds(at, key, first, AT_ONCE))
                 bar.update(1)
     return [line for line in read("right") if line["key"] in keys]
 
@@ -452,9 +453,10 @@ def measure_wrong(versions: Iterable[Version]) -> list[Line]:
     known = {line["id"] for line in read("wrong")}
     missing = [version for version in versions if version.id not in known]
     if missing:
+        place = folder()
         with bench() as at, progress_bar(len(missing), "wrong") as bar:
             for version in missing:
-                _append("wrong", try_version(at, version))
+                _append(place, "wrong", try_version(at, version))
                 bar.update(1)
     asked = {version.id for version in versions}
     return [line for line in read("wrong") if line["id"] in asked]
@@ -609,8 +611,8 @@ def main(argv: list[str] | None = None) -> int:
         keys = [key for key in keys if key in measured()]
         measure_right(keys, args.seeds)
     elif args.what == "wrong":
-        for those in (mistakes, writings, mutants):
-            measure_wrong(v for v in those() if args.only in v.key)
+        versions = chain(mistakes(), writings(), mutants())
+        measure_wrong(v for v in versions if args.only in v.key)
     right, wrong = read("right"), read("wrong")
     found, counted = margins(right, wrong), counts(right, wrong)
     for line in (*right, *wrong):

@@ -13,10 +13,15 @@ from cs231n import rnn_layers
 from cs231n.captioning_solver import CaptioningSolver
 from cs231n.classifiers import rnn
 from cs231n.coco_utils import decode_captions
-from cs231n.gradient_check import LIMITS, eval_numerical_gradient, rel_error
+from cs231n.gradient_check import (
+    LIMITS,
+    eval_numerical_gradient,
+    keeps_float32,
+    rel_error,
+)
 from cs231n.support.accuracy import as_number
 from tests.on_copies import assert_close
-from tests.strategies import LAYOUTS, laid_out, ramp, seeds, sequence_shapes
+from tests.strategies import LAYOUTS, laid_out, ramp, seeds
 
 q1, q2, care = pytest.mark.q1, pytest.mark.q2, pytest.mark.care
 each_cell = pytest.mark.parametrize(
@@ -73,8 +78,7 @@ def states_are_float32(cell):
         "rnn": (rnn_layers.rnn_forward, 1),
         "lstm": (rnn_layers.lstm_forward, 4),
     }[cell]
-    h, _ = forward(*map(np.ones, sequence_shapes(2, 3, 4, 5, gates).values()))
-    return np.asarray(h).dtype == np.float32
+    return keeps_float32(forward, gates)
 
 
 def loss_within(cell, limit):
@@ -148,6 +152,18 @@ def test_lstm_loss_and_gradients_have_the_stored_size():
     }
     limit = LIMITS["CaptioningRNN.loss, gradients"]
     assert norms == pytest.approx(expected, rel=limit)
+
+
+@each_cell
+def test_a_loss_of_states_of_either_sign_is_the_stored_one(cell):
+    words = indexed(("<NULL>", "<START>", "<END>", "cat", "dog"))
+    random = np.random.RandomState(231)
+    model = CaptioningRNN(words, 20, 30, 40, cell, np.float64)
+    for name in sorted(model.params):
+        model.params[name] = random.randn(*model.params[name].shape) / 5
+    loss, _ = model.loss(random.randn(10, 20), random.randint(5, size=(10, 13)))
+    expected = {"rnn": 17.327227891551, "lstm": 15.140606044061}[cell]
+    assert loss == pytest.approx(expected, abs=loss_within(cell, 1e-9))
 
 
 def assert_model_gradients_match(cell, h, limit):

@@ -20,7 +20,10 @@ from cs231n.gradient_check import (
     eval_numerical_gradient_blobs,
     eval_numerical_gradient_net,
     grad_check_sparse,
+    keeps_float32,
+    limits_for,
     rel_error,
+    step_for,
 )
 from cs231n.lab import saved_code
 from cs231n.lab.checks import check, check_at_least, check_below, check_captions
@@ -310,6 +313,22 @@ def test_a_forward_pass_in_float32_is_compared_as_far_as_it_goes(rng):
         assert_gradients_match(
             forward, lambda d, c: backward(d, c, 1.1), normals(rng), rng
         )
+
+
+@pytest.mark.parametrize("gates", [1, 4])
+def test_states_in_float32_are_compared_with_longer_steps_and_more_room(gates):
+    def forward(x, h0, Wx, Wh, b, dtype=np.float32):
+        assert Wx.shape[1] == Wh.shape[1] == len(b) == gates * h0.shape[1]
+        return np.zeros((*x.shape[:2], h0.shape[1]), dtype), None
+
+    assert keeps_float32(forward, gates)
+    assert not keeps_float32(lambda *x: forward(*x, dtype=float), gates)
+    assert not keeps_float32(lambda *_: None, gates)
+    assert step_for(True, 1e-6) > step_for(False) > step_for(False, 1e-6)
+    assert limits_for(False, 1e-7) == {"within": 1e-7, "absolute": False}
+    exact = limits_for(False, 1e-7, absolute=True, coarse=1e-3)
+    assert exact == {"within": 1e-7, "absolute": True}
+    assert limits_for(True, 1e-7, coarse=1e-3) == {"within": 1e-3, "absolute": True}
 
 
 def test_copies_are_independent_and_deep(rng):

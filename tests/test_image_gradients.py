@@ -95,6 +95,23 @@ def test_the_network_is_fooled(model, rng, place):
     assert {mode for *_, mode in model.runs} == {"test"}
 
 
+def test_the_first_step_goes_where_the_score_of_the_target_rises(model, X):
+    X, shown, forward = X[:1], [], model.forward
+
+    def remember(X, *arguments, **named):
+        shown.append(X.copy())
+        return forward(X, *arguments, **named)
+
+    target = int(forward(X)[0][0].argsort()[-2])
+    model.forward = remember
+    ended = make_fooling_image(X, target, model)
+    first = next(x for x in [*shown, ended] if (x != X).any()) - X
+    slope = eval_numerical_gradient(
+        lambda x: forward(x)[0][0, target], X.copy(), verbose=False
+    )
+    assert_close(first / np.linalg.norm(first), slope / np.linalg.norm(slope))
+
+
 @care
 def test_fooling_leaves_the_picture_alone(model, X):
     before = X.copy()

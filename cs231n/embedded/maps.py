@@ -83,9 +83,7 @@ def look_at(
 
 
 def on_all_cores(
-    work: Callable[..., T],
-    jobs: Sequence[tuple[Any, ...]],
-    processes: int | None = None,
+    work: Callable[..., T], jobs: Sequence[tuple[Any, ...]]
 ) -> Generator[T]:
     """Yield what a function returns for each job, from several processes if it pays.
 
@@ -94,14 +92,12 @@ def on_all_cores(
     Args:
         work: A function of a module, as processes import it by its name.
         jobs: Its arguments.
-        processes: How many; None for as many as pay. With one, work is done here.
     """
     import joblib
     from joblib.externals.loky import get_reusable_executor
 
-    if processes is None:
-        # No more than four, as each takes half a gigabyte.
-        processes = min(joblib.cpu_count(), len(jobs) // _SHARE, 4)
+    # No more than four, as each takes half a gigabyte.
+    processes = min(joblib.cpu_count(), len(jobs) // _SHARE, 4)
     if processes < 2:
         for job in jobs:
             yield work(*job)

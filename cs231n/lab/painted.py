@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -55,21 +55,24 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """When steps become small, when colours become free, and what is kept.
+class Moment:
+    """An iteration of a painting, and what is special about it.
 
     Attributes:
-        slow: First iteration with a thirtieth of the learning rate: the last tenth.
-        free: First iteration at which colours are not limited: the last twentieth.
-        shown: Iterations whose pictures are kept.
+        t: Its number.
+        limited: Whether colours are limited: not in the last twentieth.
+        slows: Whether the learning rate becomes a thirtieth: where the last tenth
+            begins.
+        shown: Whether its picture is kept.
     """
 
-    slow: int
-    free: int
-    shown: Set[int]
+    t: int
+    limited: bool
+    slows: bool
+    shown: bool
 
 
-def plan(num_iterations: int, snapshots: int) -> Plan:
+def moments(num_iterations: int, snapshots: int) -> list[Moment]:
     """Plan a painting.
 
     Args:
@@ -77,13 +80,14 @@ def plan(num_iterations: int, snapshots: int) -> Plan:
         snapshots: How many pictures to keep on the way, the first and last included.
 
     Example:
-        >>> sorted(plan(200, 6).shown)
+        >>> [moment.t for moment in moments(200, 6) if moment.shown]
         [0, 8, 32, 72, 127, 199]
     """
     # Most happens in the beginning, so that is where most snapshots are taken.
     spread = np.linspace(0, 1, max(snapshots, 2)) ** 2 * (num_iterations - 1)
     shown = set(spread.round().astype(int).tolist()) if snapshots else set()
-    return Plan(round(0.9 * num_iterations), round(0.95 * num_iterations), shown)
+    slow, free = round(0.9 * num_iterations), round(0.95 * num_iterations)
+    return [Moment(t, t < free, t == slow, t in shown) for t in range(num_iterations)]
 
 
 def require_layers(layers: Collection[int], count: int) -> None:
@@ -103,18 +107,35 @@ def require_layers(layers: Collection[int], count: int) -> None:
             )
 
 
-def require_as_many(
+def what_counts(
+    content: tuple[int, float, Any],
     style_layers: Sequence[int],
     style_weights: Sequence[float],
     style_targets: Sequence[Any],
-) -> None:
-    """Insist on a weight and a target for each layer.
+) -> tuple[bool, list[tuple[int, float, Any]], list[int]]:
+    """Leave out what has no weight.
+
+    Args:
+        content: A layer, its weight, and its target or None.
+        style_layers: Layers at which style is compared.
+        style_weights: Weight of each of them.
+        style_targets: Target of each of them.
+
+    Returns:
+        with_content: Whether content counts.
+        styles: Layer, weight and target of each style that counts.
+        needed: The layers of all that counts.
 
     Raises:
-        ValueError: If there are more or fewer.
+        ValueError: If there are more or fewer weights or targets than layers.
     """
     if not len(style_layers) == len(style_weights) == len(style_targets):
         raise ValueError(
             f"There are {len(style_layers)} style layers, {len(style_weights)} weights "
             f"and {len(style_targets)} targets; each layer needs one of both."
         )
+    every = zip(style_layers, style_weights, style_targets, strict=True)
+    styles = [style for style in every if style[1] != 0]
+    layer, weight, target = content
+    with_content = weight != 0 and target is not None
+    return with_content, styles, [style[0] for style in styles] + [layer] * with_content

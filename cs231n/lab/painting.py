@@ -17,7 +17,7 @@ from torch import nn
 
 from cs231n.gradient_check import copies
 from cs231n.lab.painted import LIMIT as LIMIT  # noqa: PLC0414 (a re-export)
-from cs231n.lab.painted import Record, plan, require_as_many, require_layers
+from cs231n.lab.painted import Record, moments, require_layers, what_counts
 from cs231n.style_transfer_pytorch import (
     content_loss,
     deprocess,
@@ -96,16 +96,10 @@ def make_objective(
         >>> make_objective(torch.nn.Sequential(), 0, 0, None, [], [], [], 1.0)(flat)
         {'tv': tensor(0.)}
     """
-    require_as_many(style_layers, style_weights, style_targets)
-    with_content = content_weight != 0 and content_target is not None
-    styles = [
-        (layer, weight, target)
-        for layer, weight, target in zip(
-            style_layers, style_weights, style_targets, strict=True
-        )
-        if weight != 0
-    ]
-    needed = [layer for layer, _, _ in styles] + [content_layer] * with_content
+    content = content_layer, content_weight, content_target
+    with_content, styles, needed = what_counts(
+        content, style_layers, style_weights, style_targets
+    )
     features = Features(cnn, needed)
 
     def objective(img: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -163,19 +157,18 @@ def paint(
     img = start.detach().clone().requires_grad_()
     painting = Painting(img.detach())
     optimizer = torch.optim.Adam([img], lr=learning_rate)
-    planned = plan(num_iterations, snapshots)
     began = time.perf_counter()
     with progress_bar(num_iterations, "painting") as bar:
-        for t in range(num_iterations):
-            if t < planned.free:
+        for moment in moments(num_iterations, snapshots):
+            if moment.limited:
                 img.data.clamp_(-LIMIT, LIMIT)
             optimizer.zero_grad()
             record_step(painting, objective, img, began).backward()  # type: ignore[no-untyped-call]
-            if t == planned.slow:
+            if moment.slows:
                 optimizer = torch.optim.Adam([img], lr=learning_rate / 30)
             optimizer.step()
-            if t in planned.shown:
-                painting.snapshots.append((t, deprocess(img)))
+            if moment.shown:
+                painting.snapshots.append((moment.t, deprocess(img)))
             bar.update()
     return painting
 
@@ -260,15 +253,10 @@ def style_transfer(
     wanted = Features(cnn, [content_layer, *style_layers]).cnn
     content_feats, content = features_from_img(content_image, image_size, wanted)
     style_feats, _ = features_from_img(style_image, style_size, wanted)
+    grams = [gram_matrix(style_feats[layer].clone()) for layer in style_layers]
     objective = make_objective(
-        cnn,
-        content_layer,
-        content_weight,
-        content_feats[content_layer],
-        style_layers,
-        style_weights,
-        [gram_matrix(style_feats[layer].clone()) for layer in style_layers],
-        tv_weight,
+        *(cnn, content_layer, content_weight, content_feats[content_layer]),
+        *(style_layers, style_weights, grams, tv_weight),
     )
     start = noise_like(content, seed) if init_random else content
     return paint(start, objective, num_iterations, snapshots=snapshots)

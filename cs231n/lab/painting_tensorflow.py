@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n.image_utils import deprocess_image, load_image, preprocess_image
-from cs231n.lab.painted import LIMIT, Record, plan, require_as_many, require_layers
+from cs231n.lab.painted import (
+    LIMIT,
+    Record,
+    moments,
+    require_layers,
+    what_counts,
+)
 from cs231n.style_transfer_tensorflow import (
     content_loss,
     gram_matrix,
@@ -124,16 +130,10 @@ def make_objective(
     Returns:
         Picture -> its losses "content", "style" and "tv".
     """
-    require_as_many(style_layers, style_weights, style_targets)
-    with_content = content_weight != 0 and content_target is not None
-    styles = [
-        (layer, weight, target)
-        for layer, weight, target in zip(
-            style_layers, style_weights, style_targets, strict=True
-        )
-        if weight != 0
-    ]
-    needed = [layer for layer, _, _ in styles] + [content_layer] * with_content
+    content = content_layer, content_weight, content_target
+    with_content, styles, needed = what_counts(
+        content, style_layers, style_weights, style_targets
+    )
     features = Features(cnn, needed)
 
     def objective(img: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -200,19 +200,18 @@ def paint(
     img = tf.Variable(start)
     painting = Painting(start)
     descend = _adam(img, learning_rate)
-    planned = plan(num_iterations, snapshots)
     began = time.perf_counter()
     with progress_bar(num_iterations, "painting") as bar:
-        for t in range(num_iterations):
-            if t < planned.free:
+        for moment in moments(num_iterations, snapshots):
+            if moment.limited:
                 img.assign(tf.clip_by_value(img, -LIMIT, LIMIT))
             losses, gradient = slopes_at(img.value())
             painting.write_down({k: float(loss) for k, loss in losses.items()}, began)
-            if t == planned.slow:
+            if moment.slows:
                 descend = _adam(img, learning_rate / 30)
             descend(gradient)
-            if t in planned.shown:
-                painting.snapshots.append((t, as_picture(img)))
+            if moment.shown:
+                painting.snapshots.append((moment.t, as_picture(img)))
             bar.update()
     painting.image = img.numpy()
     return painting
@@ -290,15 +289,10 @@ def style_transfer(
     wanted = Features(cnn, [content_layer, *style_layers])
     content = read_picture(content_image, image_size)
     style_feats = wanted(read_picture(style_image, style_size))
+    grams = [gram_matrix(style_feats[layer]) for layer in style_layers]
     objective = make_objective(
-        cnn,
-        content_layer,
-        content_weight,
-        wanted(content)[content_layer],
-        style_layers,
-        style_weights,
-        [gram_matrix(style_feats[layer]) for layer in style_layers],
-        tv_weight,
+        *(cnn, content_layer, content_weight, wanted(content)[content_layer]),
+        *(style_layers, style_weights, grams, tv_weight),
     )
     start = noise_like(content, seed) if init_random else content
     return paint(start, objective, num_iterations, snapshots=snapshots)

@@ -8,9 +8,10 @@ a slow program that shares no code with this package.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,7 @@ from numpy.typing import NDArray
 from cs231n import datasets
 from cs231n.classifiers.squeezenet import load_squeezenet
 from cs231n.embedded.style_pictures import find_original, find_stand_in
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
+from cs231n.support.accuracy import as_array
 
 ANSWERS_FILE = "style-transfer-checks.npz"
 CONTENT, STYLE = "tubingen", "starry_night"
@@ -53,14 +51,14 @@ class StyleChecks:
     """A network, two pictures, and the numbers that belong to them.
 
     Attributes:
-        cnn: Layers of the network.
+        cnn: The network, or its layers.
         content: File of the picture whose content counts.
         style: File of the picture whose style counts.
         answers: "cl_out", "gm_out", "sl_out", "tv_out" as the course names them; of
             the Gram matrix its summary.
     """
 
-    cnn: nn.Sequential
+    cnn: Any
     content: Path
     style: Path
     answers: dict[str, NDArray[np.float64]]
@@ -88,9 +86,8 @@ def load_checks(verbose: bool = True) -> StyleChecks:
             dict(COURSE),
             "the course's pictures and torchvision's weights",
         )
-        if file := _answers_file():
-            with np.load(file) as stored:
-                answers = {name: stored[name] for name in COURSE}
+        if file := find_answers(ANSWERS_FILE):
+            answers = read_answers(file)
             answers["gm_out"] = summarize(answers["gm_out"])
     else:
         model = load_squeezenet("embedded", "cpu", verbose=False)
@@ -98,20 +95,41 @@ def load_checks(verbose: bool = True) -> StyleChecks:
         answers, source = EMBEDDED, "the stand-in pictures and the embedded weights"
     if verbose:
         print(f"Stored answers for {source}.")
-    layers: Any = model.get_submodule("features")
-    return StyleChecks(
-        layers,
-        content,
-        style,
-        {name: np.asarray(value, float).squeeze() for name, value in answers.items()},
-    )
+    layers = model.get_submodule("features")
+    return StyleChecks(layers, content, style, as_numbers(answers))
 
 
-def summarize(gram: torch.Tensor | NDArray[Any]) -> NDArray[np.float64]:
+def as_matrix(gram: Any) -> NDArray[Any]:
+    """Return one picture's Gram matrix, with or without an axis for pictures.
+
+    Args:
+        gram: (C, C) or (1, C, C) the matrix, an array or a tensor.
+
+    Returns:
+        (C, C) the matrix.
+
+    Raises:
+        ValueError: If it has another shape.
+
+    Example:
+        >>> as_matrix(np.ones((1, 3, 3))).shape
+        (3, 3)
+    """
+    matrix = as_array(gram)
+    G = matrix[0] if matrix.ndim == 3 and len(matrix) == 1 else matrix
+    if G.ndim != 2 or G.shape[0] != G.shape[1]:
+        raise ValueError(
+            f"The Gram matrix has shape {matrix.shape}; channels by channels is "
+            "wanted, (C, C) or (1, C, C) for one picture."
+        )
+    return G
+
+
+def summarize(gram: Any) -> NDArray[np.float64]:
     """Describe a Gram matrix by eight numbers.
 
     Args:
-        gram: (1, C, C) the matrix, C at least 4.
+        gram: (C, C) or (1, C, C) the matrix, C at least 4.
 
     Returns:
         (8,) its sum, trace, Frobenius norm and largest number, then the first four
@@ -121,19 +139,25 @@ def summarize(gram: torch.Tensor | NDArray[Any]) -> NDArray[np.float64]:
         ValueError: If it has another shape.
 
     Example:
-        >>> summarize(2 * np.eye(4)[None])
+        >>> summarize(2 * np.eye(4))
         array([8., 8., 4., 2., 2., 0., 0., 0.])
     """
-    matrix = np.asarray(gram, dtype=np.float64)
-    if matrix.ndim != 3 or len(matrix) != 1 or matrix.shape[1] != matrix.shape[2]:
-        raise ValueError(
-            f"The Gram matrix has shape {matrix.shape}; (1, C, C) is wanted, a matrix "
-            "of channels by channels for one picture."
-        )
-    G = matrix[0]
+    G = as_matrix(gram).astype(np.float64)
     return np.array([G.sum(), np.trace(G), np.linalg.norm(G), G.max(), *G[0, :4]])
 
 
-def _answers_file() -> Path | None:
-    here = Path(ANSWERS_FILE)
-    return here if here.is_file() else datasets.find(ANSWERS_FILE)
+def find_answers(name: str) -> Path | None:
+    """Return the course's file of answers, from this folder or among the data."""
+    here = Path(name)
+    return here if here.is_file() else datasets.find(name)
+
+
+def read_answers(file: Path) -> dict[str, Any]:
+    """Return the answers of such a file by their names."""
+    with np.load(file) as stored:
+        return {name: stored[name] for name in COURSE}
+
+
+def as_numbers(answers: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+    """Return answers without dimensions of one."""
+    return {name: np.asarray(value, float).squeeze() for name, value in answers.items()}

@@ -14,14 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cs231n import datasets
 from cs231n.classifiers.squeezenet_tf import load_squeezenet_tensorflow
 from cs231n.embedded.style_pictures import find_original, find_stand_in
 from cs231n.lab import style_checks
-from cs231n.lab.style_checks import CONTENT, EMBEDDED, STYLE
+from cs231n.lab.style_checks import CONTENT, EMBEDDED, STYLE, summarize
 from cs231n.support.accuracy import LIMITS, rel_error
 
 ANSWERS_FILE = "style-transfer-checks-tf.npz"
@@ -39,23 +35,14 @@ COURSE: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class StyleChecks:
+class StyleChecks(style_checks.StyleChecks):
     """A network, pictures, and the numbers that belong to them.
 
     Attributes:
-        cnn: The network.
-        content: File of the picture whose content counts.
-        style: File of the picture whose style counts.
         smooth: File of the picture whose total variation counts.
-        answers: "cl_out", "gm_out", "sl_out", "tv_out" as the course names them; of
-            the Gram matrix its summary.
     """
 
-    cnn: Any
-    content: Path
-    style: Path
     smooth: Path
-    answers: dict[str, NDArray[np.float64]]
 
 
 def load_checks(verbose: bool = True) -> StyleChecks:
@@ -84,33 +71,8 @@ def load_checks(verbose: bool = True) -> StyleChecks:
         content, style = find_stand_in(CONTENT), find_stand_in(STYLE)
     if verbose:
         print(f"Stored answers for {source}.")
-    numbers = {k: np.asarray(v, float).squeeze() for k, v in answers.items()}
-    return StyleChecks(model, content, style, smooth, numbers)
-
-
-def summarize(gram: Any) -> NDArray[np.float64]:
-    """Describe a Gram matrix by eight numbers, those of ``style_checks.summarize``.
-
-    Args:
-        gram: (C, C) the matrix, C at least 4.
-
-    Returns:
-        (8,) the numbers.
-
-    Raises:
-        ValueError: If it has another shape.
-
-    Example:
-        >>> summarize(2 * np.eye(4))
-        array([8., 8., 4., 2., 2., 0., 0., 0.])
-    """
-    matrix = np.asarray(gram)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(
-            f"The Gram matrix has shape {matrix.shape}; (C, C) is wanted, channels by "
-            "channels."
-        )
-    return style_checks.summarize(matrix[None])
+    numbers = style_checks.as_numbers(answers)
+    return StyleChecks(model, content, style, numbers, smooth)
 
 
 def _courses_network() -> Any:
@@ -124,12 +86,10 @@ def _courses_network() -> Any:
 def _stored() -> tuple[dict[str, Any], str]:
     """Return the course's answers, and what they are for."""
     source = "the course's pictures and weights"
-    here = Path(ANSWERS_FILE)
-    file = here if here.is_file() else datasets.find(ANSWERS_FILE)
+    file = style_checks.find_answers(ANSWERS_FILE)
     if file is None:
         return dict(COURSE), source
-    with np.load(file) as stored:
-        answers = {name: stored[name] for name in COURSE}
+    answers = style_checks.read_answers(file)
     if rel_error(answers["tv_out"], COURSE["tv_out"]) > LIMITS["tv_loss"]:
         return dict(COURSE), f"{source} (not those of {file}, of squeezed pictures)"
     answers["gm_out"] = summarize(answers["gm_out"])

@@ -225,6 +225,31 @@ def require_classes(y: Any, N: int, model: Any) -> NDArray[np.integer]:
         ValueError: If there are too many or too few.
         IndexError: If the network has no such class.
     """
+    return a_class_each(y, N, len(model.params["b11"]))
+
+
+def require_class(y: Any, model: Any) -> int:
+    """Return y as a plain integer if it is one of the network's classes.
+
+    Raises:
+        IndexError: If there is no such class.
+    """
+    return one_class(y, len(model.params["b11"]))
+
+
+def a_class_each(y: Any, N: int, C: int | None) -> NDArray[np.integer]:
+    """Return classes as an array if there is one for each of N pictures.
+
+    Args:
+        y: (N,) classes; an array, a list, or a tensor that NumPy can read.
+        N: How many pictures there are.
+        C: How many classes the network knows; None if that cannot be told.
+
+    Raises:
+        TypeError: If y does not hold integers.
+        ValueError: If there are too many or too few.
+        IndexError: If the network has no such class.
+    """
     classes: NDArray[np.integer] = np.asarray(y)
     if classes.shape != (N,):
         raise ValueError(
@@ -234,20 +259,24 @@ def require_classes(y: Any, N: int, model: Any) -> NDArray[np.integer]:
     if classes.dtype.kind not in "iu":
         raise TypeError(f"Classes must be integers, but came as {classes.dtype}.")
     for label in classes.tolist():
-        require_class(label, model)
+        one_class(label, C)
     return classes
 
 
-def require_class(y: Any, model: Any) -> int:
-    """Return y as a plain integer if it is one of the network's classes.
+def one_class(y: Any, C: int | None) -> int:
+    """Return y as a plain integer if it is a class that a network knows.
+
+    Args:
+        y: The class.
+        C: How many the network knows; None if that cannot be told.
 
     Raises:
         IndexError: If there is no such class.
     """
     label = operator.index(y)
-    C = len(model.params["b11"])
-    if not 0 <= label < C:
-        raise IndexError(f"There is no class {label}; the network knows 0 to {C - 1}.")
+    if label < 0 or (C is not None and label >= C):
+        known = "no negative ones" if C is None else f"0 to {C - 1}"
+        raise IndexError(f"There is no class {label}; the network knows {known}.")
     return label
 
 

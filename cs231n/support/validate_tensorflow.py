@@ -5,13 +5,13 @@ Arrays and tensors are both taken.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from cs231n.support.frameworks import require_tensorflow
+from cs231n.support.validate import a_class_each, one_class
 
 require_tensorflow()
 
@@ -62,17 +62,7 @@ def as_classes(y: Any, X: tf.Tensor, model: Any) -> np.ndarray[Any, Any]:
         ValueError: If there are more or fewer than pictures.
         IndexError: If a class does not exist.
     """
-    labels = np.asarray(y)
-    if labels.shape != tuple(X.shape[:1]):
-        raise ValueError(
-            f"There are {len(X)} pictures, but classes of shape {labels.shape}; each "
-            "picture needs one."
-        )
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"Classes must be integers, but came as {labels.dtype}.")
-    for label in labels.tolist():
-        require_class(label, model)
-    return labels
+    return a_class_each(y, len(X), _class_count(model))
 
 
 def require_class(y: Any, model: Any) -> int:
@@ -85,16 +75,14 @@ def require_class(y: Any, model: Any) -> int:
     Raises:
         IndexError: If there is no such class.
     """
-    label = operator.index(y)
+    return one_class(y, _class_count(model))
+
+
+def _class_count(model: Any) -> int | None:
     C: int | None = None
     for layer in _layers(model):
         C = getattr(layer, "units", getattr(layer, "filters", C))
-    if label < 0 or (C is not None and label >= C):
-        raise IndexError(
-            f"There is no class {label}; the network knows "
-            f"{'no negative ones' if C is None else f'0 to {C - 1}'}."
-        )
-    return label
+    return C
 
 
 def _layers(model: Any) -> Iterator[Any]:

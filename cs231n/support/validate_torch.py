@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import torch
 
 from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
+from cs231n.support.validate import one_class
 
 
 def require_pictures(X: Any, y: torch.Tensor, model: torch.nn.Module) -> None:
@@ -60,13 +60,7 @@ def require_class(y: int, model: torch.nn.Module) -> int:
     Raises:
         IndexError: If there is no such class.
     """
-    label = operator.index(y)
     C: int | None = None
     for layer in model.modules():
         C = getattr(layer, "out_features", getattr(layer, "out_channels", C))
-    if label < 0 or (C is not None and label >= C):
-        raise IndexError(
-            f"There is no class {label}; the network knows "
-            f"{'no negative ones' if C is None else f'0 to {C - 1}'}."
-        )
-    return label
+    return one_class(y, C)

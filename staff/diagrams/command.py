@@ -1,6 +1,5 @@
 """Draw the pictures that explain: ``python -m staff diagrams`` writes ``images/``."""
 
-import argparse
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -9,7 +8,7 @@ from pathlib import Path
 from cs231n.support.files import replacing
 from staff.diagrams import networks, recurrent
 from staff.diagrams.pen import Diagram
-from staff.questions import ROOT
+from staff.generated import arguments, differing
 
 FOLDER = "images"
 _DRAWN: Mapping[str, Callable[[], Diagram]] = {
@@ -59,24 +58,12 @@ def out_of_step(root: Path) -> list[str]:
         f"{FOLDER}/{path.name}": path.read_text("utf-8")
         for path in (root / FOLDER).glob("*.svg")
     }
-    return sorted(
-        file
-        for file in wanted.keys() | found.keys()
-        if wanted.get(file) != found.get(file)
-    )
+    return differing(wanted, found)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``python -m staff diagrams``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m staff diagrams", description=__doc__
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing, name those that differ"
-    )
-    parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-
+    args = arguments("diagrams", __doc__, argv)
     stale = out_of_step(args.root)
     for file in stale:
         path = args.root / file

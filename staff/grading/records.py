@@ -17,6 +17,7 @@ import io
 import json
 import platform
 import re
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -217,8 +218,15 @@ def checked(found: Any, name: str) -> Record:
 
 @cache
 def _validator() -> Any:
-    # Its import takes a second or two, which processes that only write need not wait.
-    from jsonschema import Draft202012Validator
+    # Its import takes a moment, for which processes that only write need not wait. Two
+    # seconds more would go to what checks addresses, and the schema has none of those.
+    addresses, known = "rfc3987_syntax", "rfc3987_syntax" in sys.modules
+    sys.modules.setdefault(addresses, None)  # type: ignore[arg-type]
+    try:
+        from jsonschema import Draft202012Validator
+    finally:
+        if not known:
+            del sys.modules[addresses]
 
     return Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
 

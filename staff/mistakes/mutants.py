@@ -4,6 +4,7 @@ import ast
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from cosmic_ray.mutating import mutate_code
@@ -49,8 +50,13 @@ class Mutant:
         return f"{self.name.rpartition('cs231n.')[2]}: {self.change}"
 
 
-def mutants() -> Iterator[Mutant]:
-    """Yield all mutants, in the order of the table."""
+@cache
+def mutants() -> tuple[Mutant, ...]:
+    """Return all mutants, in the order of the table; making them takes seconds."""
+    return tuple(_made())
+
+
+def _made() -> Iterator[Mutant]:
     for name in dict.fromkeys(f.name for f in functions()):
         function = next(f for f in functions() if f.name == name)
         right = answer(solved(function.module), function.qualname)

@@ -228,10 +228,18 @@ check(
     within=LIMITS["GAN losses"],
     function="discriminator_loss",
 )
-# A network can only learn from a loss whose gradient finds its way back to the scores.
-real, fake = logits_real.clone().requires_grad_(), logits_fake.clone().requires_grad_()
-discriminator_loss(*copies(real, fake)).sum().backward()
-generator_loss(fake.clone()).sum().backward()
+
+
+def require_gradients(loss, *scores):
+    """A network can only learn from a loss whose gradient finds its way back."""
+    own = [score.clone().requires_grad_() for score in scores]
+    loss(*copies(*own)).sum().backward()
+    missing = [number for number, score in enumerate(own, 1) if score.grad is None]
+    assert not missing, f"{loss.__name__} has no gradient at argument {missing[0]}"
+
+
+require_gradients(discriminator_loss, logits_real, logits_fake)
+require_gradients(generator_loss, logits_fake)
 
 # %% [markdown]
 # Early in training logits can be far off. The loss should stay finite, and its gradient
@@ -250,10 +258,19 @@ print(f"at a score of -100: loss {loss.item():g}, gradient {far.grad.item():g}")
 # `0.999`.
 
 # %%
-(settings,) = get_optimizer(discriminator()).param_groups
+model = discriminator()
+optimizer = get_optimizer(model)
+settings = optimizer.param_groups[0]
+weights = [w for group in optimizer.param_groups for w in group["params"]]
 check(
     "get_optimizer",
-    {"lr": (settings["lr"], 1e-3), "betas": (settings["betas"], (0.5, 0.999))},
+    {
+        "of Adam's kind": (type(optimizer) is torch.optim.Adam, True),
+        "lr": (settings["lr"], 1e-3),
+        "betas": (settings.get("betas"), (0.5, 0.999)),
+        "weight decay": (settings.get("weight_decay", 0), 0),
+        "number of weights": (sum(w.numel() for w in weights), count_params(model)),
+    },
     within=1e-12,
 )
 
@@ -393,8 +410,8 @@ check(
     within=LIMITS["GAN losses"],
     function="ls_discriminator_loss",
 )
-ls_discriminator_loss(*copies(real, fake)).sum().backward()
-ls_generator_loss(fake.clone()).sum().backward()
+require_gradients(ls_discriminator_loss, logits_real, logits_fake)
+require_gradients(ls_generator_loss, logits_fake)
 
 # %%
 torch.manual_seed(SEED)

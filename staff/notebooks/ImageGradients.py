@@ -165,20 +165,20 @@ X, y = data["X_val"][:5].astype(float), data["y_val"][:5]
 saliency = compute_saliency_maps(*copies(X, y), precise)
 
 
-def slope_at(n, row, column):
-    """Return the numerical gradient at the three colours of a pixel."""
+def slope_at(n, row, column, label):
+    """Return the numerical gradient of a score at the three colours of a pixel."""
     around = X[n : n + 1].copy()
 
     def score_of(colours):
         around[0, :, row, column] = colours
-        return precise.loss(around)[0, y[n]]
+        return precise.loss(around)[0, label]
 
     colours = X[n, :, row, column].copy()
     return eval_numerical_gradient(score_of, colours, verbose=False)
 
 
 spots = [(0, 31, 20), (0, 40, 33), (1, 25, 40), (3, 8, 9), (4, 33, 30)]
-expected = np.array([np.abs(slope_at(*spot)).max() for spot in spots])
+expected = np.array([np.abs(slope_at(*spot, y[spot[0]])).max() for spot in spots])
 found = [saliency[spot] for spot in spots]
 check("compute_saliency_maps", {"saliency": (found, expected)}, within=1e-5)
 
@@ -240,6 +240,32 @@ show_saliency_maps(np.array([128, 3225, 2417, 1640, 4619]) % len(data["X_val"]))
 # 2015). Write `make_fooling_image`. In this example the network is to take a validation
 # picture that it knows for something else: class 67. Of forty pictures we choose the
 # one that is nearest to it already.
+
+# %% [markdown]
+# How long a step is is your choice; where it goes is not. The check looks at the first
+# one, at a few pixels.
+
+# %%
+shown = []
+
+
+def remember(X, *arguments, **named):
+    shown.append(X.copy())
+    return PretrainedCNN.forward(precise, X, *arguments, **named)
+
+
+start = X[:1]
+target_y = int(precise.loss(start)[0].argsort()[-2])
+precise.forward = remember
+ended = make_fooling_image(start.copy(), target_y, precise)
+del precise.forward
+first = next((x for x in shown if (x != start).any()), ended) - start
+spots = [(31, 20), (40, 33), (25, 40), (8, 9), (33, 30)]
+step = np.concatenate([first[0, :, row, column] for row, column in spots])
+slope = np.concatenate([slope_at(0, *spot, target_y) for spot in spots])
+found, expected = (v / np.linalg.norm(v) for v in (step, slope))
+direction = {"direction of the first step": (found, expected)}
+check("make_fooling_image", direction, within=1e-3, absolute=True)
 
 # %%
 target_y = 67

@@ -45,7 +45,13 @@ SEED = 231
 from cs231n.captioning_solver import CaptioningSolver
 from cs231n.classifiers.rnn import CaptioningRNN
 from cs231n.coco_utils import decode_captions, load_coco_data, sample_coco_minibatch
-from cs231n.gradient_check import LIMITS, copies
+from cs231n.gradient_check import (
+    LIMITS,
+    copies,
+    keeps_float32,
+    limits_for,
+    step_for,
+)
 from cs231n.image_utils import image_from_url
 from cs231n.lab.captions import kind_of, show_samples
 from cs231n.lab.checks import check_captions
@@ -224,16 +230,19 @@ def h_of(_):
     return rnn_forward(*copies(x, h0, Wx, Wh, b))[0]
 
 
+# Keeping the states in float32 is fine: then the numerical gradients have few digits.
+single = keeps_float32(rnn_forward)
+step = step_for(single)
 check(
     "rnn_backward",
     {
-        "dx": (dx, eval_numerical_gradient_array(h_of, x, dout)),
-        "dh0": (dh0, eval_numerical_gradient_array(h_of, h0, dout)),
-        "dWx": (dWx, eval_numerical_gradient_array(h_of, Wx, dout)),
-        "dWh": (dWh, eval_numerical_gradient_array(h_of, Wh, dout)),
-        "db": (db, eval_numerical_gradient_array(h_of, b, dout)),
+        "dx": (dx, eval_numerical_gradient_array(h_of, x, dout, step)),
+        "dh0": (dh0, eval_numerical_gradient_array(h_of, h0, dout, step)),
+        "dWx": (dWx, eval_numerical_gradient_array(h_of, Wx, dout, step)),
+        "dWh": (dWh, eval_numerical_gradient_array(h_of, Wh, dout, step)),
+        "db": (db, eval_numerical_gradient_array(h_of, b, dout, step)),
     },
-    within=LIMITS["rnn_backward"],
+    **limits_for(single, LIMITS["rnn_backward"]),
 )
 
 # %% [markdown]
@@ -467,11 +476,12 @@ model = CaptioningRNN(other_words, D, W, H, cell_type="rnn", dtype=np.float64)
 for name in sorted(model.params):
     model.params[name] = random.randn(*model.params[name].shape) / 5
 other_loss, _ = model.loss(random.randn(N, D), random.randint(5, size=(N, T)))
+single = keeps_float32(rnn_forward)
+allowed = LIMITS["CaptioningRNN.loss, difference"]
 check(
     "CaptioningRNN.loss",
     {"loss": (loss, expected_loss), "other words": (other_loss, 17.327227891551)},
-    within=LIMITS["CaptioningRNN.loss, difference"],
-    absolute=True,
+    **limits_for(single, allowed, absolute=True, coarse=1e-6),
 )
 
 # %% [markdown]
@@ -503,16 +513,18 @@ def model_loss(_):
 
 
 _, grads = model_loss(None)
+single = keeps_float32(rnn_forward)
+step = step_for(single, 1e-6)
 check(
     "gradients of CaptioningRNN.loss",
     {
         name: (
             grads.get(name),
-            eval_numerical_gradient(lambda _: model_loss(_)[0], value, False, h=1e-6),
+            eval_numerical_gradient(lambda _: model_loss(_)[0], value, False, step),
         )
         for name, value in model.params.items()
     },
-    within=LIMITS["CaptioningRNN.loss, gradients"],
+    **limits_for(single, LIMITS["CaptioningRNN.loss, gradients"], coarse=1e-3),
 )
 
 # %% [markdown]

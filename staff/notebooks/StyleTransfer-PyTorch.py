@@ -63,7 +63,7 @@ from cs231n.lab.painting import (
     style_transfer,
 )
 from cs231n.lab.pixel_figures import show_animation
-from cs231n.lab.style_checks import load_checks, summarize
+from cs231n.lab.style_checks import as_matrix, load_checks, summarize
 from cs231n.style_transfer_pytorch import *
 from cs231n.support.accuracy import as_number
 from cs231n.support.figures import PALETTE, show, show_pictures
@@ -172,18 +172,18 @@ check(
 # %%
 tiny = torch.tensor([[[[1.0, 2.0]], [[0.0, 3.0]]]])
 other = torch.tensor([[[[1.0, -1.0]], [[4.0, 4.0]]]])
-by_hand = np.array([[[5.0, 6.0], [6.0, 9.0]]])
+by_hand = np.array([[5.0, 6.0], [6.0, 9.0]])
 order = np.random.default_rng(SEED).permutation(style_feats[5][0, 0].numel())
 moved = style_feats[5].flatten(2)[:, :, order].view_as(style_feats[5])
 check(
     "gram_matrix",
     {
-        "by hand": (gram_matrix(tiny.clone(), normalize=False), by_hand),
+        "by hand": (as_matrix(gram_matrix(tiny.clone(), normalize=False)), by_hand),
         "another": (
-            gram_matrix(other.clone(), normalize=False),
-            np.array([[[2.0, 0.0], [0.0, 32.0]]]),
+            as_matrix(gram_matrix(other.clone(), normalize=False)),
+            np.array([[2.0, 0.0], [0.0, 32.0]]),
         ),
-        "normalized": (gram_matrix(tiny.clone()), by_hand / 4),
+        "normalized": (as_matrix(gram_matrix(tiny.clone())), by_hand / 4),
         "all pixels moved about": (
             summarize(gram_matrix(moved)),
             checks.answers["gm_out"],

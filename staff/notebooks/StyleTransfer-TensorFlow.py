@@ -52,7 +52,8 @@ from cs231n.gradient_check import LIMITS
 from cs231n.image_utils import load_image
 from cs231n.lab.painting_tensorflow import read_picture, style_transfer
 from cs231n.lab.pixel_figures import show_animation
-from cs231n.lab.style_checks_tensorflow import load_checks, summarize
+from cs231n.lab.style_checks import as_matrix, summarize
+from cs231n.lab.style_checks_tensorflow import load_checks
 from cs231n.style_transfer_tensorflow import *
 from cs231n.support.accuracy import as_number
 from cs231n.support.figures import show_pictures
@@ -139,12 +140,12 @@ moved = tf.reshape(tf.reshape(style_feats[4], (H * W, C)).numpy()[order], (1, H,
 check(
     "gram_matrix",
     {
-        "by hand": (gram_matrix(tiny, normalize=False), by_hand),
+        "by hand": (as_matrix(gram_matrix(tiny, normalize=False)), by_hand),
         "another": (
-            gram_matrix(other, normalize=False),
+            as_matrix(gram_matrix(other, normalize=False)),
             np.array([[2.0, 0.0], [0.0, 32.0]]),
         ),
-        "normalized": (gram_matrix(tiny), by_hand / 4),
+        "normalized": (as_matrix(gram_matrix(tiny)), by_hand / 4),
         "all pixels moved about": (
             summarize(gram_matrix(moved)),
             checks.answers["gm_out"],

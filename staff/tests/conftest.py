@@ -22,6 +22,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def graded(tmp_path_factory: pytest.TempPathFactory):
+    """Return what judges modules, in workers of servers that stay warm."""
+    from staff.tests.graded import grader
+
+    with grader(tmp_path_factory.mktemp("package")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory):
     """Return what makes a flavour, once for all workers; and what is wrong with it."""
     from staff.site import build

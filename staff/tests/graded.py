@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 from cs231n.assignment.table import functions, questions
-from staff.grading.judge import judge
+from staff.grading.judge import Judging, judge
 from staff.grading.local import LocalServer
 from staff.grading.results import ASKED, CARE, PASSED, Judged
 from staff.grading.submission import Submission
@@ -67,11 +68,13 @@ class Grader:
         edition: str = "2017",
         only: Collection[str] = (),
         secret: bytes = SECRET,
+        timed: bool = False,
         **more: object,
     ) -> Judged:
-        """Judge modules: path -> text."""
+        """Judge modules: path -> text; the time that they take only if asked to."""
         handed_in = Submission("a", "2017 assignment3.zip", edition, modules)
-        return judge(handed_in, secret, self.server, only=only, **more)  # type: ignore[arg-type]
+        with patch.object(Judging, "timed", timed):
+            return judge(handed_in, secret, self.server, only=only, **more)  # type: ignore[arg-type]
 
     def close(self) -> None:
         """End all processes."""

@@ -82,11 +82,10 @@ def test_killed_resumed_in_another_order_or_alone_the_records_are_the_same(
     tmp_path, capsys
 ):
     key = "cs231n.rnn_layers.rnn_step_backward"
-    slips = [s for s in bank()[1] if s.key == key and "edit" in s.edits][:2]
+    slip = next(s for s in bank()[1] if s.key == key and "edit" in s.edits)
     class_ = {
         "ada": solved(),
-        "bo": with_slip(slips[0], "edit"),
-        "cleo": with_slip(slips[1], "edit"),
+        "bo": with_slip(slip, "edit"),
         "dan": stubs(),
         "eve": {LAYERS: f"import os\nos._exit(0)\n{solved()[LAYERS]}"},
     }
@@ -116,10 +115,12 @@ def test_killed_resumed_in_another_order_or_alone_the_records_are_the_same(
     assert scores["dan"] == 0
     assert scores["eve"] == 11  # of the model, whose file is in order
     assert 0 < scores["bo"] < 25
-    assert 0 < scores["cleo"] < 25
     assert scores["torn"] is None
-    assert regrade.main([str(one), "--jobs", "1"]) == 0
-    assert "The same to the byte: 6 of 6." in capsys.readouterr().out
+    some = [
+        str(file) for file, _ in records.every(one) if file.name[:2] in ("bo", "to")
+    ]
+    assert regrade.main([*some, "--jobs", "1"]) == 0
+    assert "The same to the byte: 2 of 2." in capsys.readouterr().out
     # What the killed ones left was removed by those that came after.
     pids = {int(p.name.split("-")[2]) for p in tmp_path.glob("tmp/cs231n-grading-*")}
     assert not pids - {os.getpid()}

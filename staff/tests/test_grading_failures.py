@@ -6,7 +6,7 @@ from cs231n.assignment.table import questions
 from staff.grading.remote import Limits
 from staff.grading.results import FAILED, UNBEGUN
 from staff.mistakes.writings import with_answer
-from staff.tests.graded import grader, lost, solved
+from staff.tests.graded import lost, solved
 
 LAYERS, MODEL = "cs231n/rnn_layers.py", "cs231n/classifiers/rnn.py"
 Q1 = [f.key for q in questions() if q.id == "Q1" for f in q.functions]
@@ -16,12 +16,6 @@ MEND = "before that is mended"
 DEFINE = "put what runs them under"
 QUITS = "take out exit(), quit() and sys.exit()"
 BLOCKS = "Indent all lines of a block alike"
-
-
-@pytest.fixture(scope="module")
-def graded(tmp_path_factory):
-    with grader(tmp_path_factory.mktemp("package")) as made:
-        yield made
 
 
 def judged(graded, text, only, file=LAYERS):
@@ -72,7 +66,10 @@ FILES = {
     "quit": (f"{TEXT}\nquit()\n", [QUITS, DEFINE]),
     "an interrupt": (f"{TEXT}\nraise KeyboardInterrupt\n", ["Only people", DEFINE]),
     "a sudden end": (f"{TEXT}\nimport os\nos._exit(0)\n", [QUITS, DEFINE]),
-    "training": (f"{TEXT}\nwhile True:\n    pass\n", ["within 3 seconds", DEFINE]),
+    "training": (
+        f"{TEXT}\nimport time\ntime.sleep(60)\n",
+        ["within 3 seconds", DEFINE],
+    ),
     "data": (f"{TEXT}\nopen('coco.h5')\n", ["FileNotFoundError", DEFINE]),
     "any error": (f"{TEXT}\n[][1]\n", ["IndexError", DEFINE]),
     "an older place": (f"from ..layers import *\n{TEXT}", ["cs231n.layers import"]),
@@ -82,8 +79,8 @@ FILES = {
 @pytest.mark.parametrize("case", FILES)
 def test_a_file_that_cannot_be_imported_costs_its_own_functions(graded, case):
     text, sentences = FILES[case]
-    found = judged(graded, text, [STEP, WORDS, SAMPLE])
-    assert set(lost(found)) - {SAMPLE} == {STEP, WORDS}
+    found = judged(graded, text, [STEP, WORDS])
+    assert set(lost(found)) == {STEP, WORDS}
     for sentence in sentences:
         assert sentence in said(found)
     assert said(found, WORDS) == said(found)

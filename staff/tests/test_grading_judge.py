@@ -14,7 +14,6 @@ from staff.margins import edition_of
 from staff.mistakes.bank import bank
 from staff.mistakes.writings import with_answer
 from staff.tests.graded import (
-    grader,
     lost,
     neighbours,
     remarks,
@@ -27,12 +26,6 @@ LAYERS = "cs231n/rnn_layers.py"
 MODEL = "cs231n/classifiers/rnn.py"
 Q1 = [f.key for q in questions() if q.id == "Q1" for f in q.functions]
 STEP, STEP_BACK, FORWARD, BACKWARD, WORDS, WORDS_BACK, LOSS, SAMPLE = Q1
-
-
-@pytest.fixture(scope="module")
-def graded(tmp_path_factory):
-    with grader(tmp_path_factory.mktemp("package")) as made:
-        yield made
 
 
 def changed(file, *edits):
@@ -193,7 +186,7 @@ def test_what_only_care_sees_costs_nothing_and_is_said(graded, known):
         ("import tensorflow_of_old\n", "tensorflow_of_old"),
         ("import sys\nsys.exit(3)\n", "SystemExit"),
         ("import os\nos._exit(0)\n", "ended the whole program"),
-        ("while True: pass\n", "did not end within"),
+        ("import time\ntime.sleep(60)\n", "did not end within"),
         ("raise KeyError('x')\n", "KeyError"),
     ],
 )
@@ -215,7 +208,7 @@ def test_a_function_that_is_gone_costs_its_own_points(graded):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("while True: pass", "did not end within"),
+        ("import time; time.sleep(60)", "did not end within"),
         ("import os; os._exit(1)", "ended the whole program"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", ""),
         ("raise SystemExit", "SystemExit"),
@@ -234,8 +227,9 @@ def test_a_function_that_is_gone_costs_its_own_points(graded):
     ],
 )
 def test_a_function_that_misbehaves_costs_its_own_points(graded, body, said):
+    near = [STEP, STEP_BACK, FORWARD]
     judged = graded.judge(
-        answered("rnn_step_forward", body), only=Q1, limits=Limits(call=2, start=5)
+        answered("rnn_step_forward", body), only=near, limits=Limits(call=2, start=5)
     )
     assert set(lost(judged)) == {STEP}
     assert said in judged.checks[0].reason

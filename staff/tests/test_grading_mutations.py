@@ -120,7 +120,7 @@ def test_what_is_left_out_is_judged_as_ever(at):
 
 
 def test_those_that_are_no_mistakes_are_among_the_mutants():
-    every = {m.id for m in mutants()}  # making them takes seconds
+    every = {m.id for m in mutants()}
     assert set(EQUIVALENT) <= every
     assert all(EQUIVALENT.values())
     assert len(every - set(EQUIVALENT)) >= 300
@@ -135,6 +135,7 @@ def test_what_was_measured_is_not_measured_again(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return {"key": key, "first": first, "seeds": count, "gaps": {}, "fault": ""}
 
+    monkeypatch.setattr(rules, "digest", lambda: "some rules")
     monkeypatch.setattr(margins, "FOLDER", tmp_path)
     monkeypatch.setattr(margins, "try_seeds", try_seeds)
     monkeypatch.setattr(margins, "bench", nullcontext)

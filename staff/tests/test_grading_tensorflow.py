@@ -12,7 +12,7 @@ from staff.grading.sandbox.workers import Server, available
 from staff.mistakes.bank import bank
 from staff.mistakes.writings import solved, sources
 from staff.questions import ROOT
-from staff.tests.graded import grader, lost, stubs, with_slip
+from staff.tests.graded import lost, stubs, with_slip
 
 STYLE = next(q for q in questions() if q.id == "Q4-TensorFlow")
 TORCH = next(q for q in questions() if q.id == STYLE.instead_of)
@@ -21,16 +21,10 @@ KEYS = {f.qualname: f.key for f in STYLE.functions}
 SOLVED = solved(STYLE.functions[0].module)
 
 
-@pytest.fixture(scope="module")
-def at(tmp_path_factory):
-    with grader(tmp_path_factory.mktemp("package")) as made:
-        yield made
-
-
-def judged(at, text, *names):
+def judged(graded, text, *names):
     """Return what is found of some functions in a module of a student's."""
     keys = [KEYS[name] for name in names or KEYS]
-    return at.judge(stubs() | {PATH: text}, only=keys)
+    return graded.judge(stubs() | {PATH: text}, only=keys)
 
 
 def body(name, text):
@@ -39,23 +33,24 @@ def body(name, text):
     return module
 
 
-def test_what_is_right_earns_all_and_what_was_not_begun_nothing(at):
-    found = judged(at, SOLVED)
+def test_what_is_right_earns_all_and_what_was_not_begun_nothing(graded):
+    found = judged(graded, SOLVED)
     assert lost(found) == {}
     assert sum(check.points for check in found.checks) == pytest.approx(15)
     assert found.counted == {TORCH.id: STYLE.id}
     assert {check.tier for check in found.checks} == {ASKED, CARE}
 
     half = body("tv_loss", 'raise NotImplementedError("tv_loss: your code goes here.")')
-    states = {c.function: c.state for c in judged(at, half).checks if c.tier == ASKED}
+    checks = judged(graded, half).checks
+    states = {c.function: c.state for c in checks if c.tier == ASKED}
     assert states.pop(KEYS["tv_loss"]) == "not started"
     assert set(states.values()) == {"passed"}
 
 
 @pytest.mark.parametrize("name", ["gram_matrix", "tv_loss"])
-def test_a_mistake_costs_its_own_points_and_is_named(at, name):
+def test_a_mistake_costs_its_own_points_and_is_named(graded, name):
     slip = next(s for s in bank()[1] if s.key == KEYS[name] and s.tier == ASKED)
-    found = judged(at, with_slip(slip, "edit")[PATH])
+    found = judged(graded, with_slip(slip, "edit")[PATH])
     assert {*lost(found)} == {KEYS[name]}  # the style loss takes another Gram matrix
     assert slip.says in {m for check in found.checks for m in check.mistakes}
 
@@ -70,15 +65,15 @@ def test_a_mistake_costs_its_own_points_and_is_named(at, name):
         ("loss = tf.reduce_sum(content_current) * 0 + 7.0\n", "the loss is 7 instead"),
     ],
 )
-def test_code_that_fails_says_how(at, text, said):
-    found = judged(at, body("content_loss", text), "content_loss")
+def test_code_that_fails_says_how(graded, text, said):
+    found = judged(graded, body("content_loss", text), "content_loss")
     (key,) = lost(found)
     assert key == KEYS["content_loss"]
     assert any(said in check.reason for check in found.checks), found.checks
 
 
-def test_a_file_that_cannot_be_imported_says_so_for_all(at):
-    found = judged(at, f"{SOLVED}\n\nimport a_package_that_nobody_has\n")
+def test_a_file_that_cannot_be_imported_says_so_for_all(graded):
+    found = judged(graded, f"{SOLVED}\n\nimport a_package_that_nobody_has\n")
     assert {*lost(found)} == {*KEYS.values()}
     assert all("a_package_that_nobody_has" in c.reason for c in found.checks)
 

@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections import ChainMap, defaultdict
+from contextlib import nullcontext
 from functools import cache
 
 import numpy as np
@@ -12,7 +13,8 @@ import torch
 from cs231n.tools.check import marks
 from cs231n.tools.check.bench import Bench
 from cs231n.tools.check.exercises import exercise
-from cs231n.tools.check.verdict import is_done
+from cs231n.tools.check.gpu import cpu_for_gpu
+from cs231n.tools.check.verdict import REMARKED, is_done
 from staff.judging import driver
 from staff.judging.instruments import Job, cells, instruments, question_of
 from staff.mistakes import fingerprints
@@ -58,16 +60,8 @@ def mistakes(function, tier):
             yield f"{slip.says} ({writing})", asked, RIGHT if tier == "care" else WRONG
 
 
-# With states in float32, finite differences of the forward pass have too few digits for
-# the limits of its backward pass in the notebooks of every edition. The bank writes
-# both passes together.
-COARSE = {"cs231n.rnn_layers.rnn_backward", "cs231n.rnn_layers.lstm_backward"}
-
-
 def wanted_of(function, writing):
     """Return what each of the three should say of a right way."""
-    if writing == "float32" and function.key in COARSE:
-        return (True, True, False)
     remark = bank()[0][writing].remarks.get(function.name, "")
     if "names a GPU" in remark and not torch.cuda.is_available():
         return (True, True, False)  # a notebook runs on the machine as it is
@@ -103,6 +97,17 @@ def test_some_of_the_bank_is_judged_alike_by_all_three(ask_all_three):
         chosen.append(next(right_ways(FUNCTIONS[key])))
         chosen.append(next(mistakes(FUNCTIONS[key], "asked")))
     assert disagreements(chosen, ask_all_three) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_a_loss_of_states_in_float32_is_accepted_by_all_three(cell, ask_all_three):
+    name = "cs231n.classifiers.rnn.CaptioningRNN.loss"
+    key = name if cell == "rnn" else f"{name}:lstm"
+    answers = answers_of(f"cs231n.rnn_layers.{cell}_forward", "float32")
+    said = ask_all_three(job([FUNCTIONS[key]], answers))
+    assert said.accepted == RIGHT, said.said
+    assert said.check == {key: REMARKED}
 
 
 def test_what_does_not_parse_is_rejected_and_harms_nothing_after_it(ask_all_three):
@@ -215,10 +220,12 @@ def gap(function):
     records = marks.records()
     how, bench = exercise(function.key), Bench(function, records)
     best = np.inf
-    for way in how.ways:
-        stored = bench.record.right["own" if way == "sample" else way]
+    # What goes before is right, so other ways say nothing.
+    for way in ("own", *how.narrow):
+        stored = bench.record.right[way]
+        anywhere = cpu_for_gpu(lambda: None) if how.gpu else nullcontext()
         try:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), anywhere:
                 found = how.run(bench, way)
         except Exception:  # whatever wrong code raises is far from right
             continue

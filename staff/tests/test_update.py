@@ -1,6 +1,7 @@
 """An update carries every answer, or changes nothing and says why."""
 
 import errno
+import functools
 import json
 import os
 import re
@@ -32,6 +33,15 @@ RNN = "cs231n/rnn_layers.py"
 NOTEBOOK = "LSTM_Captioning.ipynb"
 ANSWER = "q2-gates"
 POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX files")
+# Of most tests a few files are the subject, and all others would be written, packed and
+# compared for nothing.
+PART = [
+    *(RNN, NOTEBOOK, "conftest.py", "requirements.txt", "setup.py"),
+    *("start_ipython_osx.sh", "cs231n/extras/adversarial.py", "cs231n/layer_utils.py"),
+    *("cs231n/layers.py", "cs231n/optim.py", "cs231n/datasets/pictures.py"),
+    "cs231n/support/device.py",
+]
+WHOLE = pytest.mark.parametrize("handed_out", ["whole"], indirect=True)
 
 
 def stamped(files, version):
@@ -40,21 +50,35 @@ def stamped(files, version):
     return files | {stamp.STAMP: stamp.write(stamp.take(version, files, moved))}
 
 
+@functools.cache
+def part_of_it():
+    """Return the part of the hand-out that most tests are about."""
+    files = handout_files()
+    version = stamp.read(files[stamp.STAMP]).version
+    return stamped({path: files[path] for path in PART}, version)
+
+
 @pytest.fixture
-def student(tmp_path):
+def handed_out(request):
+    """Return a hand-out: a part of it, or all where a test is marked so."""
+    return handout_files() if hasattr(request, "param") else part_of_it()
+
+
+@pytest.fixture
+def student(tmp_path, handed_out):
     """Return an unpacked hand-out."""
     folder = tmp_path / "my assignment – größe"
     folder.mkdir()
-    packing.write(handout_files(), folder)
+    packing.write(handed_out, folder)
     return folder
 
 
 @pytest.fixture
-def release(tmp_path):
+def release(tmp_path, handed_out):
     """Return a function that makes the zip of a hand-out with some changes."""
 
     def make(changes=None, version="2026.2"):
-        files = dict(handout_files())
+        files = dict(handed_out)
         for path, change in (changes or {}).items():
             if change is None:
                 del files[path]
@@ -99,6 +123,7 @@ def report(student, number=1):
     return (student / f"update-{number}" / update.REPORT).read_text("utf-8")
 
 
+@WHOLE
 def test_answers_of_all_modules_go_between_the_new_boxes(student, release, capsys):
     given = stamp.take("", handout_files()).given
     for path in given:
@@ -656,7 +681,7 @@ def test_links_and_names_twice_in_a_zip_are_refused(student, release, capsys):
 def test_a_zip_that_would_fill_the_disk_is_refused(
     student, release, capsys, monkeypatch
 ):
-    monkeypatch.setattr(stamp, "LARGEST", 100_000)
+    monkeypatch.setattr(stamp, "LARGEST", 50_000)
     assert run(student, release({RNN: reworded})) == 1
     assert "would unpack to more" in capsys.readouterr().err
 
@@ -699,7 +724,7 @@ def test_an_unpacked_hand_out_will_do_unless_somebody_worked_in_it(
 
 
 def test_without_its_stamp_a_folder_needs_the_old_hand_out(
-    student, release, tmp_path, capsys
+    student, handed_out, release, tmp_path, capsys
 ):
     (student / RNN).write_text(solved_module(RNN), "utf-8")
     (student / stamp.STAMP).unlink()
@@ -710,7 +735,7 @@ def test_without_its_stamp_a_folder_needs_the_old_hand_out(
     assert tree(student) == before
 
     old = tmp_path / "old.zip"
-    packing.pack(handout_files(), old)
+    packing.pack(handed_out, old)
     assert run(student, new, "--old", str(old)) == 0
     assert "np.tanh" in (student / RNN).read_text("utf-8")
     assert (student / stamp.STAMP).exists()
@@ -747,7 +772,27 @@ def worked(student):
     return student
 
 
+@pytest.fixture
+def merged_once(monkeypatch):
+    """Merge each pair of texts once: what is tried out is how files are written."""
+
+    def remembering(merge_them):
+        known = {}
+
+        def merged(*texts):
+            key = repr(texts)
+            if key not in known:
+                known[key] = merge_them(*texts)
+            return known[key]
+
+        return merged
+
+    for name in ("merge_module", "merge_notebook"):
+        monkeypatch.setattr(merge, name, remembering(getattr(merge, name)))
+
+
 @POSIX
+@pytest.mark.usefixtures("merged_once")
 def test_being_killed_anywhere_loses_nothing_and_starting_again_does_the_rest(tmp_path):
     few = {path: handout_files()[path] for path in CHANGES if path in handout_files()}
     worked, whole, new = tmp_path / "old", tmp_path / "whole", tmp_path / "new.zip"
@@ -906,6 +951,7 @@ def test_a_read_only_folder_is_told_and_left(worked, release, tmp_path, capsys):
         subprocess.run(["umount", str(place)], check=True)
 
 
+@WHOLE
 def test_the_command_runs_in_the_hand_out_itself(worked, release):
     command = [sys.executable, "-m", "cs231n.update", str(release(CHANGES))]
     done = subprocess.run(
@@ -1078,6 +1124,7 @@ def test_a_notebook_without_metadata_is_carried(student, release):
     assert "kernelspec" in read_notebook(student / NOTEBOOK)[0]["metadata"]
 
 
+@WHOLE
 def test_a_reader_that_stops_reading_is_not_told_that_nothing_was_changed(
     worked, release
 ):
@@ -1137,12 +1184,11 @@ FORMER = "cs231n/adversarial.py"
 
 
 @pytest.fixture
-def former(student):
+def former(student, handed_out):
     """Put the file of an extra where an earlier hand-out had it."""
     (student / EXTRA).rename(student / FORMER)
     files = {
-        {EXTRA: FORMER}.get(path, path): content
-        for path, content in handout_files().items()
+        {EXTRA: FORMER}.get(path, path): content for path, content in handed_out.items()
     }
     (student / stamp.STAMP).write_bytes(stamped(files, "2026.0")[stamp.STAMP])
     return student

@@ -128,6 +128,21 @@ def test_the_precision_of_a_result_earns_a_remark(short, make):
     assert "another dtype" in verdict.remarks[0]
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_a_loss_may_be_of_states_that_are_kept_in_float32(cell):
+    layer = f"{cell}_forward"
+    kept = right_answer(layer) + "h = h.astype(np.float32)\n"
+    short = "CaptioningRNN.loss" if cell == "rnn" else "CaptioningRNN.loss:lstm"
+    verdict = verdict_of(short, right_answer(short), **{layer: kept})
+    assert verdict.state == REMARKED, verdict
+    assert verdict.remarks[0].startswith("is right to the digits of float32")
+    wrong = right_answer(short).replace(
+        "affine_forward(features", "affine_forward(2 * features"
+    )
+    verdict = verdict_of(short, wrong, **{layer: kept})
+    assert verdict.state == "wrong", verdict
+
+
 SQUEEZED = """
     scores = model(X).gather(1, y.view(-1, 1)).squeeze()
     scores.backward(torch.ones(len(X)))

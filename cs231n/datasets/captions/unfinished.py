@@ -6,13 +6,13 @@ that go on from those that were killed.
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cs231n import datasets
 from cs231n.datasets.fetching.disk import delete, folder_size
-from cs231n.datasets.fetching.inventory import NO_LOCKS
+from cs231n.datasets.fetching.inventory import acquired
 from cs231n.support import folders
 
 _LOCK = re.compile(r"\.(.+)\.lock")
@@ -28,28 +28,21 @@ class BusyError(OSError):
 def alone(target: Path) -> Iterator[None]:
     """Hold the lock of a data set that is built.
 
-    A mounted drive may know no locks; then it is done without.
-
     Args:
         target: The folder to make; the one that it will lie in is there.
 
     Raises:
         BusyError: If another process holds the lock.
     """
-    from filelock import FileLock, Timeout
 
-    file = _lock_of(target)
-    lock = FileLock(file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
+    def refuse() -> None:
         raise BusyError(
             f"{target} is being built by another process; wait for its end, or choose "
             "another --name."
-        ) from error
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
+        )
+
+    file = _lock_of(target)
+    lock = acquired(file, refuse)
     try:
         yield
     finally:
@@ -59,7 +52,7 @@ def alone(target: Path) -> Iterator[None]:
         lock.release()
 
 
-def remove_all(say: Callable[[str], None] = print) -> int:
+def remove_all() -> int:
     """Remove what killed builds left in the data folders, and return its bytes."""
     freed = 0
     for place in datasets.search_path():
@@ -71,20 +64,20 @@ def remove_all(say: Callable[[str], None] = print) -> int:
         for name in locked:
             try:
                 with alone(place / name):
-                    freed += _remove(folders.leftovers(place / name), say)
+                    freed += _remove(folders.leftovers(place / name))
             except BusyError:
-                say(f"{place / name}: left alone, another process builds it.")
+                print(f"{place / name}: left alone, another process builds it.")
         for name in sorted(others - set(locked)):
-            freed += _remove(filter(_is_quiet, folders.leftovers(place / name)), say)
+            freed += _remove(filter(_is_quiet, folders.leftovers(place / name)))
     return freed
 
 
-def _remove(paths: Iterable[Path], say: Callable[[str], None]) -> int:
+def _remove(paths: Iterable[Path]) -> int:
     freed = 0
     for path in paths:
         size = folder_size(path)
         delete(path)
-        say(f"{path}: removed")
+        print(f"{path}: removed")
         freed += size
     return freed
 

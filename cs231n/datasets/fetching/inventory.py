@@ -4,6 +4,8 @@ Everything unfinished lies in the folder ``.cs231n`` of the data folder, where n
 looks: for each data set a lock, a folder to work in, and the record of its hashes.
 """
 
+from __future__ import annotations
+
 import errno
 import json
 import os
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cs231n import datasets
 from cs231n.datasets.fetching.checks import DamagedError, check_of
@@ -19,9 +21,12 @@ from cs231n.datasets.fetching.disk import delete, file_hashes, folder_size, matc
 from cs231n.datasets.fetching.registry import Dataset
 from cs231n.support.files import replace, replacing
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 WORK = ".cs231n"
 DAMAGED = ".damaged"  # what a data set is renamed to that a fetched one replaces
-NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class FetchError(OSError):
@@ -133,25 +138,36 @@ def remove(dataset: Dataset) -> Path | None:
 def only_one(
     dataset: Dataset, folder: Path, say: Callable[[str], None]
 ) -> Iterator[None]:
-    """Hold the lock of a data set; the system frees it when a process dies.
-
-    A mounted drive may know no locks; then it is done without.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / WORK / f"{dataset.name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"{dataset.name}: another process is at it; waiting for its end.")
-        lock.acquire()
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
+    """Hold the lock of a data set; the system frees it when a process dies."""
+    waiting = f"{dataset.name}: another process is at it; waiting for its end."
+    file = folder / WORK / f"{dataset.name}.lock"
+    lock = acquired(file, lambda: say(waiting))
     try:
         yield
     finally:
         lock.release()
+
+
+def acquired(file: Path, busy: Callable[[], object]) -> FileLock:
+    """Return a lock that is held, or does nothing where a mounted drive knows none.
+
+    Args:
+        file: The lock's file.
+        busy: Called if another process holds it; then it is waited for, unless this
+            raises something.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        busy()
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    return lock
 
 
 def record_path(dataset: Dataset, folder: Path) -> Path:

@@ -1,15 +1,18 @@
-"""What the training loops of both frameworks share: sizes, fixed noise, complaints."""
+"""What the training loops of both frameworks share: turns, fixed noise, complaints."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cs231n.support.gans.history import GANHistory
 
 SHAPE = (1, 28, 28)
 PIXELS = math.prod(SHAPE)
@@ -37,6 +40,101 @@ def require_arguments(loader: Any, **counts: int) -> None:
             f"loader_train came as {type(loader).__name__}, not as batches of pictures;"
             " name the arguments that follow it, such as show_every=100."
         )
+
+
+def require_a_batch(count: int, batch_size: int) -> None:
+    """Insist on pictures for at least one batch.
+
+    Args:
+        count: How many there are.
+        batch_size: How many a batch holds.
+
+    Raises:
+        ValueError: If there are not enough.
+    """
+    if not 1 <= batch_size <= count:
+        raise ValueError(
+            f"{count} pictures do not fill a batch of {batch_size}; choose a "
+            f"batch_size from 1 to {count}."
+        )
+
+
+def take_turns(
+    history: GANHistory,
+    real: Iterable[T],
+    train_discriminator: Callable[[T], float],
+    train_generator: Callable[[T], float],
+    critic_steps: int,
+) -> Iterator[tuple[int, float, float]]:
+    """Go through real pictures once; note and yield each iteration's two losses.
+
+    Args:
+        history: Where the losses are noted.
+        real: Batches of scaled pictures.
+        train_discriminator: Takes a step, and returns its loss.
+        train_generator: The same; it may want to know how many pictures there are.
+        critic_steps: Steps of the discriminator for each of the generator.
+
+    Yields:
+        The iteration, the discriminator's loss and the generator's.
+    """
+    for pictures in real:
+        t = len(history.d_losses)
+        d_loss = train_discriminator(pictures)
+        due = t % critic_steps == 0
+        g_loss = train_generator(pictures) if due else history.g_losses[-1]
+        history.d_losses.append(d_loss)
+        history.g_losses.append(g_loss)
+        yield t, d_loss, g_loss
+
+
+def train(
+    history: GANHistory,
+    num_epochs: int,
+    epoch: Callable[[], Iterable[tuple[int, float, float]]],
+    after_step: Callable[[int, float, float], None],
+    after_epoch: Callable[[], None] = lambda: None,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> None:
+    """Train until so many epochs are finished.
+
+    Args:
+        history: What has been; what comes is noted in it.
+        num_epochs: How many epochs it shall have in the end.
+        epoch: Goes through the pictures once, as ``take_turns`` does.
+        after_step: Called with what it yields.
+        after_epoch: Called when an epoch is finished.
+        checkpoint: The file that holds an earlier state, if there is one.
+
+    Raises:
+        FloatingPointError: If a loss or a weight stops being finite.
+    """
+    began = time.perf_counter() - history.seconds
+    while history.epochs < num_epochs:
+        try:
+            for t, d_loss, g_loss in epoch():
+                after_step(t, d_loss, g_loss)
+        except FloatingPointError as error:
+            done = len(history.d_losses), history.epochs
+            raise FloatingPointError(_farewell(error, *done, checkpoint)) from error
+        history.epochs += 1
+        history.seconds = time.perf_counter() - began
+        after_epoch()
+
+
+def preprocess_img(x: Any) -> Any:
+    """Scale pixels from 0..1 to -1..1, which is the range of tanh."""
+    return 2 * x - 1.0
+
+
+def deprocess_img(x: Any) -> Any:
+    """Scale pixels from -1..1 back to 0..1.
+
+    Example:
+        >>> deprocess_img(np.array([-1.0, 0.0, 1.0]))
+        array([0. , 0.5, 1. ])
+    """
+    return (x + 1.0) / 2.0
 
 
 def fixed_noise(noise_size: int) -> NDArray[np.float32]:
@@ -130,7 +228,7 @@ def nothing_came(short: int, batch_size: int) -> str:
     )
 
 
-def farewell(
+def _farewell(
     error: FloatingPointError,
     t: int,
     epochs: int,

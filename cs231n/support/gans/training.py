@@ -6,7 +6,6 @@ Letters in shapes: N pictures.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,11 +54,7 @@ class Batches:
         Raises:
             ValueError: If there are not enough pictures for a batch.
         """
-        if not 1 <= batch_size <= len(images):
-            raise ValueError(
-                f"{len(images)} pictures do not fill a batch of {batch_size}; choose a "
-                f"batch_size from 1 to {len(images)}."
-            )
+        loop.require_a_batch(len(images), batch_size)
         self.images = torch.as_tensor(images).to(device)
         self.labels = torch.as_tensor(labels).to(device)
         self.batch_size = batch_size
@@ -173,49 +168,35 @@ def train_gan(
     shown = torch.from_numpy(loop.fixed_noise(noise_size)).to(step.device, step.dtype)
     for model in (D, G):
         model.train()
-    began = time.perf_counter() - history.seconds
+
+    def epoch() -> Iterator[tuple[int, float, float]]:
+        yield from loop.take_turns(
+            history,
+            _full_batches(loader, step),
+            step.train_discriminator,
+            lambda real: step.train_generator(len(real)),
+            critic_steps,
+        )
+        step.require_finite()
+
+    def after_step(t: int, d_loss: float, g_loss: float) -> None:
+        bar.update()
+        if t % show_every == 0:
+            history.samples.append((t, draw(G, shown, batch_size)))
+            if verbose:
+                bar.write(f"Iter: {t}, D: {d_loss:.4}, G:{g_loss:.4}")
+            if report is not None:
+                report(*history.samples[-1])
+
+    def after_epoch() -> None:
+        due = history.epochs % checkpoint_every == 0 or history.epochs == num_epochs
+        if checkpoint is not None and due:
+            save_checkpoint(checkpoint, *saved, history)
+
     total, start = num_epochs * loop.length(loader), len(history.d_losses)
     with progress_bar(total, "training", verbose, initial=start) as bar:
-        while history.epochs < num_epochs:
-            try:
-                for t, d_loss, g_loss in _epoch(step, loader, critic_steps, history):
-                    bar.update()
-                    if t % show_every:
-                        continue
-                    history.samples.append((t, draw(G, shown, batch_size)))
-                    if verbose:
-                        bar.write(f"Iter: {t}, D: {d_loss:.4}, G:{g_loss:.4}")
-                    if report is not None:
-                        report(*history.samples[-1])
-            except FloatingPointError as error:
-                raise FloatingPointError(
-                    loop.farewell(
-                        error, len(history.d_losses), history.epochs, checkpoint
-                    )
-                ) from error
-            history.epochs += 1
-            history.seconds = time.perf_counter() - began
-            at_end = history.epochs == num_epochs
-            if checkpoint is not None and (
-                history.epochs % checkpoint_every == 0 or at_end
-            ):
-                save_checkpoint(checkpoint, *saved, history)
+        loop.train(history, num_epochs, epoch, after_step, after_epoch, checkpoint)
     return history
-
-
-def _epoch(
-    step: GANStep, loader: Iterable[Any], critic_steps: int, history: GANHistory
-) -> Iterator[tuple[int, float, float]]:
-    """Go through the pictures once; note and yield each iteration's two losses."""
-    for real in _full_batches(loader, step):
-        t = len(history.d_losses)
-        d_loss = step.train_discriminator(real)
-        due = t % critic_steps == 0
-        g_loss = step.train_generator(len(real)) if due else history.g_losses[-1]
-        history.d_losses.append(d_loss)
-        history.g_losses.append(g_loss)
-        yield t, d_loss, g_loss
-    step.require_finite()
 
 
 def draw(

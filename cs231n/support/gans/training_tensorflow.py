@@ -9,7 +9,6 @@ Letters in shapes: N pictures.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -66,11 +65,7 @@ class Batches:
         Raises:
             ValueError: If there are not enough pictures for a batch.
         """
-        if not 1 <= batch_size <= len(images):
-            raise ValueError(
-                f"{len(images)} pictures do not fill a batch of {batch_size}; choose a "
-                f"batch_size from 1 to {len(images)}."
-            )
+        loop.require_a_batch(len(images), batch_size)
         self.X = images.reshape(len(images), -1)
         self.y = labels
         self.batch_size, self.shuffle = batch_size, shuffle
@@ -317,64 +312,36 @@ def train_gan(
         batch_size=batch_size,
     )
     shown = tf.constant(loop.fixed_noise(noise_size))
-    noise = _Noise(draw_noise, batch_size, noise_size)
-    history, began = GANHistory(), time.perf_counter()
+    history = GANHistory()
+
+    def noise() -> Any:
+        # Fresh for each step, outside its graph: there it would stay the same.
+        return tf.cast(draw_noise(batch_size, noise_size), tf.float32)
+
+    def epoch() -> Iterator[tuple[int, float, float]]:
+        yield from loop.take_turns(
+            history,
+            _scaled(loader, D, batch_size),
+            lambda real: step.train_discriminator(real, noise()),
+            lambda _: step.train_generator(noise()),
+            critic_steps,
+        )
+        step.require_finite()
+
+    def after_step(t: int, d_loss: float, g_loss: float) -> None:
+        bar.update()
+        if verbose and t % print_every == 0:
+            bar.write(
+                f"Epoch: {history.epochs}, Iter: {t}, D: {d_loss:.4}, G:{g_loss:.4}"
+            )
+        if t % show_every == 0:
+            history.samples.append((t, draw(G, shown, batch_size)))
+            if report is not None:
+                report(*history.samples[-1])
+
     with progress_bar(num_epochs * loop.length(loader), "training", verbose) as bar:
-        while history.epochs < num_epochs:
-            try:
-                for t, d_loss, g_loss in _epoch(
-                    step, loader, noise, critic_steps, history
-                ):
-                    bar.update()
-                    if verbose and t % print_every == 0:
-                        bar.write(
-                            f"Epoch: {history.epochs}, Iter: {t}, D: {d_loss:.4}, "
-                            f"G:{g_loss:.4}"
-                        )
-                    if t % show_every == 0:
-                        history.samples.append((t, draw(G, shown, batch_size)))
-                        if report is not None:
-                            report(*history.samples[-1])
-            except FloatingPointError as error:
-                raise FloatingPointError(
-                    loop.farewell(error, len(history.d_losses), history.epochs, None)
-                ) from error
-            history.epochs += 1
-            history.seconds = time.perf_counter() - began
+        loop.train(history, num_epochs, epoch, after_step)
     return history
-
-
-class _Noise:
-    """Draws fresh noise for a step, outside its graph: there it would stay the same."""
-
-    def __init__(self, draw_noise: DrawNoise, batch_size: int, noise_size: int) -> None:
-        self._draw, self._shape = draw_noise, (batch_size, noise_size)
-
-    def __call__(self) -> Any:
-        return tf.cast(self._draw(*self._shape), tf.float32)
-
-    @property
-    def batch_size(self) -> int:
-        return self._shape[0]
-
-
-def _epoch(
-    step: GANStep,
-    loader: Iterable[Any],
-    noise: _Noise,
-    critic_steps: int,
-    history: GANHistory,
-) -> Iterator[tuple[int, float, float]]:
-    """Go through the pictures once; note and yield each iteration's two losses."""
-    for real in _scaled(loader, step.D, noise.batch_size):
-        t = len(history.d_losses)
-        d_loss = step.train_discriminator(real, noise())
-        due = t % critic_steps == 0
-        g_loss = step.train_generator(noise()) if due else history.g_losses[-1]
-        history.d_losses.append(d_loss)
-        history.g_losses.append(g_loss)
-        yield t, d_loss, g_loss
-    step.require_finite()
 
 
 def _scaled(loader: Iterable[Any], D: Any, batch_size: int) -> Iterator[Any]:

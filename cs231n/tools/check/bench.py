@@ -106,6 +106,25 @@ class Bench:
         if remark not in self.remarks:
             self.remarks.append(remark)
 
+    def shaped(self, name: str, value: Array, shape: tuple[int, ...]) -> Array:
+        """Give a result the axes that are promised where it has others of size 1.
+
+        That earns a remark. Another shape is left as it is.
+
+        Args:
+            name: What the result is called.
+            value: Any shape.
+            shape: The promised one.
+        """
+        longer = [tuple(n for n in s if n > 1) for s in (value.shape, shape)]
+        if value.shape == shape or longer[0] != longer[1]:
+            return value
+        self.note(
+            f"{name} has shape {value.shape}, where {shape} is promised: fine here, "
+            "but whoever calls it may count on its axes"
+        )
+        return value.reshape(shape)
+
     def require(self, given: Mapping[str, Any], before: Mapping[str, Any]) -> None:
         """Note which inputs were changed: they may be, but it surprises callers.
 

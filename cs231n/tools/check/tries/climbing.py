@@ -9,9 +9,6 @@ from cs231n.tools.check.bench import ASIDE
 from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
 
-FIVE = "five pictures"  # a size that notebooks have
-CLASSES = 7
-
 
 def climb(
     X: Array, path: Sequence[Array], target: int, scores_at: Callable[[Array], Array]
@@ -22,7 +19,7 @@ def climb(
         X: The picture that it starts from, one of a batch.
         path: Pictures that the network was shown, in order, and the last one.
         target: The class that the last one shall be taken for.
-        scores_at: Maps a picture to its (CLASSES,) scores.
+        scores_at: Maps a picture to the scores of all classes.
 
     Raises:
         UnfitError: If the last picture has another shape.

@@ -9,21 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
-from cs231n.support.accuracy import LIMITS
-from cs231n.tools.check.bench import ONE, Bench, Exercise, as_array
-from cs231n.tools.check.marks import Results
+from cs231n.tools.check.bench import Bench, Exercise, as_array
+from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.tries import gan_parts
-from cs231n.tools.check.tries.gan_parts import (
-    BATCH,
-    COUNT,
-    NOISE_DIM,
-    NOTEBOOKS_SIZE,
-    STORED,
-)
+from cs231n.tools.check.tries.gan_parts import NOISE_DIM, uniform
 from cs231n.tools.check.tries.pictures import (
-    WITHIN,
     gradient,
     inner,
     one_number,
@@ -39,7 +30,7 @@ def _noise(bench: Bench, way: str) -> Results:
 
 
 def _network(
-    inputs: Callable[[np.random.RandomState, int], torch.Tensor],
+    inputs: Callable[[np.random.RandomState, int], Array],
     *args: int,
     named: bool = False,
 ) -> Exercise:
@@ -51,28 +42,19 @@ def _network(
         named: Whether the number of inputs comes before that, as a batch size.
     """
 
-    def run(bench: Bench, way: str) -> Results:
-        return of(bench, BATCH if way == NOTEBOOKS_SIZE else 8)
+    def of(bench: Bench, size: int, flat: bool = False) -> Results:
+        model = bench.call(*_as_many(bench.call, [size] * named + [*args]))
+        x = tensor(inputs(bench.rng(), size))
+        if flat:
+            x = x.flatten(1)
+        parameters, out = bench.probe("network", model, x)
+        return gan_parts.network_results(parameters, as_array("the output", out))
 
     def flat(bench: Bench) -> Results:
         return of(bench, 8, flat=True)
 
-    def of(bench: Bench, size: int, flat: bool = False) -> Results:
-        model = bench.call(*_as_many(bench.call, [size] * named + [*args]))
-        x = inputs(bench.rng(), size)
-        if flat:
-            x = x.flatten(1)
-        parameters, out = bench.probe("network", model, x)
-        return {
-            COUNT: np.array([float(parameters)]),
-            "the output": as_array("the output", out),
-        }
-
-    return Exercise(
-        run,
-        ways=("own", NOTEBOOKS_SIZE),
-        narrow={NOTEBOOKS_SIZE: f"fails for other sizes than batches of {BATCH}"},
-        within={"": WITHIN, COUNT: 1e-8},
+    return gan_parts.network(
+        of,
         care={"fails for pictures that are flat": {"(N, 784)": flat}} if named else {},
         begun=r"nn\.|append|add_module",
         gpu=True,
@@ -88,16 +70,11 @@ def _as_many(call: Callable[..., Any], args: list[int]) -> list[int]:
     return args
 
 
-def _images(rng: np.random.RandomState, size: int) -> torch.Tensor:
-    return tensor(rng.uniform(-1, 1, size=(size, 1, 28, 28)))
-
-
-def _seeds(rng: np.random.RandomState, size: int) -> torch.Tensor:
-    return tensor(rng.uniform(-1, 1, size=(size, NOISE_DIM)))
+_images, _seeds = uniform(1, 28, 28), uniform(NOISE_DIM)
 
 
 def _loss(names: Sequence[str]) -> Exercise:
-    def of(bench: Bench, shape: tuple[int, ...], scale: float = 1.0) -> Results:
+    def of(bench: Bench, shape: tuple[int, ...], scale: float = 1) -> Results:
         rng = bench.rng()
         drawn = [tensor(scale * rng.randn(*shape)).requires_grad_() for _ in names]
         given = {f"{n} scores": inner(d) for n, d in zip(names, drawn, strict=True)}
@@ -110,24 +87,7 @@ def _loss(names: Sequence[str]) -> Exercise:
             results[f"the gradient at the {name} scores"] = as_array("it", grad)
         return results
 
-    def run(bench: Bench, way: str) -> Results:
-        del way
-        stored = [tensor(STORED[n])[:, None] for n in names]
-        loss = bench.call(*(scores.clone() for scores in stored))
-        return of(bench, (6, 1)) | {
-            "the loss of the course's scores": one_number("the loss", loss)
-        }
-
-    return Exercise(
-        run,
-        within=LIMITS["GAN losses"],
-        care={
-            ONE: {"N = 1": lambda bench: of(bench, (1, 1))},
-            "fails for scores of extreme size": {"": lambda b: of(b, (6, 1), 500)},
-        },
-        letters={"N": 6},
-        gpu=True,
-    )
+    return gan_parts.loss(names, of, tensor, one_number, gpu=True)
 
 
 def _optimizer(bench: Bench, way: str) -> Results:

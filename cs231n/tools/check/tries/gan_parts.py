@@ -1,10 +1,15 @@
 """What trying out a GAN's pieces has in common in both frameworks."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
-from cs231n.tools.check.bench import Bench, as_array
+from cs231n.support.accuracy import LIMITS
+from cs231n.tools.check.bench import ONE, Bench, Care, Exercise, as_array
 from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
+from cs231n.tools.check.tries.picture_parts import WITHIN
 
 NOISE_DIM = 4  # the number of parameters is known for this one
 BATCH = 128  # what notebooks have
@@ -44,6 +49,81 @@ def noise(bench: Bench, drawn: object) -> Results:
         "the standard deviation": _rounded(values.std()),
         "the part of rows that differ": _rounded(rows),
     }
+
+
+def network(run: Callable[[Bench, int], Results], **more: Any) -> Exercise:
+    """Try out a function that builds a network.
+
+    Args:
+        run: Gives the network so many inputs.
+        **more: More of the exercise.
+    """
+
+    def run_in(bench: Bench, way: str) -> Results:
+        return run(bench, BATCH if way == NOTEBOOKS_SIZE else 8)
+
+    return Exercise(
+        run_in,
+        ways=("own", NOTEBOOKS_SIZE),
+        narrow={NOTEBOOKS_SIZE: f"fails for other sizes than batches of {BATCH}"},
+        within={"": WITHIN, COUNT: 1e-8},
+        **more,
+    )
+
+
+def network_results(parameters: float, out: Array) -> Results:
+    """Return what counts of a network.
+
+    Args:
+        parameters: How many numbers it has learned.
+        out: What it made of its inputs.
+    """
+    return {COUNT: np.array([float(parameters)]), "the output": out}
+
+
+def uniform(*shape: int) -> Callable[[np.random.RandomState, int], Array]:
+    """Return what draws so many arrays of a shape, of numbers from -1 to 1."""
+    return lambda rng, size: rng.uniform(-1, 1, size=(size, *shape))
+
+
+def loss(
+    names: Sequence[str],
+    of_scores: Callable[..., Results],
+    tensor: Callable[[Any], Any],
+    one_number: Callable[[str, Any], Array],
+    care: Care | None = None,
+    **more: Any,
+) -> Exercise:
+    """Try out a loss.
+
+    Args:
+        names: Which scores it is of: "real", "fake".
+        of_scores: Runs it on scores that are drawn: bench, shape, standard deviation.
+        tensor: Makes a tensor of numbers.
+        one_number: Takes a single number out of a result of a name.
+        care: Remark -> case -> run, beside those of all losses.
+        **more: More of the exercise.
+    """
+
+    def run(bench: Bench, way: str) -> Results:
+        del way
+        stored = [tensor(np.array(STORED[name])[:, None]) for name in names]
+        known = one_number("the loss", bench.call(*stored))
+        return of_scores(bench, (6, 1)) | {"the loss of the course's scores": known}
+
+    return Exercise(
+        run,
+        within=LIMITS["GAN losses"],
+        care={
+            ONE: {"N = 1": lambda bench: of_scores(bench, (1, 1))},
+            "fails for scores of extreme size": {
+                "": lambda bench: of_scores(bench, (6, 1), 500)
+            },
+            **(care or {}),
+        },
+        letters={"N": 6},
+        **more,
+    )
 
 
 def _rounded(number: float) -> Array:

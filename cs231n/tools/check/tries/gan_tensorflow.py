@@ -15,15 +15,8 @@ from cs231n.tools.check.bench import ONE, Bench, Exercise, kind, unpack
 from cs231n.tools.check.faults import NothingError, UnfitError
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.tries import gan_parts
-from cs231n.tools.check.tries.gan_parts import (
-    BATCH,
-    COUNT,
-    NOISE_DIM,
-    NOTEBOOKS_SIZE,
-    STORED,
-)
+from cs231n.tools.check.tries.gan_parts import NOISE_DIM, uniform
 from cs231n.tools.check.tries.pictures_tensorflow import (
-    WITHIN,
     as_result,
     one_number,
     tensor,
@@ -81,8 +74,7 @@ def _network(
         *args: What the function is called with.
     """
 
-    def run(bench: Bench, way: str) -> Results:
-        size = BATCH if way == NOTEBOOKS_SIZE else 8
+    def of(bench: Bench, size: int) -> Results:
         model = bench.call(*args)
         if model is None:
             raise NothingError("the network is None: nothing was built")
@@ -93,26 +85,13 @@ def _network(
         if not model.weights:
             raise NothingError("the network has no weights: nothing was built")
         count = sum(int(np.prod(weight.shape)) for weight in model.weights)
-        return {
-            COUNT: np.array([float(count)]),
-            "the output": as_result("the output", model(x, training=True)),
-        }
+        out = as_result("the output", model(x, training=True))
+        return gan_parts.network_results(count, out)
 
-    return Exercise(
-        run,
-        ways=("own", NOTEBOOKS_SIZE),
-        narrow={NOTEBOOKS_SIZE: f"fails for other sizes than batches of {BATCH}"},
-        within={"": WITHIN, COUNT: 1e-8},
-        begun=r"\blayers\.|\bDense|\badd\(",
-    )
+    return gan_parts.network(of, begun=r"\blayers\.|\bDense|\badd\(")
 
 
-def _images(rng: np.random.RandomState, size: int) -> Array:
-    return rng.uniform(-1, 1, size=(size, 784))
-
-
-def _seeds(rng: np.random.RandomState, size: int) -> Array:
-    return rng.uniform(-1, 1, size=(size, NOISE_DIM))
+_images, _seeds = uniform(784), uniform(NOISE_DIM)
 
 
 def _loss(names: Sequence[str]) -> Exercise:
@@ -129,24 +108,8 @@ def _loss(names: Sequence[str]) -> Exercise:
             results[f"the gradient at the {name} scores"] = slope
         return results
 
-    def run(bench: Bench, way: str) -> Results:
-        del way
-        stored = [tensor(STORED[name])[:, None] for name in names]
-        loss = bench.call(*stored)
-        return of(bench, (6, 1)) | {
-            "the loss of the course's scores": one_number("the loss", loss)
-        }
-
-    return Exercise(
-        run,
-        within=LIMITS["GAN losses"],
-        care={
-            ONE: {"N = 1": lambda bench: of(bench, (1, 1))},
-            "fails for scores of extreme size": {"": lambda b: of(b, (6, 1), 500)},
-            "fails for float64": {"": lambda b: of(b, (6, 1), dtype="float64")},
-        },
-        letters={"N": 6},
-    )
+    care = {"fails for float64": {"": lambda b: of(b, (6, 1), dtype="float64")}}
+    return gan_parts.loss(names, of, tensor, one_number, care)
 
 
 def _settings(bench: Bench, *args: float) -> tuple[list[dict[str, float]], bool]:

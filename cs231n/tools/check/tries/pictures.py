@@ -7,7 +7,6 @@ Letters in shapes: N pictures, C channels of a feature map, H rows, W columns.
 """
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,16 +14,20 @@ import torch
 from torch import nn
 
 from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
-from cs231n.support.accuracy import LIMITS
-from cs231n.tools.check.bench import ONE, Bench, Care, Exercise, as_array, kind
+from cs231n.tools.check.bench import ONE, Bench, Care, as_array, kind
 from cs231n.tools.check.faults import NothingError, UnfitError
 from cs231n.tools.check.marks import Array, Results
-from cs231n.tools.check.tries.climbing import CLASSES, FIVE, climb, takes_some_steps
+from cs231n.tools.check.tries import picture_parts
+from cs231n.tools.check.tries.climbing import climb
+from cs231n.tools.check.tries.picture_parts import (
+    CLASSES,
+    PLACES,
+    STYLE_LAYERS,
+    STYLE_WEIGHTS,
+)
 
 SINGLE = "one picture"  # the size that notebooks have
-WITHIN = 1e-4  # relative, in float32
 FEATURES = {"C": 4, "H": 5, "W": 6}
-PLACES = [(6, 7), (5, 3), (3, 4), (2, 6)]  # rows and columns of four layers' features
 _CALLS_MODEL = r"\bmodel\s*\(|\bmodel\.(forward|features)\b"
 
 
@@ -103,13 +106,11 @@ def _saliency_of(
 
 
 def _saliency(bench: Bench, way: str) -> Results:
-    return _saliency_of(bench, [4, 0, 5, 2, 2] if way == FIVE else [4, 0, 5])
+    return _saliency_of(bench, picture_parts.labels(way))
 
 
 def _in_double(run: Callable[[Bench, torch.dtype], Results]) -> Care:
-    return {
-        "fails for float64": {"": lambda bench: run(bench, torch.float64)},
-    }
+    return picture_parts.in_double(run, torch.float64)
 
 
 def _fooling(bench: Bench, way: str) -> Results:
@@ -182,10 +183,7 @@ def one_number(name: str, loss: Any) -> Array:
     Raises:
         UnfitError: If it is anything else.
     """
-    value = as_array(name, loss)
-    if value.size != 1:
-        raise UnfitError(f"{name} has shape {value.shape}; one number is wanted")
-    return value.reshape(())
+    return picture_parts.only_one(name, as_array(name, loss))
 
 
 def gradient(loss: Any, at: torch.Tensor) -> torch.Tensor:
@@ -238,7 +236,14 @@ def _gram_of(
 
 
 def _gram(bench: Bench, way: str) -> Results:
-    return _gram_of(bench, 1 if way == SINGLE else 3)
+    if way != SINGLE:
+        return _gram_of(bench, 3)
+    results = _gram_of(bench, 1)
+    # Notebooks of the course take it without an axis for its one picture as well.
+    C, _, _ = _features(bench)
+    for name in ("the matrix", "the matrix without normalizing"):
+        results[name] = bench.shaped("the matrix", results[name], (1, C, C))
+    return results
 
 
 def _made_up_gram(features: torch.Tensor, normalize: bool = True) -> torch.Tensor:
@@ -251,16 +256,14 @@ def _style(bench: Bench, way: str) -> Results:
     rng = bench.rng()
     # As many channels everywhere, so that a layer mixed up gives numbers all the same.
     feats = [tensor(rng.randn(1, 4, *s)).requires_grad_() for s in PLACES]
-    layers = [2, 0, 1]
-    targets = [tensor(rng.randn(1, 4, 4)) for _ in layers]
-    weights = [0.5, 20.0, 3.0]
+    targets = [tensor(rng.randn(1, 4, 4)) for _ in STYLE_LAYERS]
     results: Results = {}
-    made_up = bench.instead(gram_matrix=_made_up_gram)
-    with made_up if way == "stand-in" else nullcontext():
+    with picture_parts.stand_in(bench, way, _made_up_gram):
         inside = [inner(feat) for feat in feats]
-        loss = bench.call(inside, layers, targets, weights)
+        # Lists of their own: what students change is no other run's matter.
+        loss = bench.call(inside, [*STYLE_LAYERS], targets, [*STYLE_WEIGHTS])
         results["the loss"] = one_number("the loss", loss)
-        for layer in layers:
+        for layer in STYLE_LAYERS:
             name = f"the gradient at layer {layer}"
             results[name] = as_array(name, gradient(loss, feats[layer]))
     return results
@@ -281,75 +284,39 @@ def _tv_of(bench: Bench, dtype: torch.dtype = torch.float32) -> Results:
     return results
 
 
-def _in_one_way(run: Callable[[Bench], Results]) -> Callable[[Bench, str], Results]:
-    def run_in(bench: Bench, way: str) -> Results:
-        del way
-        return run(bench)
-
-    return run_in
-
-
-def _exercise(run: Callable[[Bench, str], Results], **more: Any) -> Exercise:
-    return Exercise(run, **{"within": WITHIN, "gpu": True} | more)
-
-
-EXERCISES = {
-    "compute_saliency_maps": _exercise(
-        _saliency,
-        ways=("own", FIVE),
-        narrow={FIVE: "fails for other sizes than five pictures"},
-        care={
-            ONE: {"N = 1": lambda bench: _saliency_of(bench, [2])},
-            **_in_double(lambda bench, dtype: _saliency_of(bench, [4, 0, 5], dtype)),
-        },
-        begun=_CALLS_MODEL,
-        letters={"N": 3, "C": CLASSES},
-    ),
-    "make_fooling_image": _exercise(
-        _fooling,
-        suits=takes_some_steps,
-        begun=_CALLS_MODEL,
-        blank=lambda results: not results["the first step"].any(),
-        letters={"C": CLASSES},
-    ),
-    "class_visualization_update_step": _exercise(
-        _update,
-        begun=_CALLS_MODEL,
-        blank=lambda results: not results["the first step"].any(),
-        letters={"C": CLASSES},
-    ),
-    "content_loss": _exercise(
-        _in_one_way(_content_of),
-        care=_in_double(_content_of),
-        letters=FEATURES,
-        within=LIMITS["content_loss"],
-    ),
-    "gram_matrix": _exercise(
-        _gram,
-        ways=("own", SINGLE),
-        narrow={SINGLE: "fails for other sizes than one picture"},
-        care={
-            ONE: {"N = 1": lambda bench: _gram_of(bench, 1)},
-            "fails for features that lie in another order in memory": {
-                "": lambda bench: _gram_of(bench, 2, turned=True)
+EXERCISES = picture_parts.exercises(
+    {
+        "compute_saliency_maps": (
+            _saliency,
+            {"care": picture_parts.saliency_care(_saliency_of, torch.float64)},
+        ),
+        "make_fooling_image": (_fooling, {}),
+        "class_visualization_update_step": (_update, {}),
+        "content_loss": (
+            picture_parts.in_one_way(_content_of),
+            {"care": _in_double(_content_of), "letters": FEATURES},
+        ),
+        "gram_matrix": (
+            _gram,
+            {
+                "ways": ("own", SINGLE),
+                "narrow": {SINGLE: "fails for other sizes than one picture"},
+                "care": {
+                    ONE: {"N = 1": lambda bench: _gram_of(bench, 1)},
+                    "fails for features that lie in another order in memory": {
+                        "": lambda bench: _gram_of(bench, 2, turned=True)
+                    },
+                    **_in_double(lambda bench, dtype: _gram_of(bench, 2, dtype=dtype)),
+                },
+                "letters": {"N": 3} | FEATURES,
             },
-            **_in_double(lambda bench, dtype: _gram_of(bench, 2, dtype=dtype)),
-        },
-        letters={"N": 3} | FEATURES,
-        within=LIMITS["gram_matrix"],
-    ),
-    "style_loss": _exercise(
-        _style,
-        ways=("own", "stand-in"),
-        care={"fails for no layers": {"": _style_of_nothing}},
-        earlier=("gram_matrix",),
-        replaced=("gram_matrix",),
-        within=LIMITS["style_loss"],
-    ),
-    "tv_loss": _exercise(
-        _in_one_way(_tv_of),
-        care=_in_double(_tv_of),
-        letters={"H": 6, "W": 9},
-        within=LIMITS["tv_loss"],
-    ),
-}
+        ),
+        "style_loss": (
+            _style,
+            {"care": {"fails for no layers": {"": _style_of_nothing}}},
+        ),
+        "tv_loss": (picture_parts.in_one_way(_tv_of), {"care": _in_double(_tv_of)}),
+    },
+    _CALLS_MODEL,
+    gpu=True,
+)

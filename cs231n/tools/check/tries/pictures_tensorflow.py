@@ -7,26 +7,30 @@ Letters in shapes: N pictures, H rows, W columns, C channels of a feature map.
 """
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from cs231n.lab.watched_tensorflow import Watched
-from cs231n.support.accuracy import LIMITS
 from cs231n.support.frameworks import require_tensorflow
-from cs231n.tools.check.bench import ONE, Bench, Care, Exercise, as_array
+from cs231n.tools.check.bench import Bench, Care, as_array
 from cs231n.tools.check.faults import NothingError, UnfitError
 from cs231n.tools.check.marks import Array, Results
-from cs231n.tools.check.tries.climbing import CLASSES, FIVE, climb, takes_some_steps
+from cs231n.tools.check.tries import picture_parts
+from cs231n.tools.check.tries.climbing import climb
+from cs231n.tools.check.tries.picture_parts import (
+    CLASSES,
+    LABELS,
+    PLACES,
+    STYLE_LAYERS,
+    STYLE_WEIGHTS,
+)
 
 require_tensorflow()
 
 import tensorflow as tf  # noqa: E402
 
-WITHIN = 1e-4  # relative, in float32
 FEATURES = {"H": 5, "W": 6, "C": 4}
-PLACES = [(6, 7), (5, 3), (3, 4), (2, 6)]  # rows and columns of four layers' features
 _CALLS_MODEL = r"\bmodel\s*\(|\bmodel\.(call|predict|net|extract_features)\b"
 
 
@@ -95,11 +99,11 @@ def _saliency_of(
 
 
 def _saliency(bench: Bench, way: str) -> Results:
-    return _saliency_of(bench, [4, 0, 5, 2, 2] if way == FIVE else [4, 0, 5])
+    return _saliency_of(bench, picture_parts.labels(way))
 
 
 def _in_double(run: Callable[[Bench, str], Results]) -> Care:
-    return {"fails for float64": {"": lambda bench: run(bench, "float64")}}
+    return picture_parts.in_double(run, "float64")
 
 
 def _fooling(bench: Bench, way: str) -> Results:
@@ -207,10 +211,7 @@ def one_number(name: str, loss: Any) -> Array:
     Raises:
         UnfitError: If it is anything else.
     """
-    value = as_result(name, loss)
-    if value.size != 1:
-        raise UnfitError(f"{name} has shape {value.shape}; one number is wanted")
-    return value.reshape(())
+    return picture_parts.only_one(name, as_result(name, loss))
 
 
 def _features(bench: Bench) -> tuple[int, int, int]:
@@ -227,8 +228,8 @@ def _content_of(bench: Bench, dtype: str = "float32") -> Results:
 
 
 def _gram_of(bench: Bench, dtype: str = "float32") -> Results:
-    rng = bench.rng()
-    features = tensor(rng.randn(1, *_features(bench)), dtype)
+    rng, shape = bench.rng(), _features(bench)
+    features = tensor(rng.randn(1, *shape), dtype)
     with tf.GradientTape() as tape:
         tape.watch(features)
         gram = bench.call(features)
@@ -237,10 +238,12 @@ def _gram_of(bench: Bench, dtype: str = "float32") -> Results:
         total = tf.reduce_sum(gram * weights)
     grad = tape.gradient(total, features)
     plain = as_result("the matrix", bench.call(features, False))
+    # Notebooks of the course take it with an axis for its one picture as well.
+    C = shape[-1]
     return {
-        "the matrix": matrix,
+        "the matrix": bench.shaped("the matrix", matrix, (C, C)),
         "its gradient": np.zeros(features.shape) if grad is None else grad.numpy(),
-        "the matrix without normalizing": plain,
+        "the matrix without normalizing": bench.shaped("the matrix", plain, (C, C)),
     }
 
 
@@ -254,11 +257,9 @@ def _style(bench: Bench, way: str) -> Results:
     rng = bench.rng()
     # As many channels everywhere, so that a layer mixed up gives numbers all the same.
     feats = [tensor(rng.randn(1, *s, 4)) for s in PLACES]
-    layers = [2, 0, 1]
-    targets = [tensor(rng.randn(4, 4)) for _ in layers]
-    weights = [0.5, 20.0, 3.0]
-    made_up = bench.instead(gram_matrix=_made_up_gram)
-    with made_up if way == "stand-in" else nullcontext():
+    targets = [tensor(rng.randn(4, 4)) for _ in STYLE_LAYERS]
+    layers, weights = [*STYLE_LAYERS], [*STYLE_WEIGHTS]
+    with picture_parts.stand_in(bench, way, _made_up_gram):
         loss, gradients = with_gradients(
             "the loss",
             lambda: bench.call(list(feats), layers, targets, weights),
@@ -286,74 +287,49 @@ def _tv_of_an_array(bench: Bench) -> Results:
     return {"the loss": one_number("the loss", bench.call(img, 0.35))}
 
 
-def _in_one_way(run: Callable[[Bench], Results]) -> Callable[[Bench, str], Results]:
-    def run_in(bench: Bench, way: str) -> Results:
-        del way
-        return run(bench)
-
-    return run_in
-
-
-def _exercise(run: Callable[[Bench, str], Results], **more: Any) -> Exercise:
-    return Exercise(run, **{"within": WITHIN} | more)
-
-
-EXERCISES = {
-    "compute_saliency_maps": _exercise(
-        _saliency,
-        ways=("own", FIVE),
-        narrow={FIVE: "fails for other sizes than five pictures"},
-        care={
-            ONE: {"N = 1": lambda bench: _saliency_of(bench, [2])},
-            **_in_double(lambda bench, dtype: _saliency_of(bench, [4, 0, 5], dtype)),
-            "fails for tensors": {
-                "": lambda bench: _saliency_of(bench, [4, 0, 5], tensors=True)
+EXERCISES = picture_parts.exercises(
+    {
+        "compute_saliency_maps": (
+            _saliency,
+            {
+                "care": {
+                    **picture_parts.saliency_care(_saliency_of, "float64"),
+                    "fails for tensors": {
+                        "": lambda bench: _saliency_of(bench, LABELS, tensors=True)
+                    },
+                },
             },
-        },
-        begun=_CALLS_MODEL,
-        letters={"N": 3, "C": CLASSES},
-    ),
-    "make_fooling_image": _exercise(
-        _fooling,
-        suits=takes_some_steps,
-        begun=_CALLS_MODEL,
-        blank=lambda results: not results["the first step"].any(),
-        letters={"C": CLASSES},
-    ),
-    "class_visualization_update_step": _exercise(
-        _update,
-        care={
-            "fails for arrays": {"": lambda bench: _update_from(bench, np.array)},
-            "fails for variables": {"": lambda bench: _update_from(bench, tf.Variable)},
-        },
-        begun=_CALLS_MODEL,
-        blank=lambda results: not results["the first step"].any(),
-        letters={"C": CLASSES},
-    ),
-    "content_loss": _exercise(
-        _in_one_way(_content_of),
-        care=_in_double(_content_of),
-        letters=FEATURES,
-        within=LIMITS["content_loss"],
-    ),
-    "gram_matrix": _exercise(
-        _in_one_way(_gram_of),
-        care=_in_double(_gram_of),
-        letters=FEATURES,
-        within=LIMITS["gram_matrix"],
-    ),
-    "style_loss": _exercise(
-        _style,
-        ways=("own", "stand-in"),
-        care={"fails for no layers": {"": _style_of_nothing}},
-        earlier=("gram_matrix",),
-        replaced=("gram_matrix",),
-        within=LIMITS["style_loss"],
-    ),
-    "tv_loss": _exercise(
-        _in_one_way(_tv_of),
-        care={"fails for arrays": {"": _tv_of_an_array}, **_in_double(_tv_of)},
-        letters={"H": 6, "W": 9},
-        within=LIMITS["tv_loss"],
-    ),
-}
+        ),
+        "make_fooling_image": (_fooling, {}),
+        "class_visualization_update_step": (
+            _update,
+            {
+                "care": {
+                    "fails for arrays": {
+                        "": lambda bench: _update_from(bench, np.array)
+                    },
+                    "fails for variables": {
+                        "": lambda bench: _update_from(bench, tf.Variable)
+                    },
+                },
+            },
+        ),
+        "content_loss": (
+            picture_parts.in_one_way(_content_of),
+            {"care": _in_double(_content_of), "letters": FEATURES},
+        ),
+        "gram_matrix": (
+            picture_parts.in_one_way(_gram_of),
+            {"care": _in_double(_gram_of), "letters": FEATURES},
+        ),
+        "style_loss": (
+            _style,
+            {"care": {"fails for no layers": {"": _style_of_nothing}}},
+        ),
+        "tv_loss": (
+            picture_parts.in_one_way(_tv_of),
+            {"care": {"fails for arrays": {"": _tv_of_an_array}, **_in_double(_tv_of)}},
+        ),
+    },
+    _CALLS_MODEL,
+)
