@@ -7,7 +7,6 @@ import io
 import numpy as np
 import pytest
 import torch
-import torchvision
 
 from cs231n import datasets
 from cs231n.classifiers.squeezenet import class_names
@@ -32,6 +31,7 @@ def no_file_on_disk(tmp_path, monkeypatch):
 @pytest.fixture
 def torchvision_file(monkeypatch):
     """The name and bytes of a weights file as torchvision would write it."""
+    torchvision = pytest.importorskip("torchvision")
     state = torchvision.models.squeezenet1_1(weights=None).state_dict()
     state = {key: torch.full_like(value, 0.01) for key, value in state.items()}
     buffer = io.BytesIO()
