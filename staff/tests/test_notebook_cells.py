@@ -388,6 +388,18 @@ def test_a_gradient_that_is_missing_fails_by_name(name, missing, monkeypatch):
     assert str(e.value).endswith(f"python -m cs231n.check CaptioningRNN.loss{variant}")
 
 
+def test_a_step_of_a_network_in_training_mode_fails_by_name(monkeypatch):
+    """The penalty's share must not hide the score's, which is small untrained."""
+    source = inspect.getsource(image_generation.class_visualization_step)
+    assert 'mode="test"' in source
+    space = dict(vars(image_generation))
+    exec(source.replace('mode="test"', 'mode="train"'), space)
+    name = "class_visualization_step"
+    replaced = {(image_generation, name): space[name]}
+    with pytest.raises(AssertionError, match=rf"^{name}: step without penalty"):
+        run("ImageGeneration", monkeypatch, replaced, only=name)
+
+
 def changed_sample(old, new):
     """Return the model with a sample whose text is changed."""
     source = inspect.getsource(CaptioningRNN.sample)
