@@ -40,7 +40,7 @@ test: $(if $(TENSORFLOW),setup,scenes) ## run the tests, the quick profile of a 
 	@$(RUN) -m pytest $(if $(TENSORFLOW),-m tensorflow -n 0,-n auto --dist worksteal) $(ARGS)
 
 test-slow: data ## run the tests that take minutes each: an hour and more in all
-	@$(RUN) -m pytest -m "slow or browser" $(ARGS)
+	@$(RUN) -m pytest -m "slow or browser or site" $(ARGS)
 	@$(RUN) -m pytest -m hypothesis --hypothesis-profile thorough $(ARGS) || [ $$? -eq 5 ]
 
 # The lower ends of requirements.txt, in an environment of their own; scenes are there.

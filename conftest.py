@@ -81,7 +81,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave out what takes minutes, or opens a browser, unless ``-m`` speaks of it.
+    """Leave out what takes minutes, or is of the site, unless ``-m`` speaks of it.
 
     Files whose names end in ``_tensorflow`` get the marker of that name.
     """
@@ -90,7 +90,11 @@ def pytest_collection_modifyitems(
             item.add_marker("tensorflow")
     asked = config.getoption("markexpr")
     for item in items:
-        apart = [mark for mark in ("slow", "browser") if item.get_closest_marker(mark)]
+        apart = [
+            mark
+            for mark in ("slow", "browser", "site")
+            if item.get_closest_marker(mark)
+        ]
         if apart and not any(mark in asked for mark in apart):
             reason = f"{apart[0]}; ask with -m {apart[0]}"
             item.add_marker(pytest.mark.skip(reason=reason))

@@ -60,6 +60,12 @@ def keeps_float32(forward: Callable[..., Any], gates: int = 1) -> bool:
     Args:
         forward: ``rnn_forward`` or ``lstm_forward``.
         gates: How many blocks of columns its weights have, 4 for an LSTM.
+
+    Example:
+        >>> keeps_float32(lambda x, h0, Wx, Wh, b: (x.astype(np.float32), None))
+        True
+        >>> keeps_float32(lambda x, h0, Wx, Wh, b: (x, None))
+        False
     """
     N, T, D, H = 2, 3, 4, 5
     shapes = [(N, T, D), (N, H), (D, gates * H), (H, gates * H), (gates * H,)]
@@ -75,6 +81,10 @@ def step_for(single: bool, usual: float = 1e-5) -> float:
     Args:
         single: Whether they are kept in float32.
         usual: What fits others.
+
+    Example:
+        >>> step_for(single=False), step_for(single=True)
+        (1e-05, 0.001)
     """
     return _STEP if single else usual
 
@@ -93,6 +103,12 @@ def limits_for(
         absolute: Whether that is a difference; a relative error if not.
         coarse: Largest difference where they are; by default that of gradients from
             numerical ones.
+
+    Example:
+        >>> limits_for(single=False, within=1e-8)
+        {'within': 1e-08, 'absolute': False}
+        >>> limits_for(single=True, within=1e-8)
+        {'within': 0.01, 'absolute': True}
     """
     if single:
         return {"within": coarse, "absolute": True}

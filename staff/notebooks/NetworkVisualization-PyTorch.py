@@ -21,8 +21,8 @@
 #   how easily they fool it, and what it has learned of a class.
 # - **What you should know**: tensors, `requires_grad` and `backward()` of PyTorch, and
 #   how convolutional networks turn pictures into class scores.
-# - **How long it takes**: with all functions written, the notebook runs in 3 minutes on
-#   one core.
+# - **How long it takes**: with all functions written, the notebook runs in 2½ minutes
+#   on one core.
 
 # %% [markdown]
 # ## Set-up

@@ -22,8 +22,8 @@
 #   weight and size does to the painting.
 # - **What you should know**: tensors, slices and `backward()` of PyTorch. The first
 #   part of `NetworkVisualization-PyTorch.ipynb` helps, but is not needed.
-# - **How long it takes**: with all functions written, the notebook runs in 3 minutes on
-#   one core.
+# - **How long it takes**: with all functions written, the notebook runs in 2½ minutes
+#   on one core.
 
 # %% [markdown]
 # ## Set-up

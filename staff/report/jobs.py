@@ -116,10 +116,13 @@ def durations(root: Path, edition: str, questions: Iterable[Question]) -> str:
         questions: All of them.
     """
     jobs = read_jobs(root / TABLE)
+    own = [question for question in questions if edition in question.points]
+    names = [question.notebooks[0] for question in own]
+    # A new question's notebook may not be in the table yet.
+    took = [jobs.get(name, Job(name)).seconds for name in names]
     said = [
-        f"{question.id} for {in_words(jobs[question.notebooks[0]].seconds)}"
-        for question in questions
-        if edition in question.points
+        f"{question.id} for {in_words(seconds)}"
+        for question, seconds in zip(own, took, strict=True)
     ]
     first, *more, last = said
     said = [first.replace(" for ", " runs for ", 1), *more]

@@ -186,7 +186,8 @@ def test_the_notebook_trains_as_the_calibration_does():
         found = re.search(rf'learn\(\s+"{name}",.*?(\d+)\W*\)\n', text, re.DOTALL)
         assert int(found[1]) == iterations, name
     assert f"frechet / others,\n                {gans.SAVED},\n" in text
-    assert f"runs={gans.RUNS} if FULL" in text
+    assert f"ALONE: {gans.RUNS}, GENERATOR_TOO: {gans.RUNS}, " in text
+    assert "runs=often if FULL" in text
     assert f"steps={STEPS} if FULL" in text
     for number in ("gains[0]", "gains[1]"):
         assert f"({number}, {gans.ADDED})" in text

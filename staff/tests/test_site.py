@@ -25,6 +25,7 @@ from staff.tests.student_folder import unpack
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 
 
+@pytest.mark.site
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_links_anchors_headings_and_descriptions_are_whole(site, flavour):
     folder, problems = site(flavour)
@@ -40,6 +41,7 @@ def explained(folder):
     return set(re.findall(r'<dt class="sig[^>]* id="(cs231n[\w.]+)"', text))
 
 
+@pytest.mark.site
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_every_public_name_is_explained(site, flavour):
     known = explained(site(flavour)[0])
@@ -96,6 +98,7 @@ def written_arguments(module):
     return inside(ast.parse(making.file_of(module).read_text("utf-8")).body, module)
 
 
+@pytest.mark.site
 def test_what_is_explained_has_the_arguments_that_it_takes(site):
     shown = shown_arguments(site("staff")[0])
     assert shown["cs231n.classifiers.squeezenet_tf.MaxPool"] == ["pools", "name"]
@@ -121,6 +124,7 @@ def test_the_reference_has_every_module_that_offers_something():
     } == {"tools"}
 
 
+@pytest.mark.site
 def test_students_get_no_page_of_the_staffs(site):
     folder, _ = site("students")
     for name in ("staff", "mistakes", "derivations"):
@@ -129,6 +133,7 @@ def test_students_get_no_page_of_the_staffs(site):
     assert not list(folder.rglob("*.md"))
 
 
+@pytest.mark.site
 def test_derivations_cover_every_backward_pass_and_are_drawn(site):
     folder = site("staff")[0] / "derivations"
     wanted = "recurrent embedding softmax batchnorm convolution pooling"
@@ -388,9 +393,14 @@ def test_what_the_guide_shows_is_what_check_and_notebook_say(tmp_path):
         assert untimed(done.stdout) == shown(name)
 
     notebook = json.loads((folder / "RNN_Captioning.ipynb").read_bytes())
-    cells = ["".join(cell["source"]) for cell in notebook["cells"]]
+    cells = [
+        "".join(line for line in cell["source"] if not line.startswith("%"))
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code"
+    ]
     cell = next(cell for cell in cells if 'check(\n    "rnn_step_forward"' in cell)
-    imports = re.findall("^from .* import .*", "\n".join(cells), re.MULTILINE)
+    lines = ast.parse("\n".join(cells)).body
+    imports = [ast.unparse(line) for line in lines if isinstance(line, ast.ImportFrom)]
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(["import numpy as np", *imports, cell])],
         cwd=folder,

@@ -142,7 +142,7 @@ def test_a_notebook_opens_with_what_is_learned_what_to_know_and_minutes(name):
         assert "requirements-tensorflow.txt" in told.pop(2)
     for entry, lead in zip(told, (LEARN, KNOW, MINUTES), strict=True):
         assert entry.startswith(f"- {lead.lower()}: ")
-    assert re.search(r"\b(?:seconds|minutes)\b.* on two cores", told[2])
+    assert re.search(r"\b(?:seconds|minutes?)\b.* on one core", told[2])
 
 
 @pytest.mark.parametrize("name", notebook_names())
