@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cs231n.assignment import stamp
+from staff.course import course
 from staff.handout import build as handout
 from staff.handout import golden
 from staff.handout.archive import pack, release_day, write
@@ -27,6 +28,7 @@ from staff.handout.files import (
     student_pyproject,
 )
 from staff.questions import ROOT, questions
+from staff.report.jobs import durations
 from staff.tests.student_folder import handout_files
 
 TABLE = golden.table()
@@ -180,7 +182,7 @@ def test_the_beginning_works_with_any_python_and_any_pip(real):
     assert shlex.split(packages) == project["dependency-groups"]["test"]
     for section in ("What you should know", "When something goes wrong"):
         assert f"\n## {section}\n" in text
-    assert "Q1 runs for 10 seconds, Q2 for 3 minutes" in text
+    assert durations(ROOT, course().edition, questions()) in text
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
