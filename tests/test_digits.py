@@ -79,7 +79,12 @@ def test_without_package_or_file_it_says_what_to_install(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"no gzip", gzip.compress(b"1,2,3\n"), gzip.compress(b"a,b\n"), b""],
+    [
+        b"no gzip",
+        gzip.compress(b"1,2,3\n", mtime=0),
+        gzip.compress(b"a,b\n", mtime=0),
+        b"",
+    ],
     ids=["not packed", "too few", "words", "empty"],
 )
 @pytest.mark.filterwarnings("ignore:loadtxt:UserWarning")

@@ -20,7 +20,7 @@ def archives(tmp_path_factory):
     return {
         "zip": (data_files.zipped(coco), coco.name, data_files.contents(coco)),
         "tar": (data_files.tarred(cifar), cifar.name, data_files.contents(cifar)),
-        "gzip": (gzip.compress(lines), "lines", {"": lines}),
+        "gzip": (gzip.compress(lines, mtime=0), "lines", {"": lines}),
     }
 
 

@@ -128,5 +128,5 @@ def loss(
 
 def _rounded(number: float) -> Array:
     # Rounded so far that chance has no part in it: borders lie at 0.03, 0.13, …, nine
-    # standard errors and more from what known ways to draw have (2 / sqrt(3) is 1.1547).
+    # standard errors and more from what known ways to draw have, such as 2 / sqrt(3).
     return np.array([np.clip(np.round(number + 0.02, 1), -2, 2)]) + 0.0
