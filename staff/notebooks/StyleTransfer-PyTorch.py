@@ -728,4 +728,6 @@ with attempt():
         [f"{1 - share:.0%} evening, {share:.0%} night" for share in shares],
         alt="The photo in four styles, from all evening to all night, with two "
         "mixtures.",
+        columns=2,
+        width=4.0,
     )
