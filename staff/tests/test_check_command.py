@@ -369,7 +369,7 @@ def test_a_mistake_is_named_and_a_hint_offered(tree):
 
 @pytest.mark.parametrize("key", [k for k in FUNCTIONS if "pytorch" not in k])
 def test_checks_are_quick(key):
-    """The least of a few times, of the processor: others share its caches."""
+    """One of a few times has to be short: others share the processor's caches."""
 
     def seconds():
         start = time.process_time()
