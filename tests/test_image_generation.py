@@ -152,14 +152,14 @@ def test_colours_stay_on_the_screen(model, rng):
         invert_features(target, 1, model, start=start, blur_every=0, **wild),
     ):
         colours = x[0] + mean
-        assert colours.min() >= -1e-9
-        assert colours.max() <= 255 + 1e-9
+        assert colours.min() >= -1e-4
+        assert colours.max() <= 255 + 1e-4
         assert colours.min() < 1  # and the limits were reached
     # A dream may have any size, so its limits are those of the mean pixel.
     dreamt = deepdream(start[..., :2], 1, model, **wild)
     colours = dreamt[0] + mean.mean(axis=(1, 2), keepdims=True)
-    assert colours.min() >= -1e-9
-    assert colours.max() <= 255 + 1e-9
+    assert colours.min() >= -1e-4
+    assert colours.max() <= 255 + 1e-4
 
 
 def test_pictures_are_shown_when_they_should_be(model, X):
@@ -184,7 +184,7 @@ def test_blurring_happens_when_it_should(model, X):
     twice = invert_features(target, 1, model, start=X, blur_every=2, **still)
     np.testing.assert_allclose(twice, blur_image(blur_image(X)))
     never = create_class_visualization(1, model, start=X, blur_every=0, **still)
-    np.testing.assert_array_equal(never, X)  # shifts were undone
+    np.testing.assert_allclose(never, X, atol=1e-6)  # shifts were undone
 
 
 def test_defaults_are_those_of_2016():
