@@ -70,6 +70,7 @@ from cs231n.lab.gan_figures import (
 )
 from cs231n.lab.gan_metrics import Judge
 from cs231n.support.device import get_device
+from cs231n.support.gans.step import is_adam
 from cs231n.support.gans.training import Batches, draw, train_gan
 
 FULL = PROFILE == "full"
@@ -260,15 +261,15 @@ print(f"at a score of -100: loss {loss.item():g}, gradient {far.grad.item():g}")
 # %%
 model = discriminator()
 optimizer = get_optimizer(model)
-settings = optimizer.param_groups[0]
-weights = [w for group in optimizer.param_groups for w in group["params"]]
+groups = optimizer.param_groups  # one, unless somebody gave weights their own settings
+weights = [w for group in groups for w in group["params"]]
 check(
     "get_optimizer",
     {
-        "of Adam's kind": (type(optimizer) is torch.optim.Adam, True),
-        "lr": (settings["lr"], 1e-3),
-        "betas": (settings.get("betas"), (0.5, 0.999)),
-        "weight decay": (settings.get("weight_decay", 0), 0),
+        "of Adam's kind": (is_adam(optimizer), True),
+        "lr": ([group["lr"] for group in groups], [1e-3] * len(groups)),
+        "betas": ([g.get("betas") for g in groups], [(0.5, 0.999)] * len(groups)),
+        "weight decay": ([g["weight_decay"] for g in groups], [0] * len(groups)),
         "number of weights": (sum(w.numel() for w in weights), count_params(model)),
     },
     within=1e-12,

@@ -52,7 +52,7 @@ from cs231n.lab.gan_figures import (
     show_training,
 )
 from cs231n.lab.gan_metrics import Judge
-from cs231n.support.gans.training_tensorflow import Batches, draw, train_gan
+from cs231n.support.gans.training_tensorflow import Batches, draw, is_adam, train_gan
 
 FULL = PROFILE == "full"
 
@@ -230,8 +230,11 @@ D_solver, G_solver = get_solvers()
 check(
     "get_solvers",
     {
+        "of Adam's kind": (is_adam(D_solver) and is_adam(G_solver), True),
         "learning rates": ([float(s.learning_rate) for s in get_solvers()], [1e-3] * 2),
         "beta1": ([float(s.beta_1) for s in get_solvers()], [0.5] * 2),
+        "beta2": ([float(s.beta_2) for s in get_solvers()], [0.999] * 2),
+        "weight decay": ([s.weight_decay or 0 for s in get_solvers()], [0] * 2),
         "number of solvers": (len({id(D_solver), id(G_solver)}), 2),
     },
     within=1e-6,

@@ -103,8 +103,8 @@ def few(number):
 # back after it, cuts off colours that no screen has, and blurs a little.
 #
 # The step itself is yours: write `class_visualization_step`. The check walks a tiny bit
-# in a random direction and compares, in float64; errors of the order of `1e-6`. The step
-# is a long one, as the loop below takes it: then a few digits of a picture tell enough.
+# in a random direction and compares, in float64; errors of the order of `1e-6`. The
+# step is as long as the loop below takes it.
 
 # %%
 precise = PretrainedCNN(dtype=np.float64, h5_file=h5_file)

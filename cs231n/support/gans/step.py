@@ -221,6 +221,23 @@ def _only_device(D: nn.Module, G: nn.Module) -> torch.device:
     return devices.pop()
 
 
+def is_adam(solver: torch.optim.Optimizer) -> bool:
+    """Tell whether an optimizer takes the steps of Adam (Kingma and Ba, 2015).
+
+    AdamW does so where there is no weight decay. The variant that keeps the largest
+    second moment (AMSGrad) does not, nor what climbs instead of descending.
+
+    Args:
+        solver: The optimizer.
+    """
+    other = any(
+        group.get(name)
+        for group in solver.param_groups
+        for name in ("amsgrad", "maximize")
+    )
+    return isinstance(solver, torch.optim.Adam | torch.optim.AdamW) and not other
+
+
 def _fuse(solver: torch.optim.Optimizer) -> None:
     """Choose Adam's fast form, if the optimizer is new and nobody chose another."""
     if type(solver) not in {torch.optim.Adam, torch.optim.AdamW} or solver.state:

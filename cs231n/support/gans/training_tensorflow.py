@@ -222,6 +222,18 @@ class _Descent:
         self._solver.apply_gradients(zip(slopes, weights, strict=True))
 
 
+def is_adam(solver: Any) -> bool:
+    """Tell whether an optimizer takes the steps of Adam (Kingma and Ba, 2015).
+
+    Keras' AdamW does so where there is no weight decay; the variant that keeps the
+    largest second moment (AMSGrad) does not.
+
+    Args:
+        solver: The optimizer.
+    """
+    return isinstance(solver, tf.keras.optimizers.Adam) and not solver.amsgrad
+
+
 def _fuses(solver: Any) -> bool:
     """Tell whether a solver's step is known to become one pass over memory."""
     on_cpu = not tf.config.list_physical_devices("GPU")

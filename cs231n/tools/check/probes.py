@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from cs231n.lab.fixed_weights import set_fixed_weights
+from cs231n.support.gans.step import is_adam
 from cs231n.tools.check.bench import kind
 from cs231n.tools.check.faults import NothingError, UnfitError
 from cs231n.tools.check.tries.pictures import require_tensor
@@ -54,11 +56,19 @@ def settings(optimizer: Any) -> dict[str, Any]:
         raise NothingError("the optimizer is None: nothing was built")
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise UnfitError(f"returned {kind(optimizer)}, where an optimizer is wanted")
-    group = optimizer.param_groups[0]
+    groups = optimizer.param_groups
+
+    def common(name: str, default: Any = 0.0) -> tuple[float, ...]:
+        """Return a setting; nan where groups of weights differ in it."""
+        values = {tuple(np.ravel(g.get(name, default)).astype(float)) for g in groups}
+        first = values.pop()
+        return (np.nan,) * len(first) if values else first
+
+    climbs = any(group.get("maximize") for group in groups)
     return {
-        "Adam": type(optimizer) is torch.optim.Adam,
-        "lr": float(group["lr"]),
-        "betas": tuple(float(b) for b in group.get("betas", (0.0, 0.0))),
-        "weight_decay": float(group.get("weight_decay", 0)),
-        "size": sum(p.numel() for g in optimizer.param_groups for p in g["params"]),
+        "Adam": -1.0 if climbs else float(is_adam(optimizer)),
+        "lr": common("lr")[0],
+        "betas": common("betas", (0.0, 0.0)),
+        "weight_decay": common("weight_decay")[0],
+        "size": sum(p.numel() for g in groups for p in g["params"]),
     }

@@ -95,7 +95,7 @@ def _optimizer(bench: Bench, way: str) -> Results:
     optimizer = bench.call(bench.probe("two_layers"))
     found = bench.probe("settings", optimizer)
     return {
-        "the kind (1 is Adam)": np.array([float(found["Adam"])]),
+        "the kind (1 is Adam)": np.array([found["Adam"]]),
         "the learning rate": np.array([found["lr"]]),
         "the betas": np.array(found["betas"], dtype=float),
         "the weight decay": np.array([found["weight_decay"]]) + 1,

@@ -11,6 +11,7 @@ import numpy as np
 from cs231n.lab.fixed_weights_tensorflow import set_fixed_weights
 from cs231n.support.accuracy import LIMITS
 from cs231n.support.frameworks import require_tensorflow
+from cs231n.support.gans.training_tensorflow import is_adam
 from cs231n.tools.check.bench import ONE, Bench, Exercise, kind, unpack
 from cs231n.tools.check.faults import NothingError, UnfitError
 from cs231n.tools.check.marks import Array, Results
@@ -120,7 +121,7 @@ def _settings(bench: Bench, *args: float) -> tuple[list[dict[str, float]], bool]
             raise UnfitError(f"returned {kind(solver)}, where an optimizer is wanted")
     found = [
         {
-            "the kind (1 is Adam)": float(type(solver) is tf.keras.optimizers.Adam),
+            "the kind (1 is Adam)": float(is_adam(solver)),
             "the learning rate": float(solver.learning_rate),
             "beta1": float(getattr(solver, "beta_1", 0)),
             "beta2": float(getattr(solver, "beta_2", 0)),
