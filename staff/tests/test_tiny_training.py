@@ -150,9 +150,7 @@ SHORT = Recipe(Sizes(20, 1, 1), stages=((32, 0.5), (64, 0.25)), batch=10)
 def expected(stripes):
     """Return the numbers that a short training ends with."""
     X, y = stripes
-    return tiny_twin.export(
-        tiny_training.train(X, y, np.eye(4), SHORT, progress=False)
-    )
+    return tiny_twin.export(tiny_training.train(X, y, np.eye(4), SHORT, progress=False))
 
 
 @pytest.mark.parametrize(
