@@ -231,7 +231,13 @@ def test_a_trickle_is_left(start, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["coco", "val", "cnn"])
-@pytest.mark.parametrize("tenth", range(10))
+@pytest.mark.parametrize(
+    "tenth",
+    [
+        k if k in {0, 5, 9} else pytest.param(k, marks=pytest.mark.slow)
+        for k in range(10)
+    ],
+)
 @pytest.mark.parametrize("kind", ["once", "always", "no ranges", "no length"])
 def test_a_cut_at_every_tenth(start, name, tenth, kind):
     case = start(name)
@@ -696,7 +702,14 @@ def test_who_waits_takes_over_from_who_is_killed(start, processes):
     case.count("survived kill -9")
 
 
-@pytest.mark.parametrize("name", ["coco", "val", "mnist", "cifar"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("coco", marks=pytest.mark.slow),
+        *("val", "mnist"),
+        pytest.param("cifar", marks=pytest.mark.slow),
+    ],
+)
 def test_kill_9_at_random_moments(start, processes, name):
     chance = random.Random(f"kills of {name}")
     case = start(name)
@@ -744,7 +757,12 @@ def test_kill_9_at_random_moments(start, processes, name):
 
 @pytest.mark.parametrize(
     ("name", "damaged"),
-    [("coco", False), ("val", False), ("coco", True), ("val", True)],
+    [
+        ("coco", False),
+        pytest.param("val", False, marks=pytest.mark.slow),
+        pytest.param("coco", True, marks=pytest.mark.slow),
+        ("val", True),
+    ],
 )
 def test_kill_9_before_every_file_operation(start, processes, name, damaged):
     case = start(name)
@@ -873,10 +891,13 @@ def test_wrong_commands_are_told(start, capsys, tmp_path):
     ("script", "names"),
     [
         ("get_coco_captioning.sh", ["coco_captioning"]),
-        ("get_tiny_imagenet_a.sh", ["tiny_imagenet_a"]),
-        ("get_pretrained_model.sh", ["pretrained_model"]),
-        ("get_imagenet_val.sh", ["imagenet_val"]),
-        ("get_squeezenet_tf.sh", ["squeezenet_tf"]),
+        *(
+            pytest.param(f"get_{name}.sh", [name], marks=pytest.mark.slow)
+            for name in (
+                *("tiny_imagenet_a", "pretrained_model"),
+                *("imagenet_val", "squeezenet_tf"),
+            )
+        ),
         (
             "get_assignment3_data.sh",
             ["coco_captioning", "squeezenet", "imagenet_val"],

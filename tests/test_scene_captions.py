@@ -223,8 +223,15 @@ def test_features_of_another_scale_are_built_again(tmp_path, monkeypatch):
     assert scene_captions._key(6, 2, 1) != before
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()])
-@pytest.mark.parametrize("moment", ["looking", "writing"])
+@pytest.mark.parametrize(
+    ("error", "moment"),
+    [
+        (KeyboardInterrupt(), "looking"),
+        (MemoryError(), "writing"),
+        pytest.param(KeyboardInterrupt(), "writing", marks=pytest.mark.slow),
+        pytest.param(MemoryError(), "looking", marks=pytest.mark.slow),
+    ],
+)
 def test_an_interrupted_build_goes_on_where_it_stopped(
     tmp_path,
     quick,  # noqa: ARG001

@@ -620,7 +620,14 @@ def test_a_picture_that_nobody_has(empty):
     assert not any(empty.iterdir())
 
 
-@pytest.mark.parametrize("name", ["starry_night", "the_scream", "composition_vii"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("starry_night", marks=pytest.mark.slow),
+        pytest.param("the_scream", marks=pytest.mark.slow),
+        "composition_vii",
+    ],
+)
 def test_drawings_are_always_the_same_and_colourful(name):
     _, draw = style_pictures.STAND_INS[name]
     picture = draw()

@@ -6,6 +6,7 @@ interrupted, or killed, goes on where it stopped.
 
 import ast
 import errno
+import functools
 import glob
 import hashlib
 import json
@@ -44,11 +45,17 @@ def code_key(sources: Iterable[Path], *settings: object) -> str:
     for source in sources:
         text = source.read_text("utf-8")
         if source.suffix == ".py":
-            with _PARSING:
-                parsed = ast.parse(text)
-            text = ast.unparse(_Bare().visit(parsed))
+            text = _bare(text)
         digest.update(text.encode())
     return digest.hexdigest()[:16]
+
+
+@functools.lru_cache(maxsize=64)  # keys are asked for again and again
+def _bare(code: str) -> str:
+    """Return code without what decides nothing."""
+    with _PARSING:
+        parsed = ast.parse(code)
+    return ast.unparse(_Bare().visit(parsed))
 
 
 class _Bare(ast.NodeTransformer):

@@ -1,9 +1,16 @@
 """The order of the tests, and what several of their modules or workers share."""
 
 import json
+import sys
 
 import pytest
 from filelock import FileLock
+
+from staff.tests import student_folder
+
+# With it jsonschema checks the format of links, which nothing here asks for; it takes
+# longer to import than all that imports it, in each worker.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 # Each takes long, so it begins early: else one worker would end long after the others.
 LONG = (
@@ -31,13 +38,24 @@ def graded(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory):
+def shared(tmp_path_factory: pytest.TempPathFactory):
+    """Return a folder of all workers: those of xdist have their own ones in it."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if folder.name.startswith("popen-") else folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_hand_out(shared):
+    """Let all workers take the hand-out that one has made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(student_folder, "shared", shared)
+        yield
+
+
+@pytest.fixture(scope="session")
+def site(shared):
     """Return what makes a flavour, once for all workers; and what is wrong with it."""
     from staff.site import build
-
-    # Workers of xdist have folders of their own in one that they share.
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if shared.name.startswith("popen-") else shared
 
     def made(flavour):
         folder, said = shared / f"site-{flavour}", shared / f"site-{flavour}.json"

@@ -11,11 +11,14 @@ from cs231n.embedded import photos
 from cs231n.extras import attribution
 from cs231n.net_visualization_pytorch import compute_saliency_maps, preprocess
 
-with warnings.catch_warnings():  # about its own plots
-    warnings.simplefilter("ignore")
-    captum = pytest.importorskip("captum.attr", reason="captum is not installed")
-
 pytestmark = pytest.mark.q3
+
+
+@pytest.fixture(scope="module")
+def captum():
+    with warnings.catch_warnings():  # about its own plots
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("captum.attr", reason="captum is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +43,13 @@ def require_equal(ours, theirs):
     assert (ours - theirs).abs().max() < 1e-5 * scale
 
 
-def test_saliency_is_captums(model, inputs):
+def test_saliency_is_captums(captum, model, inputs):
     X, y = inputs
     theirs = captum.Saliency(model).attribute(X.clone().requires_grad_(), target=y)
     require_equal(compute_saliency_maps(X.clone(), y, model), theirs.amax(dim=1))
 
 
-def test_smooth_grad_is_captums(model, inputs, monkeypatch):
+def test_smooth_grad_is_captums(captum, model, inputs, monkeypatch):
     X, y = inputs
     drawn = []
     normal = torch.normal
@@ -71,8 +74,8 @@ def test_smooth_grad_is_captums(model, inputs, monkeypatch):
     require_equal(attribution.smooth_grad(X, y, model, noise), theirs.detach())
 
 
-@pytest.mark.parametrize("given", [False, True])
-def test_integrated_gradients_are_captums(model, inputs, given):
+@pytest.mark.parametrize("given", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_integrated_gradients_are_captums(captum, model, inputs, given):
     X, y = inputs
     baseline = X.flip(3).clone() if given else None
     theirs = captum.IntegratedGradients(model).attribute(
@@ -83,7 +86,7 @@ def test_integrated_gradients_are_captums(model, inputs, given):
 
 
 @pytest.mark.parametrize("layer", [3, 7, 12, -1])
-def test_grad_cam_is_captums(model, inputs, layer):
+def test_grad_cam_is_captums(captum, model, inputs, layer):
     X, y = inputs
     explained = captum.LayerGradCam(model, model.features[layer])
     theirs = explained.attribute(

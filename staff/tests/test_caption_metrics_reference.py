@@ -102,7 +102,8 @@ def test_the_comparison_notices_a_wrong_constant(monkeypatch):
                 assert_equal_to_public(candidates, references)
 
 
-def test_real_captions():
+@pytest.mark.parametrize("count", [300, pytest.param(1500, marks=pytest.mark.slow)])
+def test_real_captions(count):
     file = COCO / "captions_val2017.json.gz"
     if not file.exists():
         pytest.skip(f"{file.name} is not beside the checkout")
@@ -112,7 +113,7 @@ def test_real_captions():
     for item in annotations:
         words = " ".join(tokenize(item["caption"]))
         by_image.setdefault(item["image_id"], []).append(words)
-    pictures = list(by_image.values())[:1500]
+    pictures = list(by_image.values())[:count]
     # Each picture's first caption against its others: what people score.
     assert_equal_to_public([p[0] for p in pictures], [p[1:] for p in pictures])
     # Against its neighbour's: what guessing scores, far lower.

@@ -180,7 +180,9 @@ def test_gradients_are_compared_without_asserts_too():
 
 @POSIX
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("reader", ["head -1", "true"])
+@pytest.mark.parametrize(
+    "reader", ["head -1", pytest.param("true", marks=pytest.mark.slow)]
+)
 def test_a_reader_that_stops_reading_gets_no_traceback(student, command, reader):
     words = " ".join([f"'{sys.executable}'", "-m", *COMMANDS[command]])
     pipe = f"set -o pipefail; {words} | {reader} 2>/dev/null; echo ${{PIPESTATUS[0]}}"

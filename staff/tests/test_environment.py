@@ -286,24 +286,32 @@ def test_what_the_fetching_of_uv_said_explains_no_failure_of_pip(ready, monkeypa
             "global.index-url='https://mirror/simple'",
             "--default-index https://mirror/simple",
         ),
-        (
+        pytest.param(
             "global.extra-index-url='file:///a file:///b'",
             "--index file:///a --index file:///b",
+            marks=pytest.mark.slow,
         ),
         (
             "global.extra-index-url='\\nfile:///a\\nfile:///b'",
             "--index file:///a --index file:///b",
         ),
-        (
+        pytest.param(
             "install.find-links='/wheels'\nglobal.find-links='/old'",
             "--find-links /wheels",
+            marks=pytest.mark.slow,
         ),
         (
             ":env:.find-links='/mine'\ninstall.find-links='/wheels'",
             "--find-links /mine",
         ),
-        ("global.constraint='/c.txt'", "--constraints /c.txt"),
-        ("global.trusted-host='mirror'", "--allow-insecure-host mirror"),
+        pytest.param(
+            "global.constraint='/c.txt'", "--constraints /c.txt", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "global.trusted-host='mirror'",
+            "--allow-insecure-host mirror",
+            marks=pytest.mark.slow,
+        ),
         ("global.no-index='true'\nglobal.timeout='60'", "--no-index"),
         ("download.index-url='https://other'\nWARNING: a line = of words", []),
     ],

@@ -159,7 +159,7 @@ def test_no_loss_reaches_a_later_state_and_all_add_up(cell, rng):
     assert flow.whole[T] == pytest.approx(flow.norms[-1, -1])
 
 
-@cells
+@pytest.mark.parametrize("cell", [pytest.param("rnn", marks=pytest.mark.slow), "lstm"])
 def test_every_other_right_writing_is_followed_as_well(cell, rng):
     model, features = captioner(cell, rng), rng.normal(size=D)
     wanted = measure_gradient_flow(model, features, CAPTION)

@@ -228,7 +228,14 @@ if __name__ == "__main__":
 
 
 @POSIX
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how",
+    [
+        signal.SIGINT,
+        signal.SIGKILL,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+    ],
+)
 def test_an_interruption_leaves_whole_records_and_is_resumed(tmp_path, how):
     script, mark = tmp_path / "driver.py", tmp_path / "begun"
     script.write_text(DRIVER)

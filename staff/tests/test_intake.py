@@ -1,6 +1,7 @@
 """Hand-ins as students and platforms leave them: read, or refused in a sentence."""
 
 import ast
+import functools
 import io
 import json
 import os
@@ -307,8 +308,26 @@ class TestWhatIsKept:
         assert found.left[-1].path == "400 more files"
 
 
+# What takes long to make is made when it is first asked for.
+
+
+@functools.cache
+def many():
+    return zipped(WORK | {f"{k}": b"" for k in range(20_001)})
+
+
+@functools.cache
+def long_list():
+    return zipped({f"{'x' * 200}{k}": b"" for k in range(20_000)})
+
+
+@functools.cache
+def bomb():
+    return zipped(WORK | {"zeros": bytes(30_000_000)})
+
+
 def hostile():
-    """Yield a name, a zip and a part of what is said of it."""
+    """Yield a name, a zip or what makes it, and a part of what is said of it."""
     work = WORK
     yield "dots", zipped(work | {"../../x.py": b""}), "leads out of the folder"
     yield "dots inside", zipped(work | {"a/../../x.py": b""}), "leads out of the folder"
@@ -332,12 +351,10 @@ def hostile():
     yield "accents", composed, "one file on Windows"
     for name in ("aux.py", "cs231n/CON", "a/com1.txt", "nul.tar.gz"):
         yield name, zipped(work | {name: b""}), "keeps for a device"
-    yield "bomb", zipped(work | {"zeros": bytes(30_000_000)}), "zip bombs"
+    yield "bomb", bomb, "zip bombs"
     yield "deep", zipped(work | {"d/" * 30 + "x": b""}), "deep, and 20 are"
-    many = zipped(work | {f"{k}": b"" for k in range(20_001)})
     yield "many", many, "more than 20000 files"
-    more = zipped({f"{'x' * 200}{k}": b"" for k in range(20_000)})
-    yield "long list", more, "more than 20000 files"
+    yield "long list", long_list, "more than 20000 files"
     whole = zipped(work)
     at = whole.index(b"PK\1\2")
     locked = whole[: at + 8] + b"\1" + whole[at + 9 :]
@@ -370,6 +387,7 @@ HOSTILE = list(hostile())
     ("content", "said"), [h[1:] for h in HOSTILE], ids=[h[0] for h in HOSTILE]
 )
 def test_what_is_not_safe_is_refused(tmp_path, content, said):
+    content = content() if callable(content) else content
     assert said in refused(written(tmp_path / "x.zip", content))
     # None of it leaves a file anywhere.
     assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
@@ -377,6 +395,7 @@ def test_what_is_not_safe_is_refused(tmp_path, content, said):
 
 def test_refusals_stop_nobody_else(tmp_path):
     for k, (_, content, _) in enumerate(HOSTILE):
+        content = content() if callable(content) else content
         written(tmp_path / "class" / f"{k:03}.zip", content)
         written(tmp_path / "class" / f"{k:03}-good.zip", zipped(WORK))
     found = list(submissions([tmp_path / "class"]))
@@ -1077,5 +1096,6 @@ def test_any_cells_make_a_module_that_parses(cells):
 
 def test_each_refusal_says_what_to_do(tmp_path):
     for name, content, _ in HOSTILE:
+        content = content() if callable(content) else content
         why = refused(written(tmp_path / "x.zip", content))
         assert re.search(r"; \w", why), (name, why)

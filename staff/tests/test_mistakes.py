@@ -43,7 +43,7 @@ FIXED_INPUTS = ("sample_noise", "get_optimizer")  # nothing is drawn for these
 
 @pytest.mark.parametrize("module", MODULES)
 def test_some_mistakes_in_other_writings_than_the_stored_one_are_named(module):
-    assert_named(verdicts(some(of_module(module), 8), marks.records(), ["others"]))
+    assert_named(verdicts(some(of_module(module), 16), marks.records(), ["others"]))
 
 
 @pytest.mark.slow

@@ -420,12 +420,12 @@ def run_the_notebook(folder, replaced, notebook=NOTEBOOK):
 @pytest.mark.parametrize(
     "replaced",
     [
-        {},
-        {"rnn_layers.py": OLD_LAYERS},
-        {"classifiers/rnn.py": OLD_MODEL},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"rnn_layers.py": OLD_LAYERS}, marks=pytest.mark.slow),
+        pytest.param({"classifiers/rnn.py": OLD_MODEL}, marks=pytest.mark.slow),
         {"classifiers/rnn.py": relative(OLD_MODEL, "..")},
         {"rnn_layers.py": OLD_LAYERS, "classifiers/rnn.py": OLD_MODEL},
-        {"classifiers/rnn.py": MODEL_2021},
+        pytest.param({"classifiers/rnn.py": MODEL_2021}, marks=pytest.mark.slow),
     ],
     ids=["none", "layers", "model", "relative model", "both", "model of 2021"],
 )
@@ -446,7 +446,11 @@ def test_the_notebook_would_notice_a_wrong_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "replaced", [{}, {"net_visualization_pytorch.py": PIXELS_2020}]
+    "replaced",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"net_visualization_pytorch.py": PIXELS_2020},
+    ],
 )
 def test_given_modules_need_nothing_else_of_a_file_of_2020(replaced, tmp_path):
     done = run_the_notebook(tmp_path, replaced, PIXELS_NOTEBOOK)

@@ -33,6 +33,7 @@ SMALL = Limits(
     frame_bytes=1 << 20,
 )
 AS_ROOT = os.geteuid() == 0
+HASTY = dataclasses.replace(SMALL, wall_seconds=1)  # for what only waits
 # Where a defence is off, nothing but its absence shall decide.
 PATIENT = dataclasses.replace(SMALL, wall_seconds=30)
 
@@ -66,12 +67,13 @@ def server(package, spent):
     with contextlib.ExitStack() as stack:
         made = {}
 
-        def make(level, off=()):
-            if (level, off) not in made:
-                limits = PATIENT if off else SMALL
+        def make(level, off=(), waits=False):
+            key = level, off, waits
+            if key not in made:
+                limits = PATIENT if off else HASTY if waits else SMALL
                 if "frames" in off:
                     limits = dataclasses.replace(limits, frame_bytes=1 << 63)
-                made[level, off] = stack.enter_context(
+                made[key] = stack.enter_context(
                     workers.Server(
                         package,
                         level=level,
@@ -81,7 +83,7 @@ def server(package, spent):
                         preload=(),
                     )
                 )
-            return made[level, off]
+            return made[key]
 
         yield make
     del os.environ["RED_TEAM_SECRET"]
@@ -95,7 +97,7 @@ def attempt(server, package, tmp_path, spent):
         stage = Stage(tmp_path / f"host-{level}-{len(off)}", package)
         try:
             seen = try_out(
-                server(level, off),
+                server(level, off, waits=attack.off == ("wall",)),
                 stage,
                 attack.source,
                 seconds=attack.seconds,

@@ -220,8 +220,8 @@ def test_what_was_printed_is_text_not_markup(wrong):
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
 def test_on_a_telephone_no_table_is_cut(tmp_path):
     """At 360 pixels, with the longest names and the widest words."""
-    names = [path.stem for path in ROOT.glob("*.ipynb")]
-    for name in names:
+    names = sorted((path.stem for path in ROOT.glob("*.ipynb")), key=len)
+    for name in names[-3:]:
         write(tmp_path, name, HELPERS, 'publish("a", ("x", 1e-9, 1e-8, "<", True))')
     _, _, page = run(tmp_path)
     page = re.sub(r"\d+\.\d s", "12 min 46 s", page).replace(">passed<", ">stopped<")

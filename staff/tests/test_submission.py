@@ -514,19 +514,25 @@ def test_names_that_do_not_travel_are_left_out_and_shown_on_one_line(folder, cap
     ("name", "reason"),
     [
         ("loss 12:30.png", "Windows allows no :"),
-        ("what?.png", "Windows allows no ?"),
-        ('a"b.txt', 'Windows allows no "'),
+        pytest.param("what?.png", "Windows allows no ?", marks=pytest.mark.slow),
+        pytest.param('a"b.txt', 'Windows allows no "', marks=pytest.mark.slow),
         ("a|b/x.txt", "Windows allows no |"),
         ("CON.txt", "the name of a device"),
-        ("nul", "the name of a device"),
-        ("lpt1 .log.txt", "the name of a device"),
-        ("COM¹.txt", "the name of a device"),
+        pytest.param("nul", "the name of a device", marks=pytest.mark.slow),
+        pytest.param("lpt1 .log.txt", "the name of a device", marks=pytest.mark.slow),
+        pytest.param("COM¹.txt", "the name of a device", marks=pytest.mark.slow),
         ("draft.", "drops the end of such a name"),
-        ("plots /x.png", "drops the end of such a name"),
-        ("Notes.txt", "takes its name for that of notes.txt"),
+        pytest.param(
+            "plots /x.png", "drops the end of such a name", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "Notes.txt", "takes its name for that of notes.txt", marks=pytest.mark.slow
+        ),
         ("u\u0308bung.txt", "take its name for that of \xfcbung.txt"),
         ("Notes.txt/more.txt", "takes its name for that of notes.txt"),
-        ("A.B.C", "takes its name for that of a.b.C/"),
+        pytest.param(
+            "A.B.C", "takes its name for that of a.b.C/", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_names_that_other_systems_refuse_are_left_out_with_the_reason(

@@ -1,5 +1,7 @@
 """The torch twin is PretrainedCNN to the letter, learns, and is kept in a file."""
 
+import copy
+
 import h5py
 import numpy as np
 import pytest
@@ -28,18 +30,26 @@ def make_twin(rng, classes=7):
     return twin.eval()
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a twin, its file, and the NumPy network that was loaded from it."""
+    twin = make_twin(np.random.default_rng(231))
+    file = tmp_path_factory.mktemp("twin") / "twin.h5"
+    building.write_h5(file, tiny_twin.export(twin), key="x")
+    return twin, file, PretrainedCNN(num_classes=7, h5_file=file)
+
+
 @pytest.fixture
-def pair(rng, tmp_path):
-    """Return a twin and the NumPy network that was loaded from its file."""
-    twin = make_twin(rng)
-    building.write_h5(tmp_path / "twin.h5", tiny_twin.export(twin), key="x")
-    return twin, PretrainedCNN(num_classes=7, h5_file=tmp_path / "twin.h5")
+def pair(made):
+    """Return copies of the two networks: passes leave gradients and statistics."""
+    twin, _, model = made
+    return copy.deepcopy(twin), copy.deepcopy(model)
 
 
-def test_the_file_has_the_originals_format(pair, tmp_path):
-    _, model = pair
+def test_the_file_has_the_originals_format(made):
+    _, path, model = made
     running = [f"running_{x}{i}" for x in ("mean", "var") for i in range(1, 11)]
-    with h5py.File(tmp_path / "twin.h5") as file:
+    with h5py.File(path) as file:
         assert set(file) == {*model.params, *running}
         for name, array in model.params.items():
             assert file[name].shape == array.shape
@@ -105,9 +115,10 @@ def test_classes_are_sums_of_what_they_are_made_of(rng):
     torch.testing.assert_close(split(X), wanted)
 
 
-@pytest.fixture
-def stripes(rng):
+@pytest.fixture(scope="module")
+def stripes():
     """Eighty pictures of four classes that anybody can tell apart."""
+    rng = np.random.default_rng(0)
     y = np.arange(80) % 4
     X = rng.normal(size=(80, 3, 64, 64)).astype(np.float32) * 20
     X[y % 2 == 1, :, ::8] += 150
@@ -115,46 +126,55 @@ def stripes(rng):
     return X - X.mean(axis=0), y
 
 
-def test_training_learns(stripes):
+@pytest.fixture(scope="module")
+def learnt(stripes):
+    """Return a twin that has learnt the pictures."""
     X, y = stripes
+    stages = ((32, 2), (64, 0.5))
+    recipe = Recipe(Sizes(20, 1, 1), stages=stages, batch=10, rate=0.02)
     before = X.copy()
-    recipe = Recipe(Sizes(20, 1, 1), stages=((64, 2),), batch=10, rate=0.02)
     twin = tiny_training.train(X, y, np.eye(4), recipe, progress=False)
-
-    assert tiny_training.accuracy(twin, X, y, 80) > 0.7  # chance is 0.25
-    assert not twin.training
     np.testing.assert_array_equal(X, before)
+    return twin
+
+
+def test_training_learns(stripes, learnt):
+    assert tiny_training.accuracy(learnt, *stripes, 80) > 0.7  # chance is 0.25
+    assert not learnt.training
+
+
+SHORT = Recipe(Sizes(20, 1, 1), stages=((32, 0.5), (64, 0.25)), batch=10)
+
+
+@pytest.fixture(scope="module")
+def expected(stripes):
+    """Return the numbers that a short training ends with."""
+    X, y = stripes
+    return tiny_twin.export(tiny_training.train(X, y, np.eye(4), SHORT, progress=False))
 
 
 @pytest.mark.parametrize(
     "threads", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3))]
 )
-def test_training_repeats_whatever_the_number_of_threads(stripes, threads):
+def test_training_repeats_whatever_the_number_of_threads(stripes, expected, threads):
     X, y = stripes
-    recipe = Recipe(Sizes(20, 1, 1), stages=((32, 0.5),), batch=10)
-
-    def train():
-        twin = tiny_training.train(X, y, np.eye(4), recipe, progress=False)
-        return tiny_twin.export(twin)
-
-    first, before = train(), torch.get_num_threads()
+    before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        again = train()
+        twin = tiny_training.train(X, y, np.eye(4), SHORT, progress=False)
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
 
-    for name, array in first.items():
+    again = tiny_twin.export(twin)
+    for name, array in expected.items():
         np.testing.assert_array_equal(array, again[name])
 
 
 def test_an_interrupted_training_goes_on_with_the_same_numbers(
-    stripes, tmp_path, monkeypatch
+    stripes, expected, tmp_path, monkeypatch
 ):
     X, y = stripes
-    recipe = Recipe(Sizes(20, 1, 1), stages=((32, 0.5), (64, 0.25)), batch=10)
-    expected = tiny_training.train(X, y, np.eye(4), recipe, progress=False)
     pieces = folders.Pieces(tmp_path / "net.h5", "key")
     monkeypatch.setattr(tiny_training, "_SAVE_EVERY", 0)
     vary, steps = tiny_training._vary, []
@@ -167,24 +187,22 @@ def test_an_interrupted_training_goes_on_with_the_same_numbers(
 
     monkeypatch.setattr(tiny_training, "_vary", watched)
     with pytest.raises(KeyboardInterrupt):
-        tiny_training.train(X, y, np.eye(4), recipe, False, pieces)
+        tiny_training.train(X, y, np.eye(4), SHORT, False, pieces)
     monkeypatch.setattr(tiny_training, "_vary", lambda *a: steps.append(1) or vary(*a))
-    twin = tiny_training.train(X, y, np.eye(4), recipe, False, pieces)
+    twin = tiny_training.train(X, y, np.eye(4), SHORT, False, pieces)
 
     assert len(steps) == 6
-    for name, array in tiny_twin.export(expected).items():
+    for name, array in expected.items():
         np.testing.assert_array_equal(tiny_twin.export(twin)[name], array)
 
 
-def test_running_statistics_are_those_of_the_final_weights(stripes):
-    X, y = stripes
-    recipe = Recipe(Sizes(20, 1, 1), stages=((64, 0.5),), batch=20)
-    twin = tiny_training.train(X, y, np.eye(4), recipe, progress=False)
-    maps = twin.affine[0](torch.from_numpy(X)).detach()
+def test_running_statistics_are_those_of_the_final_weights(stripes, learnt):
+    X, _ = stripes
+    maps = learnt.affine[0](torch.from_numpy(X)).detach()
 
     mean, var = maps.mean(dim=(0, 2, 3)), maps.var(dim=(0, 2, 3))
-    torch.testing.assert_close(twin.norm[0].running_mean, mean, rtol=1e-3, atol=1e-2)
-    torch.testing.assert_close(twin.norm[0].running_var, var, rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(learnt.norm[0].running_mean, mean, rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(learnt.norm[0].running_var, var, rtol=1e-2, atol=1e-2)
 
 
 def test_every_picture_is_seen_once_in_an_epoch():
