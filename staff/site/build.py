@@ -50,10 +50,11 @@ def build(flavour: str, out: Path) -> list[str]:
             tree.mkdir()
             archive.write(making.handed_out(), tree)
         _sphinx(scratch, out, flavour, tree)
+        found = checks.told(out, [ROOT, scratch])
     for leftover in (".buildinfo", ".doctrees"):
         path = out / leftover
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    found = checks.problems(out)
+    found += checks.problems(out)
     if flavour == "students":
         pages = {name: text for name, text in written.items() if name.endswith(".md")}
         found += checks.leaks(out, pages, making.handed_out())

@@ -1,7 +1,7 @@
 """What must hold of every page: whole links, headings, descriptions, no requests."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,6 +14,7 @@ _VOID = {"img", "br", "hr", "input", "link", "meta", "source", "path", "use", "w
 _LOADS = {"src", "srcset", "poster", "data", "xlink:href", "action"}
 _IN_CSS = re.compile(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]([^'\"]+)")
 _NOT_PAGES = {"genindex.html", "py-modindex.html", "search.html"}
+_TEXTS = {".html", ".js", ".txt", ".svg"}
 
 
 class _Page(HTMLParser):
@@ -114,6 +115,25 @@ def problems(folder: Path) -> list[str]:
         where = path.relative_to(folder).as_posix()
         for target in in_css(path.read_text("utf-8")):
             found += _load_problems(path, where, target)
+    return found
+
+
+def told(folder: Path, secrets: Iterable[Path]) -> list[str]:
+    """Name every page that tells where on this machine it was made.
+
+    Args:
+        folder: The site.
+        secrets: The folders that it was made from and in.
+    """
+    found = []
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in _TEXTS):
+        text = path.read_text("utf-8")
+        where = path.relative_to(folder).as_posix()
+        found += [
+            f"{where}: tells that it was made in {secret}."
+            for secret in secrets
+            if str(secret) in text
+        ]
     return found
 
 

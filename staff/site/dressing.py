@@ -4,6 +4,7 @@ And pages that can be read without a mouse, or heard.
 """
 
 import inspect
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,19 @@ def setup(app: Sphinx) -> None:
     # Before Napoleon, whose priority is 500, sees the docstring.
     app.connect("autodoc-process-docstring", _results, priority=400)
     app.connect("autodoc-process-signature", _signature)
+    app.connect("doctree-read", _without_folder)
     app.connect("build-finished", _mend)
+
+
+def _without_folder(_: Sphinx, document: nodes.document) -> None:
+    """Begin the paths that constants hold at the tree that the package lies in."""
+    import cs231n
+
+    folder = str(Path(cs231n.__file__).resolve().parents[1])
+    for text in list(document.findall(nodes.Text)):
+        if folder in text:
+            shorter = text.replace(folder + os.sep, "").replace(folder, ".")
+            text.parent.replace(text, nodes.Text(shorter))
 
 
 def _mend(app: Sphinx, failed: Exception | None) -> None:

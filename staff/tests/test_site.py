@@ -186,6 +186,12 @@ def test_a_style_sheet_that_loads_is_noticed_and_a_whole_page_is_not(tmp_path):
     assert checks.problems(tmp_path) == ["a.css: opening it asks for //x.org/f"]
 
 
+def test_where_a_page_was_made_is_not_told_unnoticed(tmp_path):
+    (tmp_path / "search.js").write_text('["/home/ada/course/cs231n"]')
+    (told,) = checks.told(tmp_path, [Path("/home/ada/course"), Path("/elsewhere")])
+    assert told == "search.js: tells that it was made in /home/ada/course."
+
+
 def test_an_answer_on_a_page_is_noticed(tmp_path):
     answer = "next_h = np.tanh(x @ Wx + prev_h @ Wh + b)"
     for place in (f"<p>{answer}</p>", f"<pre>h = (\n {answer[9:]}\n)</pre>"):
