@@ -216,10 +216,10 @@ from cs231n.coco_utils import captions_folder
 assert os.environ["CS231N_CAPTIONS"] == {str(folder)!r}
 assert str(captions_folder()) == {str(folder)!r}""",
     )
-    code, facts, _ = run(tmp_path, "--captions", str(folder))
+    code, facts, _ = run(tmp_path, "--captions", "holiday")
     assert code == 0
     assert statuses(facts) == {"RNN_Captioning": "passed"}
-    monkeypatch.setenv("CS231N_CAPTIONS", "holiday")
+    monkeypatch.setenv("CS231N_CAPTIONS", str(folder))
     assert statuses(run(tmp_path)[1]) == {"RNN_Captioning": "passed"}
 
 

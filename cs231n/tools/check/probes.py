@@ -59,10 +59,10 @@ def settings(optimizer: Any) -> dict[str, Any]:
     groups = optimizer.param_groups
 
     def common(name: str, default: Any = 0.0) -> tuple[float, ...]:
-        """Return a setting; nan where groups of weights differ in it."""
+        """Return a setting; -1 where groups of weights differ in it."""
         values = {tuple(np.ravel(g.get(name, default)).astype(float)) for g in groups}
         first = values.pop()
-        return (np.nan,) * len(first) if values else first
+        return (-1.0,) * len(first) if values else first
 
     climbs = any(group.get("maximize") for group in groups)
     return {
