@@ -224,11 +224,19 @@ def _only_device(D: nn.Module, G: nn.Module) -> torch.device:
 def is_adam(solver: torch.optim.Optimizer) -> bool:
     """Tell whether an optimizer takes the steps of Adam (Kingma and Ba, 2015).
 
-    AdamW does so where there is no weight decay. The variant that keeps the largest
-    second moment (AMSGrad) does not, nor what climbs instead of descending.
+    AdamW does so apart from its weight decay, which is a setting of its own. The
+    variant that keeps the largest second moment (AMSGrad) does not, nor what climbs
+    instead of descending.
 
     Args:
         solver: The optimizer.
+
+    Example:
+        >>> weights = [torch.zeros(2, requires_grad=True)]
+        >>> is_adam(torch.optim.AdamW(weights)), is_adam(torch.optim.SGD(weights, 1.0))
+        (True, False)
+        >>> is_adam(torch.optim.Adam(weights, amsgrad=True))
+        False
     """
     other = any(
         group.get(name)

@@ -225,11 +225,17 @@ class _Descent:
 def is_adam(solver: Any) -> bool:
     """Tell whether an optimizer takes the steps of Adam (Kingma and Ba, 2015).
 
-    Keras' AdamW does so where there is no weight decay; the variant that keeps the
-    largest second moment (AMSGrad) does not.
+    Keras' AdamW does so apart from its weight decay, which is a setting of its own;
+    the variant that keeps the largest second moment (AMSGrad) does not.
 
     Args:
         solver: The optimizer.
+
+    Example:
+        >>> is_adam(tf.keras.optimizers.AdamW()), is_adam(tf.keras.optimizers.SGD())
+        (True, False)
+        >>> is_adam(tf.keras.optimizers.Adam(amsgrad=True))
+        False
     """
     return isinstance(solver, tf.keras.optimizers.Adam) and not solver.amsgrad
 
