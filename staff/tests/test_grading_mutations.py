@@ -163,11 +163,12 @@ def test_margins_are_the_worst_of_right_and_the_best_of_wrong():
             wrong | {"gaps": {key: {"dx": [40, 7], "dWx": [3, 3]}}},
             wrong | {"id": "v", "gaps": {key: {"dx": [9, math.inf]}}},
             wrong | {"id": "raised", "gaps": {key: {}}},
+            wrong | {"id": "raised elsewhere", "gaps": {key: {"dx": [0.0, 0.0]}}},
         ],
     )
     dx, dprev_h, dWx, *_ = [m for m in found if m.check.startswith(f"{key}/")]
     assert (dx.double, dx.single, dx.seeds) == (0.03, 0.2, 50)
-    assert (dx.wrong, dx.which, dx.versions) == (40, "w", 3)
+    assert (dx.wrong, dx.which, dx.versions) == (40, "w", 4)
     assert (dWx.double, dWx.versions, dprev_h.versions) == (0.5, 0, 0)
     assert [m.check for m in found] == ASKED_CHECKS
 
