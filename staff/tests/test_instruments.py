@@ -280,6 +280,17 @@ def right_of(key, seed):
     return fingerprints.right(FUNCTIONS[key], seed)
 
 
+def test_a_last_word_that_does_not_count_by_chance_hides_no_mistake():
+    """Seed 158 drew <NULL> as the last word of every caption."""
+    function = FUNCTIONS["cs231n.classifiers.rnn.CaptioningRNN.loss"]
+    near = {function.module, *takers()[function.module]}
+    keys = [f.key for f in FUNCTIONS.values() if f.module in near]
+    records = marks.Records(158, {key: right_of(key, 158) for key in keys})
+    slip = next(s for s in slips_of(function) if "last timestep" in s.says)
+    with rewritten(*answers_with(slip, "edit")):
+        assert not is_done(function, records)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("key", FUNCTIONS)
 def test_no_seed_rejects_what_is_right_or_passes_what_is_wrong(key):
