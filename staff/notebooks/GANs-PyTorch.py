@@ -269,7 +269,7 @@ check(
         "of Adam's kind": (is_adam(optimizer), True),
         "lr": ([group["lr"] for group in groups], [1e-3] * len(groups)),
         "betas": ([g.get("betas") for g in groups], [(0.5, 0.999)] * len(groups)),
-        "weight decay": ([g["weight_decay"] for g in groups], [0] * len(groups)),
+        "weight decay": ([g.get("weight_decay", 0) for g in groups], [0] * len(groups)),
         "number of weights": (sum(w.numel() for w in weights), count_params(model)),
     },
     within=1e-12,

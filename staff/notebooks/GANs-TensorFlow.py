@@ -232,8 +232,8 @@ check(
     {
         "of Adam's kind": (is_adam(D_solver) and is_adam(G_solver), True),
         "learning rates": ([float(s.learning_rate) for s in get_solvers()], [1e-3] * 2),
-        "beta1": ([float(s.beta_1) for s in get_solvers()], [0.5] * 2),
-        "beta2": ([float(s.beta_2) for s in get_solvers()], [0.999] * 2),
+        "beta1": ([getattr(s, "beta_1", 0) for s in get_solvers()], [0.5] * 2),
+        "beta2": ([getattr(s, "beta_2", 0) for s in get_solvers()], [0.999] * 2),
         "weight decay": ([s.weight_decay or 0 for s in get_solvers()], [0] * 2),
         "number of solvers": (len({id(D_solver), id(G_solver)}), 2),
     },

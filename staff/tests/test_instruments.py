@@ -280,12 +280,17 @@ def right_of(key, seed):
     return fingerprints.right(FUNCTIONS[key], seed)
 
 
+def records_of(function, seed):
+    """Return what is right of a function, and of those that it may call, for a seed."""
+    near = {function.module, *takers()[function.module]}
+    keys = [f.key for f in FUNCTIONS.values() if f.module in near]
+    return marks.Records(seed, {key: right_of(key, seed) for key in keys})
+
+
 def test_a_last_word_that_does_not_count_by_chance_hides_no_mistake():
     """Seed 158 drew <NULL> as the last word of every caption."""
     function = FUNCTIONS["cs231n.classifiers.rnn.CaptioningRNN.loss"]
-    near = {function.module, *takers()[function.module]}
-    keys = [f.key for f in FUNCTIONS.values() if f.module in near]
-    records = marks.Records(158, {key: right_of(key, 158) for key in keys})
+    records = records_of(function, 158)
     slip = next(s for s in slips_of(function) if "last timestep" in s.says)
     with rewritten(*answers_with(slip, "edit")):
         assert not is_done(function, records)
@@ -295,12 +300,7 @@ def test_a_last_word_that_does_not_count_by_chance_hides_no_mistake():
 @pytest.mark.parametrize("key", FUNCTIONS)
 def test_no_seed_rejects_what_is_right_or_passes_what_is_wrong(key):
     function = FUNCTIONS[key]
-    near = {function.module, *takers()[function.module]}
-    needed = [f.key for f in FUNCTIONS.values() if f.module in near]
-    records = [
-        marks.Records(seed, {key: right_of(key, seed) for key in needed})
-        for seed in range(SEEDS)
-    ]
+    records = [records_of(function, seed) for seed in range(SEEDS)]
     ways = [({}, {}), *(answers_of(function.name, w) for w in writings_of(function))]
     for answers in ways:
         with rewritten(*answers):
