@@ -11,7 +11,9 @@ os.environ.pop("CS231N_CAPTIONS", None)  # tests are of the usual data
 import gc  # noqa: E402
 import importlib.util  # noqa: E402
 import ipaddress  # noqa: E402
+import random  # noqa: E402
 import socket  # noqa: E402
+import sys  # noqa: E402
 import zlib  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -30,6 +32,16 @@ hypothesis.settings.register_profile("repeatable", **REPEATABLE, max_examples=30
 # Asked for with --hypothesis-profile.
 hypothesis.settings.register_profile("thorough", **REPEATABLE, max_examples=500)
 hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer ``--seed``."""
+    parser.addoption(
+        "--seed",
+        type=int,
+        default=0,
+        help="draw all random inputs anew: what passes by luck fails with some seed",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -154,10 +166,30 @@ def pytest_terminal_summary(
         terminalreporter.write_line(line)
 
 
+def _seed(item: pytest.Item) -> int:
+    """Return a test's own seed: the same on every run with the same ``--seed``."""
+    return zlib.crc32(item.nodeid.encode(), item.config.getoption("seed"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before fixtures, which may draw, too
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Seed the generators of whole libraries, so that no test depends on others.
+
+    Without it what a test draws hangs on which tests its worker ran before.
+    """
+    seed = _seed(item)
+    random.seed(seed)
+    np.random.seed(seed)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].random.set_seed(seed)
+
+
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Give each test a generator of its own, the same one on every run."""
-    return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
+    return np.random.default_rng(_seed(request.node))
 
 
 @pytest.fixture(autouse=True)
