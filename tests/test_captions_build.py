@@ -17,7 +17,6 @@ import pytest
 from PIL import Image
 
 from cs231n.coco_utils import decode_captions, load_coco_data
-from cs231n.datasets.__main__ import main
 from cs231n.datasets.captions import (
     parts,
     plan,
@@ -32,6 +31,7 @@ from cs231n.embedded import apart, building, networks, photo_captions, photo_loo
 from cs231n.embedded.captions import photo_features
 from cs231n.image_utils import load_image
 from cs231n.support import folders
+from cs231n.tools.data.command import main
 from tests.processes import children_of, is_alive, wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,7 +52,7 @@ CODE = """
 import sys
 from cs231n.embedded import photo_look
 photo_look._BLOCK, photo_look._SHARE = 2, 1
-from cs231n.datasets.__main__ import main
+from cs231n.tools.data.command import main
 status = main(sys.argv[1:])
 assert "torch" not in sys.modules, "the parent holds torch, too"
 sys.exit(status)

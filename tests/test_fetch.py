@@ -22,8 +22,8 @@ from pathlib import Path
 import pytest
 
 from cs231n import datasets
-from cs231n.datasets.__main__ import main
 from cs231n.datasets.fetching import download, fetch, http, inventory, registry
+from cs231n.tools.data.command import main
 from tests import data_files, data_server, fetch_worker
 from tests.data_server import Way
 

@@ -31,8 +31,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from cs231n.support import commands
 commands.clear_the_way(sys.argv.pop(1))
-import runpy
-runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+commands.start(sys.argv.pop(1))
 """
 # Python's own modules that nothing imports, so that a file may well be called so.
 _UNUSED = {"antigravity", "idlelib", "lib2to3", "test", "this", "turtle", "turtledemo"}
@@ -113,6 +112,17 @@ def words(root: str | os.PathLike[str], module: str) -> list[str]:
         module: Such as ``cs231n.check``; its arguments may follow.
     """
     return [sys.executable, "-P", "-c", _START, os.fspath(root), module]
+
+
+def start(module: str) -> None:
+    """Run a module as ``python -m`` does, in this process.
+
+    Args:
+        module: Such as ``cs231n.check``.
+    """
+    import runpy
+
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 class _Patient(io.TextIOWrapper):

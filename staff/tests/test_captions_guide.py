@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from cs231n.coco_utils import load_coco_data, sample_coco_minibatch
-from cs231n.datasets import __main__ as command
 from cs231n.embedded.captions import photo_features
 from cs231n.image_utils import image_from_url, load_image
 from cs231n.lab.captions import kind_of
+from cs231n.tools.data import command
 from staff.questions import ROOT
 
 GUIDE = "docs/captions.md"

@@ -1,0 +1,1 @@
+"""Behind python -m cs231n.datasets."""
