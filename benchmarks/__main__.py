@@ -26,6 +26,7 @@ from benchmarks.harness import (
     table,
     threads,
 )
+from cs231n.support import commands
 
 IMPORT = "import cs231n.rnn_layers"
 IMPORTS = {"ours": "cs231n.rnn_layers", "numpy": "numpy"}
@@ -134,13 +135,13 @@ def _parse(argv: list[str] | None, known: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--threads",
-        type=_positive,
+        type=commands.positive,
         default=1,
         help="for BLAS and torch; 1 measures CPU time, more wall time (default 1)",
     )
     parser.add_argument(
         "--rounds",
-        type=_positive,
+        type=commands.positive,
         default=9,
         help="blocks of at least 30 ms for each entry (default 9)",
     )
@@ -156,13 +157,6 @@ def _parse(argv: list[str] | None, known: list[str]) -> argparse.Namespace:
         "times alone never fail",
     )
     return parser.parse_args(argv)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
-    return number
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from cs231n.support import commands
+
 TARGETS = {"q1,q2": 30.0, "": 6.0}
 """Questions, all if none is named -> submissions a minute on two idle cores."""
 WHOLE = 10  # submissions of which all questions are judged
@@ -86,18 +88,20 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--sizes",
-        type=int,
+        type=commands.positive,
         nargs="+",
         default=[10, 20, 40],
         help="of the parts of which Q1 and Q2 are judged (%(default)s)",
     )
     parser.add_argument(
         "--whole",
-        type=int,
+        type=commands.positive,
         default=WHOLE,
         help="submissions of which all is judged (%(default)s)",
     )
-    parser.add_argument("--jobs", type=int, default=2, help="(%(default)s)")
+    parser.add_argument(
+        "--jobs", type=commands.positive, default=2, help="(%(default)s)"
+    )
     args = parser.parse_args(argv)
     print("| questions | judged | a minute | target | CPU s each | worker | grader |")
     print("| --- | --- | --- | --- | --- | --- | --- |")

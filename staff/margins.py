@@ -32,6 +32,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from cs231n.assignment.table import Function, function, functions
+from cs231n.support import commands
 from cs231n.support.files import replacing
 from cs231n.support.progress import progress_bar
 from cs231n.tools.check.exercises import exercise
@@ -603,7 +604,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("what", nargs="?", choices=("right", "wrong"), help="measure")
     parser.add_argument(
-        "--seeds", type=int, default=SEEDS, help=f"for each function ({SEEDS})"
+        "--seeds",
+        type=commands.positive,
+        default=SEEDS,
+        help=f"for each function ({SEEDS})",
     )
     parser.add_argument("--only", default="", help="part of functions' keys")
     args = parser.parse_args(argv)

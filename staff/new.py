@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 
 from cs231n.assignment import table
+from cs231n.support import commands
 from cs231n.support.files import replacing
 from staff.questions import ROOT, TABLE
 
@@ -127,7 +128,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--title", help="what it is about (Question 6)")
     parser.add_argument("--module", help="its module below cs231n (from the title)")
     parser.add_argument("--function", help="what students write (as the module)")
-    parser.add_argument("--points", type=int, default=5, help="(%(default)s)")
+    parser.add_argument(
+        "--points", type=commands.positive, default=5, help="(%(default)s)"
+    )
     args = parser.parse_args(argv)
 
     title = args.title or f"Question {args.name.removeprefix('Q')}"

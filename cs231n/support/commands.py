@@ -114,6 +114,21 @@ def words(root: str | os.PathLike[str], module: str) -> list[str]:
     return [sys.executable, "-P", "-c", _START, os.fspath(root), module]
 
 
+def positive(text: str) -> int:
+    """Read a whole number, as ``type`` of an argument of argparse's.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is less than 1.
+        ValueError: If it is no whole number.
+    """
+    import argparse
+
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is too few; take 1 or more")
+    return number
+
+
 def start(module: str) -> None:
     """Run a module as ``python -m`` does, in this process.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from joblib import Parallel, cpu_count, delayed, parallel_config
 
+from cs231n.support import commands
 from cs231n.support.progress import progress_bar
 from staff.calibrate.checks import CHECKS, Line, spreads
 from staff.questions import ROOT
@@ -68,11 +69,14 @@ def main(argv: list[str] | None = None) -> int:
         help="what to measure; without it, what is known of all is printed",
     )
     parser.add_argument(
-        "--seeds", type=int, default=50, help="how many in all (default 50)"
+        "--seeds",
+        type=commands.positive,
+        default=50,
+        help="how many in all (default 50)",
     )
     parser.add_argument(
         "--processes",
-        type=int,
+        type=commands.positive,
         default=cpu_count(),
         help="how many train side by side (default one for each core)",
     )

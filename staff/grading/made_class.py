@@ -25,7 +25,7 @@ from typing import Any
 
 from cs231n.assignment import stamp
 from cs231n.assignment.table import Function, Question
-from cs231n.support import archive
+from cs231n.support import archive, commands
 from cs231n.tools.submission.collecting import MANIFEST, Gathered
 from cs231n.tools.submission.command import manifest
 from staff import markers
@@ -639,7 +639,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run ``python -m staff class``."""
     parser = argparse.ArgumentParser(prog="python -m staff class", description=__doc__)
     parser.add_argument(
-        "--students", type=int, default=200, help="how many (%(default)s)"
+        "--students", type=commands.positive, default=200, help="how many (%(default)s)"
     )
     parser.add_argument("--out", type=Path, required=True, help="an empty folder")
     parser.add_argument("--seed", type=int, default=231, help="(%(default)s)")

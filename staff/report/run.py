@@ -517,13 +517,6 @@ def can_run(name: str) -> bool:
     return question is None or is_installed(question.framework)
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is too few; take 1 or more")
-    return number
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run ``python -m staff run``."""
     parser = argparse.ArgumentParser(prog="python -m staff run", description=__doc__)
@@ -548,7 +541,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--jobs",
-        type=_positive,
+        type=commands.positive,
         metavar="N",
         help="how many notebooks and other jobs run at once; by default one a core",
     )

@@ -379,4 +379,4 @@ def test_an_unknown_group_is_named(capsys):
 def test_numbers_must_be_positive(arguments, capsys):
     with pytest.raises(SystemExit):
         main(arguments)
-    assert "not 1 or more" in capsys.readouterr().err
+    assert "too few; take 1 or more" in capsys.readouterr().err

@@ -283,19 +283,19 @@ def _add_build(verbs: Any) -> None:
     add("--seed", type=int, default=231, help="of a draw (default 231)")
     add(
         "--min-count",
-        type=_positive,
+        type=commands.positive,
         default=2,
         help="how often a word must come, rarer ones are <UNK> (default 2)",
     )
     add(
         "--vocabulary",
-        type=_positive,
+        type=commands.positive,
         default=words.SIZE,
         help=f"the most words, four marks included (default {words.SIZE})",
     )
     add(
         "--words",
-        type=_positive,
+        type=commands.positive,
         default=words.WORDS,
         help=f"the most words in a caption, longer ones are left out "
         f"(default {words.WORDS})",
@@ -308,7 +308,7 @@ def _add_build(verbs: Any) -> None:
     )
     add(
         "--jobs",
-        type=_positive,
+        type=commands.positive,
         help="photos to look at a time, each on a thread of its own (default: one a "
         "core, at most 2)",
     )
@@ -319,13 +319,6 @@ def _add_build(verbs: Any) -> None:
         help="of photos or captions that may be broken (default 0.05)",
     )
     add("--force", action="store_true", help="replace a data set of that name")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
-    return number
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import ast
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -142,25 +143,27 @@ def _own_places(code: Code) -> Iterator[str]:
             )
 
 
-def _own_texts(source: str) -> Iterator[str]:
-    """Yield each text of a cell that is such a place, save what is only shown."""
+@lru_cache(maxsize=4096)  # most cells are given, and the same in every folder
+def _own_texts(source: str) -> list[str]:
+    """Return the texts of a cell that are such places, save what is only shown."""
+    found = []
     shell = _SHELL_CELL.match(source)
     for line in source.splitlines():
         if shell or line.lstrip().startswith(("%", "!")) or _CAPTURE.match(line):
             for word in line.split():
                 if _OWN_PLACE.fullmatch(plain := word.strip("\"'")):
-                    yield plain
+                    found.append(plain)
     if (tree := _parsed(source)) is None:
-        return
+        return found
     shown = {id(text) for node in ast.walk(tree) for text in _shown(node)}
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and id(node) not in shown
-            and _OWN_PLACE.fullmatch(node.value)
-        ):
-            yield node.value
+    return found + [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in shown
+        and _OWN_PLACE.fullmatch(node.value)
+    ]
 
 
 def _shown(node: ast.AST) -> Iterator[ast.Constant]:
@@ -190,6 +193,7 @@ def _waiting(code: Code) -> Iterator[str]:
             )
 
 
+@lru_cache(maxsize=4096)
 def waiting_calls(source: str) -> list[tuple[str, int]]:
     """Return names and lines of calls that wait for somebody to type."""
     found = [
