@@ -25,14 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n.assignment.table import Function, function
-from cs231n.tools.check.bench import (
-    Bench,
-    Exercise,
-    find,
-    find_function,
-    kind,
-    replaced,
-)
+from cs231n.tools.check.bench import Bench, Exercise, find, find_function, replaced
 from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.faults import (
     GoneError,
@@ -41,6 +34,7 @@ from cs231n.tools.check.faults import (
     WaitingError,
 )
 from cs231n.tools.check.marks import Record, Records
+from cs231n.tools.check.returned import kind
 from cs231n.tools.check.words import broken_module, describe, is_stub, unwritten
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -32,17 +31,8 @@ from staff.grading.results import Check, Judged
 from staff.grading.rubric import Rubric, edition_questions
 from staff.grading.rubric import rubric as current_rubric
 from staff.grading.submission import Submission
-from staff.grading.trial import Standing, Trial, forward_of
+from staff.grading.trial import Server, Standing, Trial, forward_of
 from staff.mistakes.writings import takers
-
-
-class Server(Protocol):
-    """Starts workers."""
-
-    level: str
-
-    def worker(self, modules: Mapping[str, str]) -> Any:
-        """Return a context manager whose worker holds these modules."""
 
 
 def judge(

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cs231n.assignment.table import Function, namesake
-from cs231n.tools.check.bench import Bench, Elsewhere, find
+from cs231n.tools.check.bench import Bench, find
 from cs231n.tools.check.faults import (
     GoneError,
     NothingError,
@@ -23,6 +23,7 @@ from cs231n.tools.check.faults import (
     WaitingError,
 )
 from cs231n.tools.check.marks import Array, Records
+from cs231n.tools.check.returned import Elsewhere
 from cs231n.tools.check.written import code_in
 from staff.grading import line
 from staff.grading.inside import MOST, fresh_sizes, is_tensor, through

@@ -1,10 +1,10 @@
 """The judging of one function, in as many set-ups as it takes to be just."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from cs231n.assignment.table import Function, functions
 from cs231n.tools.check import marks
@@ -34,18 +34,17 @@ from staff.grading.reference import (
 from staff.grading.remote import (
     BrokenError,
     EndedError,
+    Limits,
     Line,
     RemoteBench,
     Worker,
 )
 from staff.grading.results import ASKED, CARE, FAILED, PASSED, UNBEGUN, Check
-from staff.grading.rubric import Entry
+from staff.grading.rubric import Entry, Rubric
 from staff.grading.speed import speed_class
+from staff.grading.submission import Submission
 from staff.mistakes.bank import bank
 from staff.mistakes.writings import WritingError, takers
-
-if TYPE_CHECKING:
-    from staff.grading.judge import Judging
 
 WORKERS = 6  # for one function: each that ends is followed by another one
 
@@ -137,10 +136,63 @@ class Standing:
     gaps: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
+class Server(Protocol):
+    """Starts workers."""
+
+    level: str
+
+    def worker(self, modules: Mapping[str, str]) -> Any:
+        """Return a context manager whose worker holds these modules."""
+
+
+class Context(Protocol):
+    """What a trial asks of the judging that it belongs to.
+
+    Attributes:
+        submission: What was handed in.
+        rubric: What earns how much.
+        limits: Those of a worker.
+        timed: Whether calls are timed.
+        found: Key -> what was found of the functions before.
+        broken: File -> why it cannot be imported.
+        peak: The most bytes that a worker has held.
+        cpu: Seconds that workers have computed.
+    """
+
+    submission: Submission
+    rubric: Rubric
+    limits: Limits
+    timed: bool
+    found: dict[str, Standing]
+    broken: dict[str, str]
+    peak: int
+    cpu: float
+
+    def draws(self, function: Function) -> list[Draw]:
+        """Return the fresh inputs of a function."""
+
+    def server_of(self, function: Function) -> Server:
+        """Return what starts workers that have what a function needs."""
+
+    def worker(
+        self, function: Function, alone: bool = False
+    ) -> AbstractContextManager[Worker]:
+        """Start a worker for a function, with nothing but its own file if alone."""
+
+    def before(self, function: Function) -> list[str]:
+        """Return the earlier functions that this one may call, with their partners."""
+
+    def wrong_before(self, function: Function) -> list[str]:
+        """Return the earlier functions that are not right, each with its partner."""
+
+    def never_end(self, function: Function) -> list[str]:
+        """Return the other functions that must not be called."""
+
+
 class Trial:
     """The judging of one function."""
 
-    def __init__(self, judging: "Judging", function: Function, worth: float) -> None:
+    def __init__(self, judging: Context, function: Function, worth: float) -> None:
         """Start nothing yet.
 
         Args:

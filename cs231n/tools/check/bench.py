@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from cs231n.assignment.table import Function, namesake
-from cs231n.tools.check.faults import GoneError, NothingError, UnfitError
+from cs231n.tools.check.faults import GoneError
 from cs231n.tools.check.marks import Array, Record, Records, Results, agree, mark
+from cs231n.tools.check.returned import kind
 from cs231n.tools.check.words import describe, is_stub, unwritten
 from cs231n.tools.check.written import code_of
 
@@ -311,16 +312,6 @@ def _plain(value: Any) -> Array:
     return np.asarray(value)
 
 
-class Elsewhere:
-    """A student's object that stays in another process.
-
-    Attributes:
-        kind: What it is, in a few words.
-    """
-
-    kind = "an object"
-
-
 Run: TypeAlias = Callable[[Bench], Results]
 Care: TypeAlias = Mapping[str, Mapping[str, Run]]
 
@@ -399,60 +390,3 @@ def pieces(value: Array, word: str, axis: int) -> list[Array]:
     """Part a result along an axis: in four for gates, else one by one."""
     count = 4 if word == "gate" else value.shape[axis]
     return np.split(value, count, axis)
-
-
-def unpack(result: Any, names: Sequence[str]) -> list[Any]:
-    """Insist on a tuple of so many results.
-
-    Args:
-        result: What a student's function returned.
-        names: What its parts are called.
-
-    Raises:
-        UnfitError: If there are more or fewer.
-    """
-    wanted = ", ".join(names)
-    if len(names) == 1:
-        return [result]
-    if result is None:
-        raise NothingError(f"returned None instead of {wanted}")
-    if not isinstance(result, tuple | list):
-        raise UnfitError(f"returned {kind(result)} instead of {wanted}")
-    if len(result) != len(names):
-        raise UnfitError(f"returned {len(result)} results instead of {wanted}")
-    return list(result)
-
-
-def as_array(name: str, value: Any) -> Array:
-    """Insist on real numbers.
-
-    Args:
-        name: What the result is called.
-        value: An array, a tensor or a number.
-
-    Raises:
-        UnfitError: If it is anything else.
-    """
-    if value is None:
-        raise NothingError(f"{name} is None: nothing was computed")
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError):
-        raise UnfitError(f"{name} is {kind(value)}, no array of numbers") from None
-    if array.dtype.kind not in "fiub":
-        raise UnfitError(f"{name} is {kind(value)}, no array of real numbers")
-    return array
-
-
-def kind(value: Any) -> str:
-    """Describe a value in a few words."""
-    if value is None:
-        return "None"
-    if isinstance(value, Elsewhere):
-        return value.kind
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.dtype}, shape {value.shape}"
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

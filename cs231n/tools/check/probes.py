@@ -8,9 +8,8 @@ from torch import nn
 
 from cs231n.lab.fixed_weights import set_fixed_weights
 from cs231n.support.gans.step import is_adam
-from cs231n.tools.check.bench import kind
 from cs231n.tools.check.faults import NothingError, UnfitError
-from cs231n.tools.check.tries.pictures import require_tensor
+from cs231n.tools.check.returned import kind, require_tensor
 
 
 def network(model: Any, x: torch.Tensor) -> tuple[int, torch.Tensor]:

@@ -13,9 +13,10 @@ import numpy as np
 
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.gradient_check import eval_numerical_gradient
-from cs231n.tools.check.bench import ONE, Bench, Exercise, as_array
+from cs231n.tools.check.bench import ONE, Bench, Exercise
 from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
+from cs231n.tools.check.returned import as_array
 
 FIVE = "five pictures"  # the size that notebooks have
 H, W, C, F = 6, 8, 100, 4

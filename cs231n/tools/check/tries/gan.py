@@ -10,17 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.tools.check.bench import Bench, Exercise, as_array
+from cs231n.tools.check.bench import Bench, Exercise
 from cs231n.tools.check.marks import Array, Results
+from cs231n.tools.check.returned import as_array, require_tensor
 from cs231n.tools.check.tries import gan_parts
 from cs231n.tools.check.tries.gan_parts import NOISE_DIM, uniform
-from cs231n.tools.check.tries.pictures import (
-    gradient,
-    inner,
-    one_number,
-    require_tensor,
-    tensor,
-)
+from cs231n.tools.check.tries.pictures import gradient, inner, one_number, tensor
 
 
 def _noise(bench: Bench, way: str) -> Results:

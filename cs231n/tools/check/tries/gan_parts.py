@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from cs231n.support.accuracy import LIMITS
-from cs231n.tools.check.bench import ONE, Bench, Care, Exercise, as_array
+from cs231n.tools.check.bench import ONE, Bench, Care, Exercise
 from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
+from cs231n.tools.check.returned import as_array
 from cs231n.tools.check.tries.picture_parts import WITHIN
 
 NOISE_DIM = 4  # the number of parameters is known for this one

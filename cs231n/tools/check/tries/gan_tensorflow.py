@@ -12,9 +12,10 @@ from cs231n.lab.fixed_weights_tensorflow import set_fixed_weights
 from cs231n.support.accuracy import LIMITS
 from cs231n.support.frameworks import require_tensorflow
 from cs231n.support.gans.training_tensorflow import is_adam
-from cs231n.tools.check.bench import ONE, Bench, Exercise, kind, unpack
+from cs231n.tools.check.bench import ONE, Bench, Exercise
 from cs231n.tools.check.faults import NothingError, UnfitError
 from cs231n.tools.check.marks import Array, Results
+from cs231n.tools.check.returned import kind, unpack
 from cs231n.tools.check.tries import gan_parts
 from cs231n.tools.check.tries.gan_parts import NOISE_DIM, uniform
 from cs231n.tools.check.tries.pictures_tensorflow import (

@@ -13,17 +13,10 @@ import numpy as np
 
 from cs231n.gradient_check import eval_numerical_gradient_array
 from cs231n.support.accuracy import LIMITS
-from cs231n.tools.check.bench import (
-    ONE,
-    Bench,
-    Exercise,
-    Run,
-    StandIn,
-    as_array,
-    unpack,
-)
+from cs231n.tools.check.bench import ONE, Bench, Exercise, Run, StandIn
 from cs231n.tools.check.faults import UnfitError, WaitingError
 from cs231n.tools.check.marks import Array, Results
+from cs231n.tools.check.returned import as_array, unpack
 
 # The sizes differ, so that a swapped axis cannot go unseen.
 SIZES = {"N": 3, "T": 4, "D": 2, "H": 5, "V": 6}

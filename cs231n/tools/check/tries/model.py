@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from cs231n.support.accuracy import LIMITS
-from cs231n.tools.check.bench import ONE, Bench, Exercise, as_array, kind, unpack
+from cs231n.tools.check.bench import ONE, Bench, Exercise
 from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
+from cs231n.tools.check.returned import as_array, kind, unpack
 from cs231n.tools.check.tries.layers import PAIRS
 
 WORDS = ["<NULL>", "<START>", "<END>", *"abcdefghijklmnopqrstuvwxyz"]

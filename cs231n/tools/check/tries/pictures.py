@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
-from cs231n.tools.check.bench import ONE, Bench, Care, as_array, kind
-from cs231n.tools.check.faults import NothingError, UnfitError
+from cs231n.tools.check.bench import ONE, Bench, Care
+from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
+from cs231n.tools.check.returned import as_array, require_tensor
 from cs231n.tools.check.tries import picture_parts
 from cs231n.tools.check.tries.climbing import climb
 from cs231n.tools.check.tries.picture_parts import (
@@ -71,23 +72,6 @@ class Watched(nn.Module):
 def tensor(values: Any) -> torch.Tensor:
     """Turn numbers into a float32 tensor."""
     return torch.tensor(np.asarray(values), dtype=torch.float32)
-
-
-def require_tensor(name: str, value: Any) -> torch.Tensor:
-    """Insist on a tensor.
-
-    Args:
-        name: What the result is called.
-        value: What a student's function returned.
-
-    Raises:
-        UnfitError: If it is anything else.
-    """
-    if value is None:
-        raise NothingError(f"{name} is None: nothing was computed")
-    if not isinstance(value, torch.Tensor):
-        raise UnfitError(f"{name} is {kind(value)}, where a tensor is wanted")
-    return value
 
 
 def _saliency_of(

@@ -13,9 +13,10 @@ import numpy as np
 
 from cs231n.lab.watched_tensorflow import Watched
 from cs231n.support.frameworks import require_tensorflow
-from cs231n.tools.check.bench import Bench, Care, as_array
+from cs231n.tools.check.bench import Bench, Care
 from cs231n.tools.check.faults import NothingError, UnfitError
 from cs231n.tools.check.marks import Array, Results
+from cs231n.tools.check.returned import as_array
 from cs231n.tools.check.tries import picture_parts
 from cs231n.tools.check.tries.climbing import climb
 from cs231n.tools.check.tries.picture_parts import (
