@@ -20,7 +20,7 @@ import textwrap
 import tokenize
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from cs231n.assignment import regions
 
@@ -102,6 +102,11 @@ def answers(source: str, name: str, questions: Collection[str]) -> list[Answer]:
     Raises:
         MarkerError: Naming everything that breaks the grammar.
     """
+    return list(_answers(source, name, tuple(questions)))
+
+
+@lru_cache(maxsize=1024)  # a hand-out is made of each file, and then searched for it
+def _answers(source: str, name: str, questions: tuple[str, ...]) -> tuple[Answer, ...]:
     try:
         ast.parse(source)
         events = [_classify(comment, questions) for comment in _comments(source)]
@@ -115,7 +120,7 @@ def answers(source: str, name: str, questions: Collection[str]) -> list[Answer]:
     problems = pairs.close()
     if problems:
         raise MarkerError([f"{name}:{n}: {problems[n]}" for n in sorted(problems)])
-    return pairs.found
+    return tuple(pairs.found)
 
 
 def _classify(comment: _Comment, questions: Collection[str]) -> _Event:

@@ -9,6 +9,7 @@ import ast
 import difflib
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cs231n.assignment import canonical, regions
 
@@ -39,6 +40,7 @@ def lines(source: str, name: str) -> str:
     return "".join(_mark(line) for _, line in _given(source, name))
 
 
+@lru_cache(maxsize=1024)
 def says(source: str, name: str) -> str:
     """Return a digest of a module's given code; '' if it is no Python.
 
