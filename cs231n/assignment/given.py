@@ -40,7 +40,7 @@ def lines(source: str, name: str) -> str:
     return "".join(_mark(line) for _, line in _given(source, name))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def says(source: str, name: str) -> str:
     """Return a digest of a module's given code; '' if it is no Python.
 

@@ -14,7 +14,7 @@ from cs231n.tools.check.written import HARMLESS, WORK, definition, work_of
 STARTED_WITH = HARMLESS | {"set_seed", "gather_nd", "stack", "range", "variable_scope"}
 
 
-@lru_cache(maxsize=1024)  # asked again for each notebook and each framework
+@lru_cache(maxsize=256)  # asked again for each notebook and each framework
 def is_begun(source: str, qualname: str) -> bool:
     """Tell whether a student wrote something of a function, without running it.
 
