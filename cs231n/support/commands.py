@@ -6,7 +6,8 @@ first that a command and a notebook's set-up cell import: it lets the real ones 
 first, and names such files. It imports nothing but what Python loads when it starts,
 which no such file can replace.
 (With ``-m`` Python itself stumbles over eight names, such as ``types``, before it reads
-anything of ours; its last line then names the file, and ``words`` goes round that.)
+anything of ours; its last line then names the file, or in Python 3.12 the module alone,
+and ``words`` goes round that.)
 """
 
 import io
