@@ -38,3 +38,22 @@ def test_the_first_verb_needs_nothing_that_it_installs():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["calibrate", "study", "--seeds", "0"],
+        ["calibrate", "study", "--processes", "-1"],
+        ["class", "--students", "0"],
+        ["margins", "--seeds", "0"],
+        ["new", "question", "Q9", "A title", "--points", "0"],
+        ["run", "--jobs", "0"],
+    ],
+    ids=lambda words: words[0] + words[-2],
+)
+def test_what_is_counted_is_one_or_more(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert f"{words[-1]} is too few; take 1 or more" in capsys.readouterr().err
