@@ -9,6 +9,8 @@ from cs231n.tools.check.bench import ASIDE
 from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
 
+_STRAIGHT = 0.99  # cosine between two steps
+
 
 def climb(
     X: Array, path: Sequence[Array], target: int, scores_at: Callable[[Array], Array]
@@ -47,6 +49,15 @@ def climb(
     }
 
 
-def takes_some_steps(results: Results) -> bool:
-    """Tell whether it shows when steps stop too early, and when they go on."""
-    return 3 <= float(results[f"{ASIDE}steps"][0]) <= 40
+def shows_enough(results: Results) -> bool:
+    """Tell whether a way shows what can be wrong with one.
+
+    It has to take some steps, or it would not show when they end too early or go on;
+    and to turn, or gradients of the first step would not show in the second.
+    """
+    first, second = (
+        results[f"the {which} step"].ravel() for which in ("first", "second")
+    )
+    both = float(np.linalg.norm(first) * np.linalg.norm(second))
+    turns = both > 0 and float(first @ second) / both < _STRAIGHT
+    return turns and 3 <= float(results[f"{ASIDE}steps"][0]) <= 40
