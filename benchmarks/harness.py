@@ -91,6 +91,9 @@ class Result:
         }
 
 
+_LEAST = 1e-9  # seconds: in some machines CPU time goes on in steps, and work is short
+
+
 @dataclass(frozen=True)
 class Protocol:
     """How to measure.
@@ -141,7 +144,8 @@ def measure(row: Row, protocol: Protocol, tick: Work = lambda: None) -> Result:
             start = clock()
             for _ in range(repeats[name]):
                 work()
-            times[name].append((clock() - start) / repeats[name])
+            took = max(clock() - start, _LEAST)
+            times[name].append(took / repeats[name])
             tick()
     medians = {name: statistics.median(values) for name, values in times.items()}
     return Result(row.name, medians, row.targets, row.seconds_goal)

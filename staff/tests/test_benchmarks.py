@@ -347,6 +347,11 @@ def test_the_command_runs_everything_small(tmp_path, capsys):
         assert row["ratios"].keys() == row["seconds"].keys() - {"ours"}
 
 
+def test_a_clock_that_has_not_moved_is_no_division_by_zero():
+    row = Row("short", lambda: None, {"peer": lambda: None})
+    assert measure(row, brief(lambda: 1.0)).ratio("peer") == 1
+
+
 def test_the_command_times_imports(capsys):
     assert main(["--quick", "--only", "imports"]) == 0
     assert "import cs231n.rnn_layers" in capsys.readouterr().out
