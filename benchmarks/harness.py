@@ -92,6 +92,7 @@ class Result:
 
 
 _LEAST = 1e-9  # seconds: in some machines CPU time goes on in steps, and work is short
+_MOST_CALLS = 4096
 
 
 @dataclass(frozen=True)
@@ -152,11 +153,19 @@ def measure(row: Row, protocol: Protocol, tick: Work = lambda: None) -> Result:
 
 
 def _repeats(work: Work, protocol: Protocol) -> int:
-    """Warm up, and return how many calls fill a block."""
+    """Warm up, and return how many calls fill a block.
+
+    One call tells it, or as many as it takes until a clock that goes on in steps moves.
+    """
     work()
-    start = protocol.clock()
-    work()
-    once = max(protocol.clock() - start, 1e-7)
+    calls, took = 1, 0.0
+    while not took and calls < (_MOST_CALLS if protocol.block_seconds else 2):
+        start = protocol.clock()
+        for _ in range(calls):
+            work()
+        took = protocol.clock() - start
+        calls *= 1 if took else 2
+    once = max(took / calls, 1e-7)
     return max(1, math.ceil(protocol.block_seconds / once))
 
 

@@ -352,6 +352,19 @@ def test_a_clock_that_has_not_moved_is_no_division_by_zero():
     assert measure(row, brief(lambda: 1.0)).ratio("peer") == 1
 
 
+def test_a_clock_that_goes_on_in_steps_lets_nothing_take_minutes():
+    calls = []
+
+    def work():
+        calls.append(0)
+
+    def clock():
+        return len(calls) // 8 * 0.01  # a call takes a little more than a millisecond
+
+    measure(Row("short", work), Protocol(3, 0.03, clock))
+    assert 3 * 8 <= len(calls) < 200
+
+
 def test_the_command_times_imports(capsys):
     assert main(["--quick", "--only", "imports"]) == 0
     assert "import cs231n.rnn_layers" in capsys.readouterr().out
