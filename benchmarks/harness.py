@@ -92,7 +92,7 @@ class Result:
 
 
 _LEAST = 1e-9  # seconds: in some machines CPU time goes on in steps, and work is short
-_MOST_CALLS = 4096
+_CALLS = tuple(2**k for k in range(13))
 
 
 @dataclass(frozen=True)
@@ -158,13 +158,12 @@ def _repeats(work: Work, protocol: Protocol) -> int:
     One call tells it, or as many as it takes until a clock that goes on in steps moves.
     """
     work()
-    calls, took = 1, 0.0
-    while not took and calls < (_MOST_CALLS if protocol.block_seconds else 2):
+    for calls in _CALLS if protocol.block_seconds else (1,):
         start = protocol.clock()
         for _ in range(calls):
             work()
-        took = protocol.clock() - start
-        calls *= 1 if took else 2
+        if took := protocol.clock() - start:
+            break
     once = max(took / calls, 1e-7)
     return max(1, math.ceil(protocol.block_seconds / once))
 

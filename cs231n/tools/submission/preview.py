@@ -144,7 +144,7 @@ def _own_places(code: Code) -> Iterator[str]:
 
 
 @lru_cache(maxsize=4096)  # most cells are given, and the same in every folder
-def _own_texts(source: str) -> list[str]:
+def _own_texts(source: str) -> tuple[str, ...]:
     """Return the texts of a cell that are such places, save what is only shown."""
     found = []
     shell = _SHELL_CELL.match(source)
@@ -154,9 +154,9 @@ def _own_texts(source: str) -> list[str]:
                 if _OWN_PLACE.fullmatch(plain := word.strip("\"'")):
                     found.append(plain)
     if (tree := _parsed(source)) is None:
-        return found
+        return tuple(found)
     shown = {id(text) for node in ast.walk(tree) for text in _shown(node)}
-    return found + [
+    found += [
         node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant)
@@ -164,6 +164,7 @@ def _own_texts(source: str) -> list[str]:
         and id(node) not in shown
         and _OWN_PLACE.fullmatch(node.value)
     ]
+    return tuple(found)
 
 
 def _shown(node: ast.AST) -> Iterator[ast.Constant]:
@@ -194,7 +195,7 @@ def _waiting(code: Code) -> Iterator[str]:
 
 
 @lru_cache(maxsize=4096)
-def waiting_calls(source: str) -> list[tuple[str, int]]:
+def waiting_calls(source: str) -> tuple[tuple[str, int], ...]:
     """Return names and lines of calls that wait for somebody to type."""
     found = [
         (match[1], number)
@@ -202,18 +203,19 @@ def waiting_calls(source: str) -> list[tuple[str, int]]:
         if (match := _WAITING_LINE.match(line))
     ]
     if (tree := _parsed(source)) is None:
-        return found
+        return tuple(found)
     own = {arg.arg for arg in ast.walk(tree) if isinstance(arg, ast.arg)}
     own |= {
         name.id
         for name in ast.walk(tree)
         if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
     }
-    return found + [
+    found += [
         (f"{_name(node.func)}()", node.lineno)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and _name(node.func) in _WAITING - own
     ]
+    return tuple(found)
 
 
 def _name(node: ast.expr) -> str:

@@ -76,8 +76,6 @@ def as_result(name: str, value: Any) -> Array:
     Raises:
         UnfitError: If it is anything else.
     """
-    if value is None:
-        raise NothingError(f"{name} is None: nothing was computed")
     if tf.is_tensor(value) and not hasattr(value, "numpy"):
         raise UnfitError(f"{name} is a tensor without values; leave tf.function out")
     return as_array(name, value)
