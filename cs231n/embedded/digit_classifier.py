@@ -145,7 +145,9 @@ def train_digit_classifier(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _build()
-        solver = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=1e-2)
+        solver = torch.optim.AdamW(
+            model.parameters(), lr=_RATE, weight_decay=1e-2, fused=True
+        )
         schedule = torch.optim.lr_scheduler.OneCycleLR(solver, _RATE, steps)
         with progress_bar(steps, "training a digit classifier", verbose) as bar:
             for _ in range(steps):

@@ -35,7 +35,7 @@ class Sizes(NamedTuple):
     test: int
 
 
-FULL = Sizes(train=40, val=50, test=5)
+FULL = Sizes(train=40, val=10, test=5)
 QUICK = Sizes(train=6, val=2, test=1)
 _README = """\
 Drawn pictures in the folders of TinyImageNet-100-A, made by

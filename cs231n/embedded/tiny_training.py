@@ -68,7 +68,7 @@ def train(
         {"params": others, "weight_decay": 0.0},
     ]
     optimizer = torch.optim.SGD(
-        groups, momentum=0.9, nesterov=True, weight_decay=recipe.decay
+        groups, momentum=0.9, nesterov=True, weight_decay=recipe.decay, fused=True
     )
     begun = _take_up(pieces, twin, optimizer, shift)
     seen = [sum(len(chosen) for chosen, _ in part) for part in (steps[:begun], steps)]

@@ -20,7 +20,26 @@ FILTER_SIZES = (5, 3, 3, 3, 3, 3, 3, 3, 3)
 NUM_FILTERS = (64, 64, 128, 128, 256, 256, 512, 512, 1024)
 STRIDES = (2, 1, 2, 1, 2, 1, 2, 1, 2)
 HIDDEN = 512
+_MANY = 256  # channels, from which on a layer with a stride has few places
 _SIDE = 2  # of the last feature maps, for pictures of 64 by 64
+
+
+class _Product(nn.Conv2d):
+    """A convolution done as one product, for few places and many filters.
+
+    What oneDNN does for such a layer's weights waits for memory: with a stride and at
+    most eight rows, its backward pass takes two to four times as long as this.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        (step, _), N = self.stride, len(input)
+        columns = nn.functional.unfold(
+            input, self.kernel_size, padding=self.padding, stride=step
+        )
+        rows = columns.transpose(1, 2).reshape(-1, columns.shape[1])  # one a place
+        out = nn.functional.linear(rows, self.weight.flatten(1), self.bias)
+        H, W = (-(-side // step) for side in input.shape[2:])
+        return out.view(N, H, W, -1).permute(0, 3, 1, 2)
 
 
 class Twin(nn.Module):
@@ -42,8 +61,9 @@ class Twin(nn.Module):
         for size, filters, stride in zip(
             FILTER_SIZES, NUM_FILTERS, STRIDES, strict=True
         ):
+            kind = _Product if stride > 1 and channels >= _MANY else nn.Conv2d
             self.affine.append(
-                nn.Conv2d(channels, filters, size, stride, padding=size // 2)
+                kind(channels, filters, size, stride, padding=size // 2)
             )
             self.norm.append(nn.BatchNorm2d(filters))
             channels = filters
