@@ -52,34 +52,40 @@ def look_at(
     Returns:
         What ``feature_maps`` returns.
     """
-    chunks = {
-        f"{weights}-{k:05d}": scenes[k : k + _CHUNK]
-        for k in range(0, len(scenes), _CHUNK)
-    }
-    parts: dict[str, dict[str, NDArray[np.float32]]] = {}
-    for name in chunks:
+    begins = {f"{weights}-{k:05d}": k for k in range(0, len(scenes), _CHUNK)}
+    # Filled as parts come: to put them together afterwards would take the room twice.
+    seen: dict[str, NDArray[np.float32]] = {}
+
+    def put(begin: int, part: dict[str, NDArray[np.float32]]) -> int:
+        for what, rows in part.items():
+            if what not in seen:
+                seen[what] = np.empty((len(scenes), rows.shape[1]), np.float32)
+            seen[what][begin : begin + len(rows)] = rows
+        return len(part["maps"])
+
+    missing, done = {}, 0
+    for name, begin in begins.items():
         if pieces and (part := pieces.load(name)) is not None:
-            parts[name] = part
-    missing = [name for name in chunks if name not in parts]
-    done = sum(len(chunks[name]) for name in parts)
+            done += put(begin, part)
+        else:
+            missing[name] = begin
     if done:
         print(f"{done:,} of them are there already, from a run that was interrupted.")
     with (
         progress_bar(len(scenes), "Drawing and looking", progress, initial=done) as bar,
         closing(
-            on_all_cores(look_at_chunk, [(chunks[name], weights) for name in missing])
+            on_all_cores(
+                look_at_chunk,
+                [(scenes[k : k + _CHUNK], weights) for k in missing.values()],
+            )
         ) as results,
     ):
-        for name, (maps, wide) in zip(missing, results, strict=True):
-            parts[name] = {"maps": maps, "wide": wide}
+        for (name, begin), (maps, wide) in zip(missing.items(), results, strict=True):
+            part = {"maps": maps, "wide": wide}
             if pieces:
-                pieces.save(name, **parts[name])
-            bar.update(len(maps))
-    maps, wide = (
-        np.concatenate([parts[name][what] for name in chunks])
-        for what in ("maps", "wide")
-    )
-    return maps, wide
+                pieces.save(name, **part)
+            bar.update(put(begin, part))
+    return seen["maps"], seen["wide"]
 
 
 def on_all_cores(

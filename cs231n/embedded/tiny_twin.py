@@ -62,9 +62,7 @@ class Twin(nn.Module):
             FILTER_SIZES, NUM_FILTERS, STRIDES, strict=True
         ):
             kind = _Product if stride > 1 and channels >= _MANY else nn.Conv2d
-            self.affine.append(
-                kind(channels, filters, size, stride, padding=size // 2)
-            )
+            self.affine.append(kind(channels, filters, size, stride, padding=size // 2))
             self.norm.append(nn.BatchNorm2d(filters))
             channels = filters
         self.affine.append(nn.Linear(channels * _SIDE**2, HIDDEN))

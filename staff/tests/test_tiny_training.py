@@ -92,6 +92,22 @@ def test_the_training_pass_agrees_too(pair, rng):
     assert relative(out, wanted.detach().numpy()) < 1e-4
 
 
+@pytest.mark.parametrize("shape", [(4, 4), (5, 3), (2, 2), (1, 1), (6, 1)])
+def test_a_convolution_as_one_product_is_that_convolution(rng, shape):
+    product = tiny_twin._Product(3, 4, 3, 2, padding=1).double()
+    X = torch.from_numpy(rng.standard_normal((2, *shape, 3))).permute(0, 3, 1, 2)
+    X.requires_grad_()
+    wanted = torch.nn.functional.conv2d(X, product.weight, product.bias, 2, 1)
+    out = product(X)
+    upstream = torch.from_numpy(rng.standard_normal(wanted.shape))
+    torch.testing.assert_close(out, wanted)
+    inputs = (X, product.weight, product.bias)
+    torch.testing.assert_close(
+        torch.autograd.grad(out, inputs, upstream),
+        torch.autograd.grad(wanted, inputs, upstream),
+    )
+
+
 def test_half_size_pictures_get_scores(rng):
     twin = make_twin(rng)
     X = torch.from_numpy(rng.normal(size=(2, 3, 32, 32)).astype(np.float32))
