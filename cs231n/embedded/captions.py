@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cs231n.drawing.scenes.scene import Scene
 
 FOLDER = "scene_captioning"
-NUM_TRAIN, NUM_VAL, SEED = 5000, 300, 231
+NUM_TRAIN, NUM_VAL, SEED = 5500, 300, 231
 CAPTIONS = 5
 """Captions for each scene."""
 

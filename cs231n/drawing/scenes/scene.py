@@ -171,14 +171,14 @@ def random_scene(rng: np.random.Generator) -> Scene:
     Args:
         rng: Where every choice comes from.
     """
-    # Three things make long captions: few, or fifty captions take too long to learn.
-    count = int(rng.choice([1, 2, 3], p=[0.45, 0.5, 0.05]))
+    # Three things make long captions, and those of fifty would take too long to learn.
+    count = int(rng.choice([1, 2, 3], p=[0.42, 0.55, 0.03]))
     names = [_random_name(rng) for _ in range(count)]
     # Something to count: "two red boats".
-    if count > 1 and rng.random() < (0.25 if count == 2 else 0.6):
+    if count > 1 and rng.random() < (0.25 if count == 2 else 0.75):
         first = int(rng.integers(count - 1))
         names[first + 1] = names[first]
-        if count == 3 and rng.random() < 0.5:
+        if count == 3 and rng.random() < 0.7:
             names = [names[first]] * 3
     # Each thing has a slot of its own, and a size that fits in there.
     slot = 100 / count
