@@ -17,6 +17,7 @@ from cs231n.tools.check.verdict import (
     explain,
     is_unbegun,
     lacks_care,
+    listed,
     look_at,
 )
 from cs231n.tools.check.words import DEFINE
@@ -538,7 +539,7 @@ class Trial:
         if self._function != next(f for f in functions() if f.module == module):
             return []
         return [
-            f"{file} lacks {_listed(names)}, which it had when it was handed out, and "
+            f"{file} lacks {listed(names)}, which it had when it was handed out, and "
             f"{self._function.file} takes from it: copy it back"
             for file, names in lacking(self._judging.submission.modules, module).items()
         ]
@@ -575,7 +576,7 @@ class Trial:
                 with public.instead(**attempt.layers):
                     facts.append(lacks_care(public, run, stored[entry.name][case]))
                 failed.append(case)
-            where = f" ({_listed(failed)})" if any(failed) else ""
+            where = f" ({listed(failed)})" if any(failed) else ""
             fact = next(filter(None, facts), "")
             said = f"{entry.name}{where}" + (f": {fact}" if fact else ".")
             state = FAILED if failed else PASSED
@@ -647,7 +648,7 @@ class Trial:
                 return verdict.message, tuple(verdict.named)
         if error is not None:
             return FAILS_ELSEWHERE, ()
-        return f"{_listed(list(attempt.wrong))} {ELSEWHERE}.", ()
+        return f"{listed(list(attempt.wrong))} {ELSEWHERE}.", ()
 
     def _hidden(self, attempt: Attempt) -> str:
         """Say for graders what was given and what came back."""
@@ -712,9 +713,3 @@ def forward_of(function: Function) -> str:
     """Return the forward pass of a backward one, "" of any other."""
     stem, _, part = function.qualname.rpartition("_")
     return f"{stem}_forward" if part == "backward" else ""
-
-
-def _listed(names: list[str]) -> str:
-    if not names:
-        return ""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
