@@ -14,6 +14,7 @@ from cs231n.tools.check.faults import GoneError
 from cs231n.tools.check.marks import Record, Records
 from cs231n.tools.check.verdict import (
     Look,
+    agrees_with_wrong,
     explain,
     is_unbegun,
     lacks_care,
@@ -206,6 +207,7 @@ class Trial:
         if function.framework in FRAMEWORKS:
             self._elsewhere = Elsewhere(function, judging.server_of(function).worker)
         self._entries = judging.rubric.entries(function)
+        self._asked = [entry for entry in self._entries if entry.tier == ASKED]
         self._source = judging.submission.modules.get(function.file, "")
         self._workers = ExitStack()
         self._worker: Worker | None = None
@@ -401,10 +403,7 @@ class Trial:
         """Compare gradients with finite differences of the student's forward pass."""
         attempt = Attempt("own", dict(layers))
         forward = forward_of(self._function)
-        attempt.notes.append(
-            f"agrees with finite differences of your {forward}, which is itself still "
-            "wrong: try this one again when that is mended"
-        )
+        attempt.notes.append(agrees_with_wrong(forward))
         look = Look("own")
         attempt.looks.append(look)
         differences = self._exercise.differences
@@ -521,12 +520,9 @@ class Trial:
             from cs231n.tools.check.gpu import REMARK
 
             notes.append(REMARK)
-        for entry in self._entries:
-            if entry.tier == ASKED:
-                standing.checks.append(
-                    self._check(entry, PASSED, remark="; ".join(notes))
-                )
-                notes = []
+        for entry in self._asked:
+            standing.checks.append(self._check(entry, PASSED, remark="; ".join(notes)))
+            notes = []
         if not attempt.layout:
             standing.checks += self._care(attempt)
         standing.gaps = self._gaps(attempt)
@@ -591,9 +587,7 @@ class Trial:
             standing.ended = attempts[0].error.reason
         said, named = self._explained(best)
         hidden = self._hidden(best)
-        for entry in self._entries:
-            if entry.tier != ASKED:
-                continue
+        for entry in self._asked:
             if best.passes(entry):
                 standing.checks.append(self._check(entry, PASSED))
             else:
@@ -620,8 +614,7 @@ class Trial:
         return found
 
     def _share(self, attempt: Attempt) -> float:
-        asked = [entry for entry in self._entries if entry.tier == ASKED]
-        return sum(entry.share for entry in asked if attempt.passes(entry))
+        return sum(entry.share for entry in self._asked if attempt.passes(entry))
 
     def _explained(self, attempt: Attempt) -> tuple[str, tuple[str, ...]]:
         """Say what is wrong, on the public inputs: nothing hidden is given away.
@@ -673,12 +666,10 @@ class Trial:
         return self._failed(said)
 
     def _failed(self, said: str) -> Standing:
-        asked = [entry for entry in self._entries if entry.tier == ASKED]
-        return Standing([self._check(entry, FAILED, said) for entry in asked])
+        return Standing([self._check(entry, FAILED, said) for entry in self._asked])
 
     def _unbegun(self, said: str = "") -> Standing:
-        asked = [entry for entry in self._entries if entry.tier == ASKED]
-        return Standing([self._check(entry, UNBEGUN, said) for entry in asked])
+        return Standing([self._check(entry, UNBEGUN, said) for entry in self._asked])
 
     def _check(
         self,

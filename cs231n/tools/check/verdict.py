@@ -196,7 +196,8 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
     blamed = {look.way: _blamed(look, bench, exercise) for look in looks}
     differences = exercise.differences
     if blamed["own"] and differences and _confirmed(differences, bench):
-        return Verdict(DONE, remarks=[_agrees_with_a_wrong_forward_pass(bench)])
+        forward = bench.function.short.replace("backward", "forward")
+        return Verdict(DONE, remarks=[agrees_with_wrong(forward)])
     telling = [k for k in looks if not blamed[k.way] and not k.is_right]
     if telling:
         return explain(telling, bench, exercise)
@@ -370,11 +371,11 @@ def _confirmed(
     )
 
 
-def _agrees_with_a_wrong_forward_pass(bench: Bench) -> str:
-    name = bench.function.short.replace("backward", "forward")
+def agrees_with_wrong(forward: str) -> str:
+    """Return the remark on a backward pass that fits a wrong forward pass."""
     return (
-        f"agrees with finite differences of your {name}, which is itself still wrong: "
-        "try this one again when that is mended"
+        f"agrees with finite differences of your {forward}, which is itself still "
+        "wrong: try this one again when that is mended"
     )
 
 
