@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 
 from cs231n.support import archive
 from cs231n.support.files import replacing
-from staff.environment import NOT_INSTALLED, installed
+from staff.environment import installed, installed_of
 from staff.grading.results import Judged
 from staff.grading.submission import Left, Refused, Submission
 from staff.questions import questions
@@ -82,9 +82,7 @@ def environment() -> dict[str, str]:
         "system": platform.system(),
         "machine": platform.machine(),
     }
-    optional = installed(_VERSIONS_IF_ANY).items()
-    found |= {name: version for name, version in optional if version != NOT_INSTALLED}
-    return found | installed(_VERSIONS_OF)
+    return found | installed_of(_VERSIONS_IF_ANY) | installed(_VERSIONS_OF)
 
 
 def stem(submission: Submission | Refused) -> str:
