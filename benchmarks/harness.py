@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from cs231n.support.threads import torch_threads
+
 Work = Callable[[], object]
 
 SLACK = 1.25  # ratios wander by a tenth or so; what --gate forgives
@@ -187,17 +189,14 @@ def ways() -> Iterator[tuple[str, Callable[[Work], Work]]]:
 @contextmanager
 def threads(count: int) -> Iterator[None]:
     """Give BLAS, torch and our kernels this many threads."""
-    import torch
-
     from cs231n.support.kernels import compiled
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        with threadpool_limits(count), compiled.using_threads(count):
-            yield
-    finally:
-        torch.set_num_threads(before)
+    with (
+        torch_threads(count),
+        threadpool_limits(count),
+        compiled.using_threads(count),
+    ):
+        yield
 
 
 def surroundings(count: int) -> dict[str, Any]:

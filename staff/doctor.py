@@ -208,7 +208,7 @@ def in_tries(asked: Asked) -> Iterator[str]:
         names = [f.short for q in asked for f in q.functions if f.tries == name]
         if set(names) <= _texts(path):
             continue  # each is written out, so torch need not be imported
-        tries = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+        tries = importlib.import_module(table.module_of(path))
         for missing in (short for short in names if short not in tries.EXERCISES):
             yield f"{path}: EXERCISES lacks {missing}; say how to try it."
 

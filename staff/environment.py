@@ -113,6 +113,12 @@ def installed(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def installed_of(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    found = installed(packages).items()
+    return {name: version for name, version in found if version != NOT_INSTALLED}
+
+
 def prepare(root: Path, venv: Path, choice: Choice | None = None) -> None:
     """Bring the environment ``venv`` up to date with the project at ``root``.
 
@@ -250,10 +256,14 @@ def _by_uv(
 
 def _by_pip(venv: Path, choice: Choice, asked: list[str], log: Path) -> str | None:
     """Install with pip; return what was said if that failed, else None."""
-    command = [str(interpreter(venv)), "-m", "pip", "install", "--no-input"]
-    command += ["--disable-pip-version-check", "--progress-bar=off"]
+    command = _pip_install(venv)
     command += ["--extra-index-url", choice.cpu] if choice.cpu else []
     return _said([*command, *asked], log)
+
+
+def _pip_install(venv: Path) -> list[str]:
+    command = [str(interpreter(venv)), "-m", "pip", "install", "--no-input"]
+    return [*command, "--disable-pip-version-check", "--progress-bar=off"]
 
 
 def _said(command: list[str], log: Path) -> str | None:
@@ -338,9 +348,7 @@ def _uv(root: Path, venv: Path, log: Path) -> list[str] | None:
     for command in ([found] if (found := shutil.which("uv")) else [], own):
         if command and _runs([*command, "--version"]):
             return command
-    fetch = [str(interpreter(venv)), "-m", "pip", "install", "--no-input"]
-    fetch += ["--disable-pip-version-check", "--progress-bar=off", "--no-deps"]
-    fetch += ["--timeout=15", "--retries=1"]
+    fetch = [*_pip_install(venv), "--no-deps", "--timeout=15", "--retries=1"]
     locked = [pin.text for pin in locking.pins(root) if pin.name == "uv"]
     with tempfile.TemporaryDirectory() as folder:
         asked = Path(folder) / "uv.txt"

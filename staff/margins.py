@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from cs231n.assignment.table import Function, function, functions
+from cs231n.assignment.table import Function, file_of, function, functions
 from cs231n.support import commands
 from cs231n.support.files import replacing
 from cs231n.support.progress import progress_bar
@@ -101,7 +101,7 @@ class Version:
                 s for s in bank()[1] if s.key == self.key and s.says == self.says
             )
             changed = sources(*answers_with(slip, self.writing))
-        return all_solved() | {_file(name): text for name, text in changed.items()}
+        return all_solved() | {file_of(name): text for name, text in changed.items()}
 
 
 def all_solved() -> Modules:
@@ -112,10 +112,6 @@ def all_solved() -> Modules:
 def measured() -> frozenset[str]:
     """Return keys of what is measured: what the judge compares in its own process."""
     return frozenset(f.key for f in functions() if f.framework not in FRAMEWORKS)
-
-
-def _file(module: str) -> str:
-    return f"{module.replace('.', '/')}.py"
 
 
 def mistakes() -> Iterator[Version]:
@@ -172,8 +168,8 @@ def touched(modules: Modules, edition: str) -> list[str]:
         {
             (module, name): part
             for module in takers()
-            if _file(module) in solved_ones
-            for name, part in _texts(those[_file(module)]).items()
+            if file_of(module) in solved_ones
+            for name, part in _texts(those[file_of(module)]).items()
         }
         for those in (solved_ones, modules)
     )
@@ -319,7 +315,7 @@ def try_seeds(at: Bench, key: str, first: int, count: int) -> Line:
     ways = [NONE, *(w for w, known in bank()[0].items() if f.name in known.bodies)]
     writing = ways[first // AT_ONCE % len(ways)]
     changed = {} if writing == NONE else sources(*answers_of(f.name, writing))
-    modules = all_solved() | {_file(name): text for name, text in changed.items()}
+    modules = all_solved() | {file_of(name): text for name, text in changed.items()}
     judging = _Seeds(*_handed_in(at, modules, edition_of(key)))
     judging.numbers = range(first, first + count)
     judged = judging.all([key])

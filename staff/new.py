@@ -52,7 +52,7 @@ def question(
         "id": name,
         "title": title,
         "module": f"cs231n.{module}",
-        "file": f"cs231n/{module.replace('.', '/')}.py",
+        "file": table.file_of(f"cs231n.{module}"),
         "package": package,
         "leaf": leaf,
         "tries": leaf,

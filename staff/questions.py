@@ -119,7 +119,7 @@ def table_for_students(chosen: str) -> str:
     table["sets"].sort(key=lambda edition: edition["name"] != chosen)
     modules = dict.fromkeys(path for q in questions() for path in q.modules)
     table["given"] = {
-        path.removesuffix(".py").replace("/", "."): given(path)
+        assignment.module_of(path): given(path)
         for path in modules
         if (ROOT / path).is_file()  # the doctor names those that are yet to be written
     }

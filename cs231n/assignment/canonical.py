@@ -12,6 +12,7 @@ import ast
 import copy
 import hashlib
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
@@ -21,6 +22,16 @@ _SILENT = {"ctx", "type_comment", "kind", "type_params", "annotation", "returns"
 _METHODS = {"lower", "upper", "strip", "startswith", "endswith"}
 _WITHOUT_EFFECT = {"bool", "dict", "float", "int", "len", "list", "range", "tuple"}
 _MOST_ROUNDS = 20  # each round takes something away, and functions are short
+
+
+def parsed(source: str) -> ast.Module | None:
+    """Return a text's syntax tree; None if it is no Python, or too deep to be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes that are none
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def structure(node: object) -> str:

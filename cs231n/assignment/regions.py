@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
+from cs231n.assignment.canonical import parsed
+
 END_OF_CODE = "END OF YOUR CODE"
 Key: TypeAlias = tuple[str, int]
 
@@ -135,9 +137,7 @@ def owners(source: str) -> list[str]:
     """
     lines = split(source)
     found = [""] * len(lines)
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    if (tree := parsed(source)) is None:
         scopes: list[tuple[int, str]] = []
         for n, line in enumerate(lines):
             if scope := _SCOPE.match(line.strip()):

@@ -57,7 +57,7 @@ class Function:
     @property
     def file(self) -> str:
         """The path of its module, from the project's root."""
-        return f"{self.module.replace('.', '/')}.py"
+        return file_of(self.module)
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,16 @@ class Question:
         """
         total = sum(f.points for f in self.functions)
         return function.points * self.shared[edition] / total
+
+
+def file_of(module: str) -> str:
+    """Return a module's path from the project's root, given its dotted name."""
+    return f"{module.replace('.', '/')}.py"
+
+
+def module_of(file: str) -> str:
+    """Return a module's dotted name, given its path from the project's root."""
+    return file.removesuffix(".py").replace("/", ".")
 
 
 def marker(name: str) -> str:

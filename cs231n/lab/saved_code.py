@@ -34,8 +34,7 @@ def unsaved() -> tuple[str, str]:
     """
     notes = []
     for path in _paths():
-        name = path.removesuffix(".py").replace("/", ".")
-        module = sys.modules.get(name)
+        module = sys.modules.get(table.module_of(path))
         file = Path(getattr(module, "__file__", None) or "")
         if module is None or file.suffix != ".py" or not file.is_file():
             continue

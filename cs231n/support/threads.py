@@ -26,13 +26,20 @@ def one_torch_thread() -> Iterator[None]:
     Training carries that on and on: what is to be the same on every machine is trained
     on one.
     """
+    with torch_threads(1):
+        yield
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch work on so many threads for a while, then as before."""
     from cs231n.support import beside_tensorflow  # noqa: F401 (or torch ends the process)
 
     # isort: split
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

@@ -25,15 +25,15 @@ def pixel_gradient() -> Diagram:
         pen.box((x, forth), (34, tall))
         pen.box((x, back), (34, tall))
     pen.arrow((335, forth), (373, forth))
-    pen.write((left + wide / 2, 38), "the picture", style="small soft")
-    pen.write((258, 38), "layers of the network", style="small soft")
-    pen.write((447, 38), "scores of classes", style="small soft")
+    pen.note((left + wide / 2, 38), "the picture")
+    pen.note((258, 38), "layers of the network")
+    pen.note((447, 38), "scores of classes")
     pen.write((left + wide / 2, 186), "the gradient\nat the pixels", style="small told")
     pen.write((258, 186), "same layers,\nbackward", style="small told")
     told = "The weights stay as they are. The gradient has the picture's shape:"
-    pen.write((270, 352), told, style="small soft")
+    pen.note((270, 352), told)
     told = "a number for each pixel and colour, positive (orange) or negative (blue)."
-    pen.write((270, 372), told, style="small soft")
+    pen.note((270, 372), told)
     return pen.done(
         "How a gradient at the pixels arises",
         """Forward, from left to right: a picture of a boat goes through the layers of a
@@ -52,7 +52,7 @@ def style() -> Diagram:
     rows, pictures, wide = [262, 202, 142, 82], 352, 112
     for number, y in enumerate(rows, start=1):
         pen.box((270, y), (508, 44), kind="off", round_=5)
-        pen.write((22, y - 1), f"{number}", "start", "small soft")
+        pen.note((22, y - 1), f"{number}", "start")
     for x in (photo, painting, source):
         aside = 10 if x == painting else 0
         below = pictures - 40
@@ -73,11 +73,7 @@ def style() -> Diagram:
         kind: Kind = "state" if right else "loss"
         words = "style" if right else "content"
         pen.box((loss, y), (66, 28), words, kind, "small")
-    pen.write(
-        (270, 40),
-        "four layers of the same frozen network, for all three",
-        style="small soft",
-    )
+    pen.note((270, 40), "four layers of the same frozen network, for all three")
     figures.scene(pen, (photo - wide / 2, pictures - 40), wide)
     figures.strokes(pen, (painting - wide / 2, pictures - 40), wide, colourful=False)
     figures.strokes(pen, (source - wide / 2, pictures - 40), wide)
@@ -85,9 +81,9 @@ def style() -> Diagram:
     pen.write((painting, 408), "painting")
     pen.write((source, 408), "style picture")
     told = "Content: are features alike, place by place? Style: do the same channels"
-    pen.write((270, 436), told, style="small soft")
+    pen.note((270, 436), told)
     told = "go together, wherever that is? Gradients change the painting alone."
-    pen.write((270, 455), told, style="small soft")
+    pen.note((270, 455), told)
     return pen.done(
         "Content and style in a network",
         """Three pictures go through the same frozen network of four layers: a photo,
@@ -124,7 +120,7 @@ def _turn_of_discriminator(pen: Pen) -> None:
     pen.arrow((52, fake), (84, fake))
     pen.arrow((152, fake), (196, fake))
     pen.box((118, fake), (66, 56), "$G$", "off")
-    pen.write((118, fake + 42), "stays as it is", style="small soft")
+    pen.note((118, fake + 42), "stays as it is")
     for y, wish in ((real, "higher"), (fake, "lower")):
         _digits(pen, y, real=y == real)
         pen.arrow((312, y), (356, y))
@@ -132,8 +128,8 @@ def _turn_of_discriminator(pen: Pen) -> None:
         pen.arrow((462, y + 8), (426, y + 8), kind="gradient")
         pen.write((470, y), wish, "start")
     pen.box((390, (real + fake) / 2), (66, fake - real + 56), "$D$")
-    pen.write((390, fake + 42), "learns", style="small soft")
-    pen.write((495, (real + fake) / 2), "scores", style="small soft")
+    pen.note((390, fake + 42), "learns")
+    pen.note((495, (real + fake) / 2), "scores")
 
 
 def _turn_of_generator(pen: Pen) -> None:
@@ -142,26 +138,26 @@ def _turn_of_generator(pen: Pen) -> None:
     _noise(pen, fake)
     pen.arrow((52, fake), (84, fake))
     _digits(pen, fake, real=False)
-    pen.write((495, fake + 32), "scores", style="small soft")
+    pen.note((495, fake + 32), "scores")
     for start, end in ((152, 196), (312, 356), (423, 462)):
         pen.arrow((start, fake - 7), (end, fake - 7))
         pen.arrow((end, fake + 8), (start + 2, fake + 8), kind="gradient")
     pen.box((118, fake), (66, 56), "$G$")
-    pen.write((118, fake + 42), "learns", style="small soft")
+    pen.note((118, fake + 42), "learns")
     pen.box((390, fake), (66, 56), "$D$", "off")
-    pen.write((390, fake + 42), "stays as it is", style="small soft")
+    pen.note((390, fake + 42), "stays as it is")
     pen.write((470, fake), "higher", "start")
     told = "Dashed: gradients. Through $D$ and the fakes they reach $G$."
-    pen.write((270, 416), told, style="small soft")
+    pen.note((270, 416), told)
 
 
 def _noise(pen: Pen, middle: float) -> None:
     figures.noise(pen, (26, middle - 24), 3, 6, 8)
-    pen.write((38, middle + 42), "noise $z$", style="small soft")
+    pen.note((38, middle + 42), "noise $z$")
 
 
 def _digits(pen: Pen, middle: float, real: bool) -> None:
     for number, which in enumerate("357" if real else "735"):
         corner = 202 + 36 * number, middle - 16
         figures.digit(pen, corner, which, 32, fake=not real)
-    pen.write((254, middle + 32), "real" if real else "fakes", style="small soft")
+    pen.note((254, middle + 32), "real" if real else "fakes")

@@ -169,6 +169,16 @@ class Pen:
             )
             y += step
 
+    def note(self, at: Point, words: str, anchor: Anchor = "middle") -> None:
+        """Write words that are less than what a diagram shows: small and pale.
+
+        Args:
+            at: As for ``write``.
+            words: What to write.
+            anchor: As for ``write``.
+        """
+        self.write(at, words, anchor, "small soft")
+
     def arrow(self, *points: Point, kind: Flow = "forward", tip: bool = True) -> None:
         """Draw a line through points, with a tip at the last one.
 

@@ -27,9 +27,9 @@ def rnn() -> Diagram:
         pen.circle((x, row), 20, f"$h_{t}$")
     pen.box((262, weights), (420, 34), "$W_x$, $W_h$, $b$: the same at every timestep")
     pen.arrow((30, key), (66, key))
-    pen.write((74, key), "forward", "start", "small soft")
+    pen.note((74, key), "forward", "start")
     pen.arrow((206, key), (170, key), kind="gradient")
-    pen.write((214, key), "gradients, on their way back", "start", "small soft")
+    pen.note((214, key), "gradients, on their way back", "start")
     return pen.done(
         "An unrolled RNN, forward and backward",
         """An RNN, unrolled over three timesteps. From left to right, the state h0 and
@@ -53,8 +53,8 @@ def lstm() -> Diagram:
     pen.arrow((add + 13, cell), (522, cell))
     pen.write((42, cell - 20), "$c_{t-1}$")
     pen.write((500, cell - 20), "$c_t$")
-    pen.write((f, cell - 28), "forget", style="small soft")
-    pen.write((add, cell - 28), "write", style="small soft")
+    pen.note((f, cell - 28), "forget")
+    pen.note((add, cell - 28), "write")
     # What is kept, what is written.
     pen.arrow((f, gates - 16), (f, cell + 14))
     pen.arrow((i, gates - 16), (i, low), (add - 14, low))
@@ -67,7 +67,7 @@ def lstm() -> Diagram:
     pen.arrow((o, gates - 16), (o, low + 14))
     pen.arrow((o + 13, low), (522, low))
     pen.write((500, low - 18), "$h_t$")
-    pen.write((o + 16, low + 22), "show", "start", "small soft")
+    pen.note((o + 16, low + 22), "show", "start")
     for centre, sign in (
         ((f, cell), "⊙"),
         ((add, cell), "+"),
@@ -91,7 +91,7 @@ def lstm() -> Diagram:
     pen.write((42, sums + 13), "$h_{t-1}$")
     pen.arrow((66, sums), (96, sums))
     order = "In $a$ itself the blocks stand in the order $i$, $f$, $o$, $g$."
-    pen.write((271, 418), order, style="small soft")
+    pen.note((271, 418), order)
     return pen.done(
         "One timestep of an LSTM",
         """One timestep of an LSTM. At the bottom, the input and the hidden state of the
@@ -122,16 +122,16 @@ def captioning() -> Diagram:
         pen.box((x, targets), (86, 32), words[t + 1], "data")
         pen.box((x, steps), (60, 42), "step")
         pen.box((x, reads), (86, 32), words[t], "data")
-    pen.write((middle, 28), "next words: `captions_out`", style="small soft")
+    pen.note((middle, 28), "next words: `captions_out`")
     pen.box(
         (middle, loss), (wide, 36), "softmax: how probable are the next words?", "loss"
     )
     pen.box((middle, affine), (wide, 36), "affine: a score for each word there is")
     pen.box((middle, vectors), (wide, 36), "word embedding: a vector for each word")
-    pen.write((middle, 500), "words that are read: `captions_in`", style="small soft")
+    pen.note((middle, 500), "words that are read: `captions_in`")
     # From the picture to the first state.
     figures.scene(pen, (left - 49, 410), 98)
-    pen.write((left, 500), "picture", style="small soft")
+    pen.note((left, 500), "picture")
     pen.arrow((left, 410), (left, 392))
     pen.box((left, 376), (104, 30), "CNN (given)", "off", style="small")
     pen.arrow((left, 361), (left, 340))
@@ -160,7 +160,7 @@ def temporal_softmax() -> Diagram:
     ]
     bars = [0.24, 0.5, 0.32, 0.16, 0.4]
     for t, x in enumerate(columns, start=1):
-        pen.write((x, 24), f"timestep {t}", style="small soft")
+        pen.note((x, 24), f"timestep {t}")
     for n, (words, true) in enumerate(captions):
         top, word, mask, line = (y + 178 * n for y in (44, 124, 150, 178))
         for t, x in enumerate(columns):
@@ -181,7 +181,7 @@ def temporal_softmax() -> Diagram:
     pen.arrow((right, 338), (right, 298))
     pen.box((right, 267), (80, 60), "average:\nthe loss", "loss")
     told = "Bars: how probable each word is. Yellow: the one that comes."
-    pen.write((250, 390), told, style="small soft")
+    pen.note((250, 390), told)
     return pen.done(
         "Temporal softmax with its mask",
         """The loss of two captions over five timesteps. At each timestep, bars show how

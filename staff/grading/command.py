@@ -2,7 +2,6 @@
 
 import argparse
 import datetime
-import os
 import shutil
 import signal
 import sys
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cs231n.assignment.table import marker
+from cs231n.support import commands
+from cs231n.support.cores import cores
 from cs231n.support.files import replacing
 from cs231n.support.progress import progress_bar
 from staff.grading import (
@@ -350,18 +351,11 @@ def finish(out: Path, args: argparse.Namespace) -> list[Standing]:
     return publish(all_, out, class_list, missing)
 
 
-def cores() -> int:
-    """Return how many processes this one may use at once."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what ``grade`` and ``regrade`` have in common."""
     parser.add_argument(
         *("--jobs", "-j"),
-        type=_count,
+        type=commands.positive,
         default=cores(),
         help="submissions to judge at once (%(default)s)",
     )
@@ -402,13 +396,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="what came later is late, such as 2026-05-03T23:59-08:00",
     )
     parser.add_argument("--judging", default=JUDGING, help=argparse.SUPPRESS)
-
-
-def _count(said: str) -> int:
-    value = int(said)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
 
 
 def _questions(said: str) -> tuple[str, ...]:

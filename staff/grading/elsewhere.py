@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.assignment.table import Function
+from cs231n.assignment.table import Function, file_of
 from cs231n.tools.check.bench import ASIDE, Bench, Exercise
 from cs231n.tools.check.marks import Accepted, Record, Records, Results
 from staff.grading import line
@@ -130,7 +130,7 @@ class Elsewhere:
             answers: Answers = answers_of(name, writing) if writing else ({}, {})
             texts = {self.function.module: solved(self.function.module)}
             texts |= sources(*answers)
-            modules = {f"{m.replace('.', '/')}.py": text for m, text in texts.items()}
+            modules = {file_of(m): text for m, text in texts.items()}
             worker = self._workers.enter_context(self._worker_for(modules))
             self._lines[writing] = Line(worker, Limits())
         return self._lines[writing]

@@ -87,25 +87,22 @@ def prepare(framework: str) -> None:
         importlib.import_module(name)
 
 
-class _Bench(Bench):
-    """A bench in the worker, for exercises that run there.
-
-    What is right, and how far results may be from it, is not known to it.
-    """
+class FreshBench(Bench):
+    """A bench whose inputs may be of other sizes than the public ones."""
 
     def __init__(
-        self, asked: Function, seed: int, draw: int, small: bool | None
+        self, function: Function, records: Records, small: bool | None
     ) -> None:
-        """Take the inputs' seed.
+        """Import the function's module.
 
         Args:
-            asked: The function's row in the table.
-            seed: Of the inputs.
-            draw: Which draw of them.
-            small: As ``remote.RemoteBench`` has it.
+            function: Its row in the table.
+            records: What is right, and the seed of the inputs.
+            small: Whether inputs are smaller than the public ones, or larger; as
+                large if None.
         """
         self._small = small
-        super().__init__(asked, Records(seed, {asked.key: Record({}, draw=draw)}))
+        super().__init__(function, records)
 
     def sizes(self, usual: Mapping[str, int]) -> dict[str, int]:
         """Return the sizes of inputs."""
@@ -242,7 +239,9 @@ class Inside:
     def _try(self, request: dict[str, Any], out: list[Array]) -> dict[str, Any]:
         """Let an exercise run here, as what it is about cannot cross."""
         asked = function(request["key"])
-        bench = _Bench(asked, request["seed"], request["draw"], request["small"])
+        # What is right, and how far results may be from it, is not known here.
+        nothing = {asked.key: Record({}, draw=request["draw"])}
+        bench = FreshBench(asked, Records(request["seed"], nothing), request["small"])
         how = exercise(asked.key)
         way = request["way"]
         start = time.process_time()
@@ -382,9 +381,9 @@ class Inside:
         received: list[Any] = []
         result = _received(answer["result"], arrays, received, flags)
         if not any(flags):
-            return _filled(result, received)
+            return filled(result, received)
         outs = through()(back, received, flags, *tensors)
-        return _filled(result, outs)
+        return filled(result, outs)
 
     def _ask_for_gradients(self, number: int, grads: Sequence[Any]) -> list[Any]:
         out: list[Array] = []
@@ -642,22 +641,27 @@ def _received(
 
         received.append(torch.from_numpy(arrays[sent["tensor"]]))
         flags.append(bool(sent["grad"]))
-        return _Place(len(received) - 1)
+        return Place(len(received) - 1)
     return tuple(_received(v, arrays, received, flags) for v in sent["tuple"])
 
 
-class _Place:
+class Place:
     """Where a tensor belongs in a result."""
 
     def __init__(self, number: int) -> None:
+        """Keep its number among the tensors that came."""
         self.number = number
 
 
-def _filled(result: Any, received: Sequence[Any]) -> Any:
-    if isinstance(result, _Place):
+def filled(result: Any, received: Sequence[Any]) -> Any:
+    """Put tensors into their places."""
+    if isinstance(result, Place):
         return received[result.number]
-    if isinstance(result, tuple):
-        return tuple(_filled(v, received) for v in result)
+    if isinstance(result, tuple | list):
+        return type(result)(filled(v, received) for v in result)
+    if isinstance(result, dict):
+        for name, value in result.items():
+            result[name] = filled(value, received)
     return result
 
 

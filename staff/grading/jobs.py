@@ -13,10 +13,10 @@ import sys
 import threading
 import time
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import connection
 from pathlib import Path
@@ -78,15 +78,6 @@ class _Job:
     since: float = 0.0
 
 
-@dataclass
-class _Queue:
-    """Names still to be judged, and how often each was tried."""
-
-    names: deque[str]
-    alone: bool = False
-    tries: dict[str, int] = field(default_factory=dict)
-
-
 def run(
     names: Sequence[str],
     jobs: int,
@@ -107,12 +98,13 @@ def run(
         JobError: If no job can begin.
     """
     slow: list[str] = []
+    crew = _Crew(work, people)
 
     def settled(name: str) -> None:
         try:
             host = records.read(work.folder / f"{name}.json")["host"]
         except RecordError as error:
-            _leave_to_people(name, str(error), work, people)
+            crew.leave_to_people(name, str(error))
             done(name)
             return
         if host.get("timed_out") and not host.get("confirmed"):
@@ -120,99 +112,98 @@ def run(
         else:
             done(name)
 
-    queue = _Queue(deque(names))
-    running: list[_Job] = []
     try:
-        _work_off(queue, running, min(jobs, len(names)), work, people, settled)
+        crew.work_off(names, min(jobs, len(names)), settled)
         if slow:
-            for job in running[1:]:
+            for job in crew.running[1:]:
                 _end(job)
-            del running[1:]
-            queue = _Queue(deque(slow), alone=True)
-            _work_off(queue, running, 1, work, people, done)
+            del crew.running[1:]
+            crew.work_off(slow, 1, done, alone=True)
     finally:
-        for job in running:
+        for job in crew.running:
             job.pipe.close()
             if job.name:
                 job.process.terminate()
-        for job in running:
+        for job in crew.running:
             _end(job)
 
 
-def _work_off(
-    queue: _Queue,
-    running: list[_Job],
-    jobs: int,
-    work: Work,
-    people: Mapping[str, Mapping[str, Any]],
-    done: Callable[[str], None],
-) -> None:
-    while queue.names or any(job.name for job in running):
-        while len(running) < min(jobs, len(queue.names) + _busy(running)):
-            running.append(_begin(work))
-        for job in running:
-            if job.ready and not job.name and queue.names:
-                job.name, job.since = queue.names.popleft(), time.monotonic()
-                with suppress(OSError):  # it is gone, which shows below
-                    job.pipe.send(
-                        (job.name, dict(people.get(job.name, {})), queue.alone)
-                    )
-        _hear(queue, running, work, people, done)
+class _Crew:
+    """The jobs that run, and what they have still to do."""
 
+    def __init__(self, work: Work, people: Mapping[str, Mapping[str, Any]]) -> None:
+        self._work, self._people = work, people
+        self._names: deque[str] = deque()  # still to be judged
+        self._tries: Counter[str] = Counter()
+        self.running: list[_Job] = []
 
-def _busy(running: list[_Job]) -> int:
-    return sum(bool(job.name) for job in running)
+    def work_off(
+        self,
+        names: Sequence[str],
+        jobs: int,
+        done: Callable[[str], None],
+        *,
+        alone: bool = False,
+    ) -> None:
+        """Judge submissions with so many jobs, and say which are done."""
+        self._names.extend(names)
+        self._tries.clear()
+        while self._names or self._busy():
+            while len(self.running) < min(jobs, len(self._names) + self._busy()):
+                self.running.append(_begin(self._work))
+            for job in self.running:
+                if job.ready and not job.name and self._names:
+                    job.name, job.since = self._names.popleft(), time.monotonic()
+                    people = dict(self._people.get(job.name, {}))
+                    with suppress(OSError):  # it is gone, which shows below
+                        job.pipe.send((job.name, people, alone))
+            self._hear(done)
 
+    def _busy(self) -> int:
+        return sum(bool(job.name) for job in self.running)
 
-def _hear(
-    queue: _Queue,
-    running: list[_Job],
-    work: Work,
-    people: Mapping[str, Mapping[str, Any]],
-    done: Callable[[str], None],
-) -> None:
-    """Wait until a job says something, ends, or has taken too long."""
-    heard = connection.wait([job.pipe for job in running], timeout=5)
-    for job in list(running):
-        said: Any = None
-        if job.pipe in heard:
-            with suppress(EOFError, OSError):
-                said = job.pipe.recv()
-            if said is None:  # it has died
-                job.process.join(_LEAVING)
-                said = "died", f"the grader's process ended ({job.process.exitcode})"
-        elif job.name and time.monotonic() - job.since > PATIENCE:
-            said = "died", f"the grader took longer than {PATIENCE:g} s"
-        if said is None:
-            continue
-        what, why = said
-        if what == "ready":
-            job.ready = True
-            continue
-        if not job.ready:
-            raise JobError(why)
-        name, job.name = job.name, ""
-        if what == "died":
-            running.remove(job)
-            _end(job, at_once=True)
-            queue.tries[name] = queue.tries.get(name, 0) + 1
-            if name and queue.tries[name] < _ATTEMPTS:
-                queue.names.append(name)
+    def _hear(self, done: Callable[[str], None]) -> None:
+        """Wait until a job says something, ends, or has taken too long."""
+        heard = connection.wait([job.pipe for job in self.running], timeout=5)
+        for job in list(self.running):
+            said: Any = None
+            if job.pipe in heard:
+                with suppress(EOFError, OSError):
+                    said = job.pipe.recv()
+                if said is None:  # it has died
+                    job.process.join(_LEAVING)
+                    code = job.process.exitcode
+                    said = "died", f"the grader's process ended ({code})"
+            elif job.name and time.monotonic() - job.since > PATIENCE:
+                said = "died", f"the grader took longer than {PATIENCE:g} s"
+            if said is None:
                 continue
-        if not name:
-            continue
-        if what != "done":
-            _leave_to_people(name, why, work, people)
-        done(name)
+            what, why = said
+            if what == "ready":
+                job.ready = True
+                continue
+            if not job.ready:
+                raise JobError(why)
+            name, job.name = job.name, ""
+            if what == "died":
+                self.running.remove(job)
+                _end(job, at_once=True)
+                self._tries[name] += 1
+                if name and self._tries[name] < _ATTEMPTS:
+                    self._names.append(name)
+                    continue
+            if not name:
+                continue
+            if what != "done":
+                self.leave_to_people(name, why)
+            done(name)
 
-
-def _leave_to_people(
-    name: str, why: str, work: Work, people: Mapping[str, Mapping[str, Any]]
-) -> None:
-    submission = records.kept(work.folder / f"{name}.zip")
-    found = records.failure(submission, why, work.grounds)
-    found["people"] = dict(people.get(name, {}))
-    records.save(found, work.folder / f"{name}.json")
+    def leave_to_people(self, name: str, why: str) -> None:
+        """Write down that the grader could not judge a submission."""
+        submission = records.kept(self._work.folder / f"{name}.zip")
+        found = records.failure(submission, why, self._work.grounds)
+        found["people"] = dict(self._people.get(name, {}))
+        records.save(found, self._work.folder / f"{name}.json")
 
 
 def _begin(work: Work) -> _Job:

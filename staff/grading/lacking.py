@@ -8,6 +8,8 @@ import ast
 from collections.abc import Mapping
 from functools import cache
 
+from cs231n.assignment.canonical import parsed
+from cs231n.assignment.table import file_of, module_of
 from staff import markers
 from staff.mistakes.writings import solved, takers
 from staff.questions import questions
@@ -22,10 +24,10 @@ def lacking(modules: Mapping[str, str], module: str) -> dict[str, list[str]]:
         modules: Path -> source, as they were handed in.
         module: Dotted name of the module that takes.
     """
-    taken = _identifiers(modules.get(_file(module), ""))
+    taken = _identifiers(modules.get(file_of(module), ""))
     found = {}
     for giver in sorted(takers()[module]):
-        source = modules.get(_file(giver))
+        source = modules.get(file_of(giver))
         if source is None or (own := _defined(source)) is None:
             continue
         there = {
@@ -34,7 +36,7 @@ def lacking(modules: Mapping[str, str], module: str) -> dict[str, list[str]]:
             if isinstance(node, ast.FunctionDef)
         }
         if names := sorted((there & taken) - own):
-            found[_file(giver)] = names
+            found[file_of(giver)] = names
     return found
 
 
@@ -48,37 +50,22 @@ def completed(modules: Mapping[str, str], module: str) -> dict[str, str]:
     more = dict(modules)
     for file, names in lacking(modules, module).items():
         beside = file.replace(".py", "_as_handed_out.py")
-        more[beside] = _handed_out(_module(file))
+        more[beside] = _handed_out(module_of(file))
         more[file] = f"{modules[file]}\n" + "".join(
-            _GUARDED.format(name=name, module=_module(beside)) for name in names
+            _GUARDED.format(name=name, module=module_of(beside)) for name in names
         )
     return more
-
-
-def _file(module: str) -> str:
-    return f"{module.replace('.', '/')}.py"
-
-
-def _module(file: str) -> str:
-    return file.removesuffix(".py").replace("/", ".")
 
 
 @cache
 def _handed_out(module: str) -> str:
     ids = [question.id for question in questions()]
-    return markers.redact(solved(module), _file(module), ids)
-
-
-def _parsed(source: str) -> ast.Module | None:
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError):
-        return None
+    return markers.redact(solved(module), file_of(module), ids)
 
 
 def _defined(source: str) -> set[str] | None:
     """Return the names that a module makes for others; None if it cannot be read."""
-    tree = _parsed(source)
+    tree = parsed(source)
     if tree is None:
         return None
     found: set[str] = set()
@@ -97,7 +84,7 @@ def _defined(source: str) -> set[str] | None:
 
 def _identifiers(source: str) -> set[str]:
     """Return the names that a module uses, in whatever way."""
-    tree = _parsed(source)
+    tree = parsed(source)
     found: set[str] = set()
     for node in ast.walk(tree) if tree else ():
         match node:

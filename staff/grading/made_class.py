@@ -17,6 +17,7 @@ import stat
 import sys
 import unicodedata
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from cs231n.assignment import stamp
-from cs231n.assignment.table import Function, Question
+from cs231n.assignment.table import Function, Question, module_of
 from cs231n.support import archive, commands
 from cs231n.tools.submission.collecting import MANIFEST, Gathered
 from cs231n.tools.submission.command import manifest
@@ -322,7 +323,7 @@ def modules(edition: str, written: set[str], bodies: Mapping[str, str]) -> Files
     for path in dict.fromkeys(
         path for q in _questions_of(edition) for path in q.modules
     ):
-        module = path.removesuffix(".py").replace("/", ".")
+        module = module_of(path)
         source = changed.get(module) or writings.solved(module)
         keep = [name.removeprefix(f"{module}.") for name in written]
         files[path] = markers.redact(source, path, ids, keep=keep).encode()
@@ -647,8 +648,6 @@ def main(argv: list[str] | None = None) -> int:
         "--export", choices=EXPORTS, default="canvas", help="as whom (%(default)s)"
     )
     args = parser.parse_args(argv)
-    if args.students < 1:
-        parser.error("--students: at least one is wanted.")
     existed = args.out.exists()
     try:
         made = make(args.out, args.students, args.seed, args.export)
@@ -659,10 +658,7 @@ def main(argv: list[str] | None = None) -> int:
         if not existed:
             shutil.rmtree(args.out, ignore_errors=True)
         raise
-    counts: dict[str, int] = {}
-    for one in made:
-        counts[one.kind] = counts.get(one.kind, 0) + 1
-    for kind, count in sorted(counts.items(), key=lambda pair: -pair[1]):
+    for kind, count in Counter(one.kind for one in made).most_common():
         print(f"{count:5} {kind}")
     where = args.out / SUBMISSIONS
     print(f"\n{where}: {len(made)} submissions of {args.students} students")

@@ -19,6 +19,22 @@ import matplotlib.pyplot as plt
 plt.rcParams['figure.figsize'] = (10.0, 8.0)
 """
 
+
+def _asked(module: str, *calls: str) -> str:
+    """Return functions as they were handed out, given calls such as ``x = f(y)``."""
+    texts = []
+    for call in calls:
+        result, _, signature = call.partition(" = ")
+        name = signature.partition("(")[0]
+        texts.append(
+            f"def {signature}:\n"
+            f"    {result} = None\n"
+            f"    # cs231n.{module}.{name}\n"
+            f"    return {result}\n"
+        )
+    return "\n".join(texts)
+
+
 _VISUALIZATION = [
     """
 import torch
@@ -113,30 +129,16 @@ dtype = torch.FloatTensor
 cnn = torchvision.models.squeezenet1_1(pretrained=True).features
 cnn.type(dtype)
 """,
-    """
-def content_loss(content_weight, content_current, content_original):
-    loss = None
-    # cs231n.style_transfer_pytorch.content_loss
-    return loss
-""",
-    """
-def gram_matrix(features, normalize=True):
-    gram = None
-    # cs231n.style_transfer_pytorch.gram_matrix
-    return gram
-""",
-    """
-def style_loss(feats, style_layers, style_targets, style_weights):
-    loss = None
-    # cs231n.style_transfer_pytorch.style_loss
-    return loss
-""",
-    """
-def tv_loss(img, tv_weight):
-    loss = None
-    # cs231n.style_transfer_pytorch.tv_loss
-    return loss
-""",
+    _asked(
+        "style_transfer_pytorch",
+        "loss = content_loss(content_weight, content_current, content_original)",
+    ),
+    _asked("style_transfer_pytorch", "gram = gram_matrix(features, normalize=True)"),
+    _asked(
+        "style_transfer_pytorch",
+        "loss = style_loss(feats, style_layers, style_targets, style_weights)",
+    ),
+    _asked("style_transfer_pytorch", "loss = tv_loss(img, tv_weight)"),
 ]
 
 _GANS = [
@@ -157,12 +159,7 @@ NUM_TRAIN = 50000
 NOISE_DIM = 96
 batch_size = 128
 """,
-    """
-def sample_noise(batch_size, dim):
-    noise = None
-    # cs231n.gan_pytorch.sample_noise
-    return noise
-""",
+    _asked("gan_pytorch", "noise = sample_noise(batch_size, dim)"),
     """
 class Flatten(nn.Module):
     def forward(self, x):
@@ -177,57 +174,30 @@ class Unflatten(nn.Module):
         return x.view(self.N, self.C, self.H, self.W)
 """,
     "dtype = torch.FloatTensor\n",
-    """
-def discriminator():
-    model = None
-    # cs231n.gan_pytorch.discriminator
-    return model
-""",
-    """
-def generator(noise_dim=NOISE_DIM):
-    model = None
-    # cs231n.gan_pytorch.generator
-    return model
-""",
+    _asked("gan_pytorch", "model = discriminator()"),
+    _asked("gan_pytorch", "model = generator(noise_dim=NOISE_DIM)"),
     """
 def bce_loss(input, target):
     neg_abs = - input.abs()
     loss = input.clamp(min=0) - input * target + (1 + neg_abs.exp()).log()
     return loss.mean()
 """,
-    """
-def discriminator_loss(logits_real, logits_fake):
-    loss = None
-    # cs231n.gan_pytorch.discriminator_loss
-    return loss
-
-def generator_loss(logits_fake):
-    loss = None
-    # cs231n.gan_pytorch.generator_loss
-    return loss
-""",
-    """
-def get_optimizer(model):
-    optimizer = None
-    # cs231n.gan_pytorch.get_optimizer
-    return optimizer
-""",
+    _asked(
+        "gan_pytorch",
+        "loss = discriminator_loss(logits_real, logits_fake)",
+        "loss = generator_loss(logits_fake)",
+    ),
+    _asked("gan_pytorch", "optimizer = get_optimizer(model)"),
     """
 D = discriminator().type(dtype)
 G = generator().type(dtype)
 D_solver = get_optimizer(D)
 """,
-    """
-def ls_discriminator_loss(scores_real, scores_fake):
-    loss = None
-    # cs231n.gan_pytorch.ls_discriminator_loss
-    return loss
-
-def ls_generator_loss(scores_fake):
-    loss = None
-    # cs231n.gan_pytorch.ls_generator_loss
-    return loss
-""",
+    _asked(
+        "gan_pytorch",
+        "loss = ls_discriminator_loss(scores_real, scores_fake)",
+        "loss = ls_generator_loss(scores_fake)",
+    ),
     """
 def build_dc_classifier():
     model = None
@@ -238,12 +208,7 @@ data = next(enumerate(loader_train))[-1][0].type(dtype)
 b = build_dc_classifier().type(dtype)
 print(b(data).size())
 """,
-    """
-def build_dc_generator(noise_dim=NOISE_DIM):
-    model = None
-    # cs231n.gan_pytorch.build_dc_generator
-    return model
-""",
+    _asked("gan_pytorch", "model = build_dc_generator(noise_dim=NOISE_DIM)"),
 ]
 
 _GRADIENTS = [

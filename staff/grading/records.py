@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 
 from cs231n.support import archive
 from cs231n.support.files import replacing
-from staff.environment import NOT_INSTALLED, installed
+from staff.environment import installed, installed_of
 from staff.grading.results import Judged
 from staff.grading.submission import Left, Refused, Submission
 from staff.questions import questions
@@ -82,17 +82,13 @@ def environment() -> dict[str, str]:
         "system": platform.system(),
         "machine": platform.machine(),
     }
-    optional = installed(_VERSIONS_IF_ANY).items()
-    found |= {name: version for name, version in optional if version != NOT_INSTALLED}
-    return found | installed(_VERSIONS_OF)
+    return found | installed_of(_VERSIONS_IF_ANY) | installed(_VERSIONS_OF)
 
 
 def stem(submission: Submission | Refused) -> str:
     """Return what a submission's files are called: its name, and a hash of the rest."""
-    facts = _about(submission)
-    if isinstance(submission, Submission):
-        facts["digest"] = submission.digest
-    told = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    facts = json.dumps(_identified(submission), sort_keys=True)
+    told = hashlib.sha256(facts.encode()).hexdigest()
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", submission.name).strip("-._")[:60]
     return f"{plain or 'submission'}-{told[:10]}"
 
@@ -121,38 +117,25 @@ def record(
         }
         for check in judged.checks
     ]
-    return {
-        "format": FORMAT,
-        "verdict": {
-            "submission": {
-                **_about(submission),
-                "digest": submission.digest,
-                "modules": {
-                    name: _hash(text.encode("utf-8", "replace"))
-                    for name, text in submission.modules.items()
-                },
-                "notebooks": {
-                    name: _hash(content)
-                    for name, content in submission.notebooks.items()
-                },
-            },
-            **grounds.told(),
-            "checks": checks,
-            "questions": _questions(checks, submission.edition, grounds.only, judged),
-            "score": _number(sum(check["points"] for check in checks)),
-            "of": _number(sum(check["of"] for check in checks)),
-        },
-        "host": {
-            "isolation": judged.isolation,
-            "seconds": {k: round(v, 3) for k, v in judged.seconds.items()},
-            "speed": dict(judged.speed),
-            "peak_bytes": judged.peak,
-            "timed_out": list(judged.timed_out),
-            **_machine(),
-            **(host or {}),
-        },
-        "people": {},
+    modules = {k: v.encode("utf-8", "replace") for k, v in submission.modules.items()}
+    about = _identified(submission) | {
+        "modules": {name: _hash(text) for name, text in modules.items()},
+        "notebooks": {name: _hash(c) for name, c in submission.notebooks.items()},
     }
+    verdict = {
+        "checks": checks,
+        "questions": _questions(checks, submission.edition, grounds.only, judged),
+        "score": _number(sum(check["points"] for check in checks)),
+        "of": _number(sum(check["of"] for check in checks)),
+    }
+    noticed = {
+        "isolation": judged.isolation,
+        "seconds": {k: round(v, 3) for k, v in judged.seconds.items()},
+        "speed": dict(judged.speed),
+        "peak_bytes": judged.peak,
+        "timed_out": list(judged.timed_out),
+    }
+    return _assembled(about, grounds, verdict, noticed | dict(host or {}))
 
 
 def refusal(refused: Refused, grounds: Grounds) -> Record:
@@ -162,16 +145,8 @@ def refusal(refused: Refused, grounds: Grounds) -> Record:
         refused: What is known of it.
         grounds: By which rules it would have been judged.
     """
-    return {
-        "format": FORMAT,
-        "verdict": {
-            "submission": _about(refused),
-            **grounds.told(),
-            "refused": _plain(refused.why),
-        },
-        "host": _machine(),
-        "people": {},
-    }
+    why = {"refused": _plain(refused.why)}
+    return _assembled(_identified(refused), grounds, why)
 
 
 def failure(submission: Submission, why: str, grounds: Grounds) -> Record:
@@ -184,14 +159,19 @@ def failure(submission: Submission, why: str, grounds: Grounds) -> Record:
         why: What happened, for graders.
         grounds: By which rules it would have been judged.
     """
+    return _assembled(_identified(submission), grounds, {"failed": _plain(why)})
+
+
+def _assembled(
+    about: Mapping[str, Any],
+    grounds: Grounds,
+    verdict: Mapping[str, Any],
+    noticed: Mapping[str, Any] | None = None,
+) -> Record:
     return {
         "format": FORMAT,
-        "verdict": {
-            "submission": {**_about(submission), "digest": submission.digest},
-            **grounds.told(),
-            "failed": _plain(why),
-        },
-        "host": _machine(),
+        "verdict": {"submission": about, **grounds.told(), **verdict},
+        "host": {**_machine(), **(noticed or {})},
         "people": {},
     }
 
@@ -375,6 +355,14 @@ def _about(submission: Submission | Refused) -> dict[str, Any]:
             "received": submission.received,
             "late": submission.late,
         }
+    return about
+
+
+def _identified(submission: Submission | Refused) -> dict[str, Any]:
+    """Return the same, and what tells one content from all others."""
+    about = _about(submission)
+    if isinstance(submission, Submission):
+        about["digest"] = submission.digest
     return about
 
 

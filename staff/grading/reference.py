@@ -20,7 +20,7 @@ from cs231n.tools.check.marks import (
     Results,
     mark,
 )
-from staff.grading.remote import FreshBench
+from staff.grading.inside import FreshBench
 from staff.mistakes.bank import Answers, answers_of, bank
 from staff.mistakes.writings import rewritten
 

@@ -26,7 +26,7 @@ from cs231n.tools.check.marks import Array, Records
 from cs231n.tools.check.returned import Elsewhere
 from cs231n.tools.check.written import code_in
 from staff.grading import line
-from staff.grading.inside import MOST, fresh_sizes, is_tensor, through
+from staff.grading.inside import MOST, FreshBench, Place, filled, is_tensor, through
 
 NETWORK = ("_A", "_B", "_mix")  # what makes the checks' NumPy network
 KINDS = tuple(inspect._ParameterKind)
@@ -398,26 +398,7 @@ class _Sent:
         return {"net": name, "state": weights}
 
 
-class FreshBench(Bench):
-    """A bench whose inputs are of other sizes than the public ones."""
-
-    def __init__(self, function: Function, records: Records, small: bool) -> None:
-        """Import our module.
-
-        Args:
-            function: Its row in the table.
-            records: What is right, and the seed of the inputs.
-            small: Whether inputs are smaller than the public ones, or larger.
-        """
-        self._small = small
-        super().__init__(function, records)
-
-    def sizes(self, usual: Mapping[str, int]) -> dict[str, int]:
-        """Return the sizes of inputs."""
-        return dict(fresh_sizes(tuple(usual.items()), self.seed, self._small))
-
-
-class RemoteBench(Bench):
+class RemoteBench(FreshBench):
     """A bench whose function runs in a worker."""
 
     def __init__(
@@ -449,9 +430,8 @@ class RemoteBench(Bench):
         """
         self._to, self._source = to, source
         self._single, self._never = single, list(never)
-        self._small = small
         self._layers: dict[str, Callable[..., Any]] = {}
-        super().__init__(function, records)
+        super().__init__(function, records, small)
 
     def _found(self) -> tuple[Any, Any]:
         f = self.function
@@ -497,12 +477,6 @@ class RemoteBench(Bench):
             self._never,
             self._small,
         )
-
-    def sizes(self, usual: Mapping[str, int]) -> dict[str, int]:
-        """Return the sizes of inputs."""
-        if self._small is None:
-            return dict(usual)
-        return dict(fresh_sizes(tuple(usual.items()), self.seed, self._small))
 
     def probe(self, name: str, *args: Any) -> Any:
         """Let the worker look into what a student's function built."""
@@ -573,7 +547,7 @@ class RemoteBench(Bench):
         except line.LineError:
             raise self._to.spoilt() from None
         if received:
-            result = _filled(result, self._joined(number, sent, received, flags))
+            result = filled(result, self._joined(number, sent, received, flags))
         return result
 
     def _joined(
@@ -698,13 +672,6 @@ def _signature(sent: Any) -> inspect.Signature | None:
         return None
 
 
-class _Place:
-    """Where a tensor belongs in a result."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
 def _read(
     sent: Any,
     arrays: list[Array],
@@ -735,7 +702,7 @@ def _read(
             array = array.astype(np.int64)
         received.append(torch.from_numpy(array))
         flags.append(sent.get("grad") is True and array.dtype.kind == "f")
-        return _Place(len(received) - 1)
+        return Place(len(received) - 1)
     return arrays[line.number(sent, "array", len(arrays))]
 
 
@@ -764,15 +731,3 @@ def _held(
         array = arrays[line.number(sent, "array", len(arrays))]
         return _TokenWithNumbers(token, kind, array)
     return _Token(token, kind)
-
-
-def _filled(result: Any, received: Sequence[Any]) -> Any:
-    """Put tensors into their places."""
-    if isinstance(result, _Place):
-        return received[result.number]
-    if isinstance(result, tuple | list):
-        return type(result)(_filled(v, received) for v in result)
-    if isinstance(result, _TokenDict):
-        for name, value in result.items():
-            result[name] = _filled(value, received)
-    return result

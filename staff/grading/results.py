@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-ASKED, CARE, CRAFT = "asked", "care", "craft"  # tiers: verdicts.md, section 1
+ASKED, CARE = "asked", "care"  # tiers: verdicts.md, section 1
 PASSED, FAILED, UNBEGUN = "passed", "failed", "not started"
 STATES = (PASSED, FAILED, UNBEGUN)
 
@@ -14,7 +14,7 @@ class Check:
     Attributes:
         function: The function's key in the table.
         name: What is looked at, such as ``values`` or ``dWx``.
-        tier: One of ``ASKED``, ``CARE``, ``CRAFT``.
+        tier: ``ASKED`` or ``CARE``.
         state: One of ``STATES``.
         points: What it earns.
         of: What it can earn.

@@ -244,7 +244,7 @@ def parse(text: str, called: str) -> Roster:
         RosterError: If something is wrong with it.
     """
     try:
-        read_rows = csv.reader(io.StringIO(text), _dialect(text))
+        read_rows = csv.reader(io.StringIO(text), delimiter=separator(text))
         rows = [row for row in read_rows if any(row)]
     except csv.Error as error:
         raise RosterError(f"{called} is no csv ({error}); export it anew.") from None
@@ -347,14 +347,9 @@ def _columns(header: Sequence[str]) -> dict[str, Callable[[Sequence[str]], str]]
     return found
 
 
-def _dialect(text: str) -> type[csv.Dialect]:
-    """Return how cells are kept apart: by commas, semicolons or tabs."""
-    first = text.partition("\n")[0]
-
-    class Dialect(csv.excel):
-        delimiter = max(",;\t", key=first.count)
-
-    return Dialect
+def separator(text: str) -> str:
+    """Return what keeps a table's cells apart: a comma, a semicolon or a tab."""
+    return max(",;\t", key=text.partition("\n")[0].count)
 
 
 def _equal(student: Student, column: str, value: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from cs231n.support.files import replacing
 from staff.grading import cohort
+from staff.grading import roster as rosters
 from staff.grading.roster import ID, LOGIN, SECTION, SIS, STUDENT, Roster, Student
 from staff.grading.scores import Person, Standing, shown
 from staff.grading.written import Answer
@@ -69,9 +70,8 @@ def rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         decoded = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         decoded = content.decode("cp1252", "replace")  # as Excel saves it
-    head = decoded.partition("\n")[0]
-    separator = max(",;\t", key=head.count)
-    reader = csv.DictReader(io.StringIO(decoded, newline=""), delimiter=separator)
+    lines = io.StringIO(decoded, newline="")
+    reader = csv.DictReader(lines, delimiter=rosters.separator(decoded))
     try:
         names = [name.strip() for name in reader.fieldnames or ()]
         if missing := [name for name in columns if name not in names]:

@@ -14,9 +14,11 @@ from cs231n.tools.check.faults import GoneError
 from cs231n.tools.check.marks import Record, Records
 from cs231n.tools.check.verdict import (
     Look,
+    agrees_with_wrong,
     explain,
     is_unbegun,
     lacks_care,
+    listed,
     look_at,
 )
 from cs231n.tools.check.words import DEFINE
@@ -205,6 +207,7 @@ class Trial:
         if function.framework in FRAMEWORKS:
             self._elsewhere = Elsewhere(function, judging.server_of(function).worker)
         self._entries = judging.rubric.entries(function)
+        self._asked = [entry for entry in self._entries if entry.tier == ASKED]
         self._source = judging.submission.modules.get(function.file, "")
         self._workers = ExitStack()
         self._worker: Worker | None = None
@@ -400,10 +403,7 @@ class Trial:
         """Compare gradients with finite differences of the student's forward pass."""
         attempt = Attempt("own", dict(layers))
         forward = forward_of(self._function)
-        attempt.notes.append(
-            f"agrees with finite differences of your {forward}, which is itself still "
-            "wrong: try this one again when that is mended"
-        )
+        attempt.notes.append(agrees_with_wrong(forward))
         look = Look("own")
         attempt.looks.append(look)
         differences = self._exercise.differences
@@ -520,12 +520,9 @@ class Trial:
             from cs231n.tools.check.gpu import REMARK
 
             notes.append(REMARK)
-        for entry in self._entries:
-            if entry.tier == ASKED:
-                standing.checks.append(
-                    self._check(entry, PASSED, remark="; ".join(notes))
-                )
-                notes = []
+        for entry in self._asked:
+            standing.checks.append(self._check(entry, PASSED, remark="; ".join(notes)))
+            notes = []
         if not attempt.layout:
             standing.checks += self._care(attempt)
         standing.gaps = self._gaps(attempt)
@@ -538,7 +535,7 @@ class Trial:
         if self._function != next(f for f in functions() if f.module == module):
             return []
         return [
-            f"{file} lacks {_listed(names)}, which it had when it was handed out, and "
+            f"{file} lacks {listed(names)}, which it had when it was handed out, and "
             f"{self._function.file} takes from it: copy it back"
             for file, names in lacking(self._judging.submission.modules, module).items()
         ]
@@ -575,7 +572,7 @@ class Trial:
                 with public.instead(**attempt.layers):
                     facts.append(lacks_care(public, run, stored[entry.name][case]))
                 failed.append(case)
-            where = f" ({_listed(failed)})" if any(failed) else ""
+            where = f" ({listed(failed)})" if any(failed) else ""
             fact = next(filter(None, facts), "")
             said = f"{entry.name}{where}" + (f": {fact}" if fact else ".")
             state = FAILED if failed else PASSED
@@ -590,9 +587,7 @@ class Trial:
             standing.ended = attempts[0].error.reason
         said, named = self._explained(best)
         hidden = self._hidden(best)
-        for entry in self._entries:
-            if entry.tier != ASKED:
-                continue
+        for entry in self._asked:
             if best.passes(entry):
                 standing.checks.append(self._check(entry, PASSED))
             else:
@@ -619,8 +614,7 @@ class Trial:
         return found
 
     def _share(self, attempt: Attempt) -> float:
-        asked = [entry for entry in self._entries if entry.tier == ASKED]
-        return sum(entry.share for entry in asked if attempt.passes(entry))
+        return sum(entry.share for entry in self._asked if attempt.passes(entry))
 
     def _explained(self, attempt: Attempt) -> tuple[str, tuple[str, ...]]:
         """Say what is wrong, on the public inputs: nothing hidden is given away.
@@ -647,7 +641,7 @@ class Trial:
                 return verdict.message, tuple(verdict.named)
         if error is not None:
             return FAILS_ELSEWHERE, ()
-        return f"{_listed(list(attempt.wrong))} {ELSEWHERE}.", ()
+        return f"{listed(list(attempt.wrong))} {ELSEWHERE}.", ()
 
     def _hidden(self, attempt: Attempt) -> str:
         """Say for graders what was given and what came back."""
@@ -672,12 +666,10 @@ class Trial:
         return self._failed(said)
 
     def _failed(self, said: str) -> Standing:
-        asked = [entry for entry in self._entries if entry.tier == ASKED]
-        return Standing([self._check(entry, FAILED, said) for entry in asked])
+        return Standing([self._check(entry, FAILED, said) for entry in self._asked])
 
     def _unbegun(self, said: str = "") -> Standing:
-        asked = [entry for entry in self._entries if entry.tier == ASKED]
-        return Standing([self._check(entry, UNBEGUN, said) for entry in asked])
+        return Standing([self._check(entry, UNBEGUN, said) for entry in self._asked])
 
     def _check(
         self,
@@ -712,9 +704,3 @@ def forward_of(function: Function) -> str:
     """Return the forward pass of a backward one, "" of any other."""
     stem, _, part = function.qualname.rpartition("_")
     return f"{stem}_forward" if part == "backward" else ""
-
-
-def _listed(names: list[str]) -> str:
-    if not names:
-        return ""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

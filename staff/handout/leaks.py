@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from cs231n.assignment import canonical
 from staff import markers
 from staff.convert import plain_python
 
@@ -283,11 +284,8 @@ def _renamed(text: str) -> str:
 
 
 def _parsed(text: str) -> ast.AST | None:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return None
-    if len(tree.body) == 1:
+    tree = canonical.parsed(text)
+    if tree and len(tree.body) == 1:
         only = tree.body[0]
         return only.value if isinstance(only, ast.Expr) else only
     return tree

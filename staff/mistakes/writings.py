@@ -12,7 +12,7 @@ from functools import cache
 from graphlib import TopologicalSorter
 
 from cs231n.assignment import regions
-from cs231n.assignment.table import function, functions
+from cs231n.assignment.table import file_of, function, functions
 from staff import markers
 from staff.questions import ROOT, questions
 
@@ -82,7 +82,7 @@ def edited(body: str, edits: list[list[str]]) -> str:
 @cache
 def solved(module: str) -> str:
     """Return a solved module's text."""
-    return (ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8")
+    return (ROOT / file_of(module)).read_text("utf-8")
 
 
 def sources(
@@ -169,7 +169,7 @@ def loaded(modules: Mapping[str, str]) -> Iterator[None]:
 
 
 def _file(name: str) -> str:
-    return f"<rewritten>/{name.replace('.', '/')}.py"
+    return f"<rewritten>/{file_of(name)}"
 
 
 def _run(name: str, text: str) -> types.ModuleType:

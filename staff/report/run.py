@@ -24,7 +24,7 @@ from cs231n.assignment.table import installed as is_installed
 from cs231n.datasets.captions import chosen
 from cs231n.support import commands
 from cs231n.support.files import replacing
-from staff.environment import installed
+from staff.environment import installed, installed_of
 from staff.questions import ROOT, notebook_names, question_of
 from staff.report import page
 from staff.report.jobs import (
@@ -491,9 +491,7 @@ def _title(notebook: nbformat.NotebookNode, name: str) -> str:
 
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "system": platform.platform()}
-    of_tensorflow = installed(_OF_TENSORFLOW).items()
-    there = {k: v for k, v in of_tensorflow if v != "not installed"}
-    return found | installed(_VERSIONS_OF) | there
+    return found | installed(_VERSIONS_OF) | installed_of(_OF_TENSORFLOW)
 
 
 def _closing_line(result: Result) -> str:

@@ -39,7 +39,7 @@ def build(flavour: str, out: Path) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="cs231n-site-") as name:
         scratch = Path(name)
         written = sources.collect(flavour)
-        sources.write(written, scratch / "sources")
+        archive.write(written, scratch / "sources")
         for file in ("conf.py", "static"):
             source = ROOT / "docs" / file
             target = scratch / "sources" / file

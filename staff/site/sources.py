@@ -12,7 +12,6 @@ import textwrap
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from staff.course import course
@@ -233,11 +232,3 @@ def _paragraphs(text: str) -> Iterator[str]:
             yield f"```text\n{textwrap.dedent(paragraph)}\n```"
         else:
             yield paragraph
-
-
-def write(sources: Mapping[str, bytes], folder: Path) -> None:
-    """Write sources into a folder."""
-    for name, content in sources.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)

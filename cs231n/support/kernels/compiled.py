@@ -19,6 +19,7 @@ import numpy as np
 
 from cs231n.im2col import col2im_indices, im2col_indices, places
 from cs231n.support.arrays import Array
+from cs231n.support.cores import cores
 
 _VERSION = 1  # of the kernels that this package goes with
 _state: dict[str, Any] = {"kernels": None, "threads": 1, "warned": False}
@@ -36,18 +37,16 @@ def _load() -> Any:
     return module if getattr(module, "VERSION", 0) == _VERSION else None
 
 
-def _cores() -> int:
+def _threads() -> int:
     for name in ("CS231N_THREADS", "OMP_NUM_THREADS"):
         number = os.environ.get(name, "")
         if number.isdigit() and int(number) > 0:
             return int(number)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return cores()
 
 
 _state["kernels"] = _load()
-_state["threads"] = _cores()
+_state["threads"] = _threads()
 
 
 def kernels() -> Any:

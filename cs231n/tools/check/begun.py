@@ -1,12 +1,12 @@
 """What a student has begun, told from the text of modules without running them."""
 
-import ast
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 from cs231n.assignment import regions
+from cs231n.assignment.canonical import parsed
 from cs231n.assignment.table import Question
 from cs231n.tools.check.written import HARMLESS, WORK, definition, work_of
 
@@ -24,9 +24,7 @@ def is_begun(source: str, qualname: str) -> bool:
     """
     boxes, damages = regions.scan(source)
     own = [box for box in boxes if box.owner == qualname]
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    if (tree := parsed(source)) is None:
         torn = any(damage.owner in ("", qualname) for damage in damages)
         # Without boxes none of an original's functions can be told from others.
         return torn or not boxes or not all(regions.is_stub(box.body) for box in own)

@@ -32,6 +32,7 @@ from cs231n.assignment.table import (
     installed,
     questions,
 )
+from cs231n.support.cores import cores
 from cs231n.tools.check import begun
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -375,7 +376,7 @@ def _run_in_groups(functions: list[Function], limit: float) -> Iterator[dict[str
             stack.callback(worker.end)
             return run(groups[framework], limit, worker)
 
-        verdicts = {name: tried(name) for name in groups} if _cores() > 1 else {}
+        verdicts = {name: tried(name) for name in groups} if cores() > 1 else {}
         for function in functions:
             if function.framework not in verdicts:
                 verdicts[function.framework] = tried(function.framework)
@@ -383,12 +384,6 @@ def _run_in_groups(functions: list[Function], limit: float) -> Iterator[dict[str
                 other, verdict = next(verdicts[function.framework])
                 found[other.key] = verdict
             yield found[function.key]
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _print_row(function: Function, row: dict[str, Any], told: bool) -> None:

@@ -1,7 +1,8 @@
 """Which mistake was made: one of the bank, or one that shows in the numbers alone."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import permutations
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,17 +18,20 @@ from cs231n.tools.check.marks import (
     mark,
 )
 
+# A known mistake, the outputs that it explains, and those that it spoils.
+Suspect: TypeAlias = tuple[Mistake, set[str], Collection[str]]
+
 _CLOSE = 1e-6  # relative, of numbers that are the same but for rounding
 
 
-def recognise(
+def suspects(
     marks: Mapping[str, Mark],
     problems: Mapping[str, str],
     record: Record,
     way: str,
     within: float,
-) -> list[Mistake]:
-    """Find the known mistakes that explain what is wrong.
+) -> list[Suspect]:
+    """Find the known mistakes that explain some of what is wrong.
 
     Args:
         marks: Output -> mark of what the student's function gave.
@@ -37,16 +41,36 @@ def recognise(
         within: Largest relative difference from a known mistake's marks.
 
     Returns:
+        Each mistake that spoils something when it is looked at so, with the outputs
+        that came out as it makes them, and all that it spoils.
+    """
+    found: list[Suspect] = []
+    for mistake in record.mistakes:
+        spoilt = mistake.marks.get(stored(way), {})
+        explained = {
+            name
+            for name, wanted in spoilt.items()
+            if name in problems and check_marks.agree(marks[name], wanted, within)
+        }
+        nothing = not any(spoilt[name].size for name in explained)
+        if nothing and any(marks[name].size for name in set(problems) - explained):
+            continue  # zeros alone tell little where other things are wrong as well
+        if spoilt:
+            found.append((mistake, explained, spoilt.keys()))
+    return found
+
+
+def recognise(found: list[Suspect]) -> list[Mistake]:
+    """Choose the mistakes that explain what is wrong.
+
+    Args:
+        found: What ``suspects`` returned.
+
+    Returns:
         Mistakes whose every spoilt output came out just so, those that explain most
         first, each for outputs of its own.
     """
-    fitting = [
-        (mistake, explained)
-        for mistake, explained, spoilt in _explained(
-            marks, problems, record, way, within
-        )
-        if len(explained) == len(spoilt)
-    ]
+    fitting = [row[:2] for row in found if len(row[1]) == len(row[2])]
     fitting.sort(key=lambda pair: -len(pair[1]))
     named, taken = [], set[str]()
     for mistake, explained in fitting:
@@ -57,29 +81,22 @@ def recognise(
 
 
 def recognise_in_part(
-    marks: Mapping[str, Mark],
-    problems: Mapping[str, str],
-    record: Record,
-    way: str,
-    within: float,
+    found: list[Suspect], problems: Mapping[str, str]
 ) -> tuple[Mistake, set[str]] | None:
-    """Find the known mistake that explains most of what it spoils, if it is enough.
+    """Choose the mistake that explains most of what it spoils, if it is enough.
 
     Another mistake may have come on top, or it may have been made in one of the places
     only in which it can be.
 
     Args:
-        marks: As for ``recognise``, like all that follow.
-        problems: See there.
-        record: See there.
-        way: See there.
-        within: See there.
+        found: What ``suspects`` returned.
+        problems: Output -> what is wrong, of those that are.
 
     Returns:
         The mistake, and the outputs that it explains.
     """
     partly = []
-    for mistake, explained, spoilt in _explained(marks, problems, record, way, within):
+    for mistake, explained, spoilt in found:
         if explained and explained == set(problems):
             partly.append((1.0, mistake, explained))
         elif len(explained) > max(1, len(spoilt) / 2):
@@ -88,26 +105,9 @@ def recognise_in_part(
     return best and best[1:]
 
 
-def _explained(
-    marks: Mapping[str, Mark],
-    problems: Mapping[str, str],
-    record: Record,
-    way: str,
-    within: float,
-) -> Iterator[tuple[Mistake, set[str], Mapping[str, Mark]]]:
-    """Yield mistakes with the outputs that came out as they do, and all they spoil."""
-    for mistake in record.mistakes:
-        spoilt = mistake.marks.get("own" if way == "sample" else way, {})
-        explained = {
-            name
-            for name, wanted in spoilt.items()
-            if name in problems and check_marks.agree(marks[name], wanted, within)
-        }
-        nothing = not any(spoilt[name].size for name in explained)
-        if nothing and any(marks[name].size for name in set(problems) - explained):
-            continue  # zeros alone tell little where other things are wrong as well
-        if spoilt:
-            yield mistake, explained, spoilt
+def stored(way: str) -> str:
+    """Return the way whose results are stored for this one."""
+    return "own" if way == "sample" else way
 
 
 def seen(
@@ -129,7 +129,7 @@ def seen(
     Returns:
         A sentence for each thing that was found.
     """
-    right = bench.record.right["own" if way == "sample" else way]
+    right = bench.record.right[stored(way)]
     given = exercise.inputs(bench) if exercise.inputs else {}
 
     def look(name: str, value: Array) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from cs231n.assignment.table import Function, functions, namesake
 from cs231n.tools.check import marks as check_marks
+from cs231n.tools.check import naming
 from cs231n.tools.check.bench import ASIDE, Bench, Exercise
 from cs231n.tools.check.exercises import exercise as find_exercise
 from cs231n.tools.check.faults import (
@@ -27,12 +28,10 @@ from cs231n.tools.check.marks import (
     Accepted,
     Array,
     Mark,
-    Record,
     Records,
     Results,
     mark,
 )
-from cs231n.tools.check.naming import recognise, recognise_in_part, seen, seen_in_parts
 from cs231n.tools.check.words import broken_module
 from cs231n.tools.check.written import WORK
 
@@ -157,7 +156,7 @@ def _is_rounded(look: Look, bench: Bench) -> bool:
     Where they are right to the end in another way, what they were computed from is
     kept in float32, which is no mistake of theirs.
     """
-    right = bench.record.right[_stored(look.way)]
+    right = bench.record.right[naming.stored(look.way)]
     return look.error is None and all(
         any(check_marks.agree(look.marks[name], m, _SINGLE) for m in wanted)
         for name, wanted in right.items()
@@ -197,7 +196,8 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
     blamed = {look.way: _blamed(look, bench, exercise) for look in looks}
     differences = exercise.differences
     if blamed["own"] and differences and _confirmed(differences, bench):
-        return Verdict(DONE, remarks=[_agrees_with_a_wrong_forward_pass(bench)])
+        forward = bench.function.short.replace("backward", "forward")
+        return Verdict(DONE, remarks=[agrees_with_wrong(forward)])
     telling = [k for k in looks if not blamed[k.way] and not k.is_right]
     if telling:
         return explain(telling, bench, exercise)
@@ -222,7 +222,7 @@ def look_at(bench: Bench, exercise: Exercise, way: str) -> Look:
         way: One of its ways.
     """
     look = Look(way)
-    right = bench.record.right[_stored(way)]
+    right = bench.record.right[naming.stored(way)]
     try:
         look.results = exercise.run(bench, way)
     except BaseException as error:  # as may a function
@@ -238,11 +238,6 @@ def look_at(bench: Bench, exercise: Exercise, way: str) -> Look:
     look.marks = {name: mark(name, value) for name, value in look.results.items()}
     look.problems = _problems(look.results, right, exercise.limit)
     return look
-
-
-def _stored(way: str) -> str:
-    """Return the way whose results are stored for this one."""
-    return "own" if way == "sample" else way
 
 
 def _problems(
@@ -324,7 +319,7 @@ def _remarks(bench: Bench, exercise: Exercise, way: str) -> list[str]:
             if fact := lacks_care(bench, run, bench.record.care[title][case]):
                 failed[case] = fact
         if failed:
-            where = f" ({_listed(list(failed))})" if any(failed) else ""
+            where = f" ({listed(list(failed))})" if any(failed) else ""
             said.append(f"{title}{where}: {next(iter(failed.values()))}")
     if "another dtype" in "".join(noted):  # said once is enough
         said = [remark for remark in said if "another dtype" not in remark]
@@ -376,11 +371,11 @@ def _confirmed(
     )
 
 
-def _agrees_with_a_wrong_forward_pass(bench: Bench) -> str:
-    name = bench.function.short.replace("backward", "forward")
+def agrees_with_wrong(forward: str) -> str:
+    """Return the remark on a backward pass that fits a wrong forward pass."""
     return (
-        f"agrees with finite differences of your {name}, which is itself still wrong: "
-        "try this one again when that is mended"
+        f"agrees with finite differences of your {forward}, which is itself still "
+        "wrong: try this one again when that is mended"
     )
 
 
@@ -430,15 +425,13 @@ def _called(names: list[str], way: str, bench: Bench, exercise: Exercise) -> lis
 
 def _known(look: Look, bench: Bench, exercise: Exercise) -> list[str]:
     """Name the mistakes of the bank that explain a look."""
-    found = recognise(*_evidence(look, bench, exercise))
+    found = naming.recognise(_suspects(look, bench, exercise))
     return [mistake.says for mistake in found]
 
 
-def _evidence(
-    look: Look, bench: Bench, exercise: Exercise
-) -> tuple[Mapping[str, Mark], Mapping[str, str], Record, str, float]:
+def _suspects(look: Look, bench: Bench, exercise: Exercise) -> list[naming.Suspect]:
     within = max(_CLOSE, *(exercise.limit(name) for name in look.problems))
-    return look.marks, look.problems, bench.record, look.way, within
+    return naming.suspects(look.marks, look.problems, bench.record, look.way, within)
 
 
 def explain(looks: list[Look], bench: Bench, exercise: Exercise) -> Verdict:
@@ -453,17 +446,20 @@ def explain(looks: list[Look], bench: Bench, exercise: Exercise) -> Verdict:
     for look in whole:
         facts = _facts(look.results, look.problems)
         says = _known(look, bench, exercise)
-        says = says or seen(look.results, look.problems, bench, exercise, look.way)
+        says = says or naming.seen(
+            look.results, look.problems, bench, exercise, look.way
+        )
         if says:
             return Verdict(WRONG, f"{facts} {' '.join(says)}", named=says)
-        if found := recognise_in_part(*_evidence(look, bench, exercise)):
+        known = _suspects(look, bench, exercise)
+        if found := naming.recognise_in_part(known, look.problems):
             mistake, outputs = found
-            where = f"In {_listed([n for n in look.problems if n in outputs])}: "
+            where = f"In {listed([n for n in look.problems if n in outputs])}: "
             return Verdict(
                 WRONG, f"{facts} {where}{mistake.says}", named=[mistake.says]
             )
     for look in (k for k in whole if k.way == "own"):
-        if parts := seen_in_parts(look.results, look.problems, bench, exercise):
+        if parts := naming.seen_in_parts(look.results, look.problems, bench, exercise):
             facts = _facts(look.results, look.problems)
             return Verdict(WRONG, f"{facts} {' '.join(parts)}", named=parts)
     if whole:
@@ -480,21 +476,22 @@ def _facts(results: Results, problems: Mapping[str, str]) -> str:
     for name in wrong:
         groups.setdefault(problems[name], []).append(name)
     if len(groups) > 3:  # too many to tell each: name them, and how the first is wrong
-        text = f"{_listed(wrong)} are wrong ({wrong[0]} {problems[wrong[0]]})"
+        text = f"{listed(wrong)} are wrong ({wrong[0]} {problems[wrong[0]]})"
     else:
         text = "; ".join(
-            f"{_listed(names)} {_plural(problem) if len(names) > 1 else problem}"
+            f"{listed(names)} {_plural(problem) if len(names) > 1 else problem}"
             for problem, names in groups.items()
         )
     aside = (name for name in results if not name.startswith(ASIDE))
     right = [name for name in aside if name not in problems]
     if not right:
         return f"{text}."
-    return f"{text}; {_listed(right)} {'are' if len(right) > 1 else 'is'} right."
+    return f"{text}; {listed(right)} {'are' if len(right) > 1 else 'is'} right."
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def listed(names: list[str]) -> str:
+    """Return names as in a sentence: with commas, and "and" before the last one."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def _plural(problem: str) -> str:

@@ -2,7 +2,6 @@
 
 import ast
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeAlias
 from cs231n.assignment import given, regions
 from cs231n.assignment import stamp as handout
 from cs231n.assignment.answers import CHECKS_MIME
+from cs231n.assignment.canonical import parsed
 from cs231n.assignment.stamp import cell_text
 from cs231n.assignment.table import Question, questions
 from cs231n.tools.submission.collecting import called, start
@@ -235,14 +235,7 @@ def _parsed(source: str) -> ast.Module | None:
         else _CAPTURE.sub(r"\1None", line)
         for line in source.splitlines()
     ]
-    for text in (source, "\n".join(lines)):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of escapes that are none
-                return ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-    return None
+    return parsed(source) or parsed("\n".join(lines))
 
 
 def _tables(cell: dict[str, Any]) -> Iterator[dict[str, Any]]:

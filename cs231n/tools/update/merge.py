@@ -212,11 +212,8 @@ def _functions_of(source: str, path: str) -> dict[str, canonical.Function]:
         region.key: " " * region.indent + "pass\n"
         for region in regions.find(source, path)
     }
-    try:
-        tree = ast.parse(regions.fill(source, stubs, path))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    return dict(canonical.functions(tree))
+    tree = canonical.parsed(regions.fill(source, stubs, path))
+    return dict(canonical.functions(tree)) if tree else {}
 
 
 def _header(functions: Mapping[str, canonical.Function], name: str) -> str:

@@ -249,21 +249,22 @@ class _Cells:
 
     def definition(self, name: str) -> int | None:
         """Return where a function is defined, for the last time; None if nowhere."""
-        for place in reversed(self._bindings.get(name, [])):
-            if isinstance(self.statements[place].node, ast.FunctionDef):
-                return place
-        return None
+        return max(self._definitions(name), default=None)
 
     def first_definition(self, name: str) -> int | None:
         """Return where a function is defined, for the first time; None if nowhere."""
-        for place in self._bindings.get(name, []):
-            if isinstance(self.statements[place].node, ast.FunctionDef):
-                return place
-        return None
+        return min(self._definitions(name), default=None)
+
+    def _definitions(self, name: str) -> list[int]:
+        return [
+            place
+            for place in self._bindings.get(name, [])
+            if isinstance(self.statements[place].node, ast.FunctionDef)
+        ]
 
     def is_redefined(self, name: str) -> bool:
         """Tell whether a function is defined more than once."""
-        return self.first_definition(name) != self.definition(name)
+        return len(self._definitions(name)) > 1
 
     def bindings(self, name: str) -> list[int]:
         """Return what gives a name its last meaning, with what that builds on."""

@@ -5,7 +5,6 @@ data, never markup. Hidden inputs, and what came back, stand on the grader's pag
 """
 
 import ast
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from cs231n.assignment import table
+from cs231n.assignment.canonical import parsed
 from cs231n.assignment.stamp import cell_text
 from cs231n.tools.update.merge import MergeError, parse_notebook
 from staff.grading.cohort import groups_of
@@ -47,16 +47,7 @@ def student_page(standing: Standing, answers: Sequence[Answer]) -> str:
         standing: What the record is worth in the end.
         answers: The submission's answers in words.
     """
-    return common.page(
-        "sheet.html.j2",
-        grader=False,
-        s=standing,
-        said=_said(standing),
-        words=[_shown(answer, standing) for answer in answers],
-        sources={},
-        files=[],
-        galleries=[],
-    )
+    return _page(standing, answers, grader=False)
 
 
 def grader_page(
@@ -70,16 +61,22 @@ def grader_page(
         submission: What was handed in; None if it was refused.
     """
     keys = [work.key for part in standing.parts for work in part.works]
+    more: dict[str, Any] = {"scripts": ("save.js",)}
+    if submission:
+        more["sources"] = _sources(submission, keys)
+        more["files"] = _files(submission)
+        more["galleries"] = _galleries(submission)
+    return _page(standing, answers, grader=True, **more)
+
+
+def _page(standing: Standing, answers: Sequence[Answer], **more: Any) -> str:
+    nothing: dict[str, Any] = {"sources": {}, "files": [], "galleries": []}
     return common.page(
         "sheet.html.j2",
-        scripts=("save.js",),
-        grader=True,
         s=standing,
         said=_said(standing),
         words=[_shown(answer, standing) for answer in answers],
-        sources=_sources(submission, keys) if submission else {},
-        files=_files(submission) if submission else [],
-        galleries=_galleries(submission) if submission else [],
+        **nothing | more,
     )
 
 
@@ -124,22 +121,13 @@ def _sources(submission: Submission, keys: Sequence[str]) -> dict[str, Markup]:
             continue
         source = submission.modules.get(function.file, "")
         if function.file not in trees:
-            trees[function.file] = _parsed(source)
+            trees[function.file] = parsed(source)
         tree = trees[function.file]
         node = _find(tree, function.qualname.split(".")) if tree else None
         if node is not None:
             lines = source.splitlines()[node.lineno - 1 : node.end_lineno]
             found[key] = _coloured("\n".join(lines))
     return found
-
-
-def _parsed(source: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _find(tree: ast.Module, names: Sequence[str]) -> Any:

@@ -20,7 +20,7 @@ NEW_NAMESPACE = {
     "processes": 0x20000000,
     "network": 0x40000000,
 }
-MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+MS_NOSUID, MS_NODEV = 2, 4
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 READ_ONLY, NO_SUID, NO_DEVICES = 1, 2, 4  # of mount_setattr
 _MNT_DETACH = 2

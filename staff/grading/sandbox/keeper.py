@@ -347,15 +347,10 @@ class _Worker:
                 network=holds("network"),
                 neighbours=holds("neighbours"),
             )
-        seccomp.restrict(
-            network=holds("network"),
-            neighbours=holds("neighbours"),
-            processes=holds("processes"),
-            privileges=holds("privileges"),
-            memory=holds("memory"),
-            # Where all else is mounted read-only, only its own files can change.
-            writing=holds("writing") and not self._namespaces,
-        )
+        refused = {name for name in seccomp.GROUPS if holds(name)}
+        if self._namespaces:  # all else is read-only: only its own files can change
+            refused.discard("writing")
+        seccomp.restrict(refused)
         return tree, home
 
 

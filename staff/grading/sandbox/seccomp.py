@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import struct
+from collections.abc import Collection
 
 from staff.grading.sandbox.calls import MACHINE, prctl
 
@@ -139,6 +140,15 @@ _WRITING = {
     "lremovexattr": (198, 15),
     "fremovexattr": (199, 16),
 }
+GROUPS = {
+    "network": _NETWORK,
+    "neighbours": _NEIGHBOURS,
+    "processes": _PROCESSES,
+    "privileges": _PRIVILEGES,
+    "memory": _MEMORY,
+    "writing": _WRITING,
+}
+"""What can be refused."""
 _CLONE, _CLONE3 = (56, 220), (435, 435)
 _CLONE_THREAD = 0x00010000
 _FCNTL, _IOCTL = (72, 25), (16, 29)
@@ -159,36 +169,20 @@ def usable() -> bool:
     return MACHINE in _ARCHITECTURES
 
 
-def restrict(
-    *,
-    network: bool = True,
-    neighbours: bool = True,
-    processes: bool = True,
-    privileges: bool = True,
-    memory: bool = True,
-    writing: bool = True,
-) -> None:
+def restrict(refused: Collection[str]) -> None:
     """Have calls refused from now on, to this process and all that it starts.
 
     Args:
-        network: Sockets.
-        neighbours: What reaches other processes.
-        processes: Starting programs or processes; threads stay.
-        privileges: Namespaces, mounts, keys, kernel modules and the like.
-        memory: Memory behind descriptors.
-        writing: Changes of owners, modes and times, which Landlock lets pass.
+        refused: Keys of ``GROUPS``: "network" for sockets, "neighbours" for what
+            reaches other processes, "processes" for starting programs or processes
+            (threads stay), "privileges" for namespaces, mounts, keys, kernel modules
+            and the like, "memory" for memory behind descriptors, "writing" for changes
+            of owners, modes and times, which Landlock lets pass.
     """
     if not usable():
         raise OSError(f"seccomp: the calls of {MACHINE} are not known")
     code, column = _ARCHITECTURES[MACHINE]
-    groups = [
-        *([_NETWORK] if network else []),
-        *([_NEIGHBOURS] if neighbours else []),
-        *([_PROCESSES] if processes else []),
-        *([_PRIVILEGES] if privileges else []),
-        *([_MEMORY] if memory else []),
-        *([_WRITING] if writing else []),
-    ]
+    groups = [calls for name, calls in GROUPS.items() if name in refused]
     steps = [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_EQUAL, 1, 0, code),
@@ -200,12 +194,12 @@ def restrict(
     for numbers in (call[column] for group in groups for call in group.values()):
         if numbers != _NONE:
             steps += [(_EQUAL, 0, 1, numbers), (_RETURN, 0, 0, _REFUSED)]
-    if processes:
+    if "processes" in refused:
         # Libraries fall back to clone, whose flags can be seen.
         steps += [(_EQUAL, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, _UNKNOWN)]
         threads = [(_ANY_BIT, 0, 1, _CLONE_THREAD), (_RETURN, 0, 0, _ALLOW)]
         steps += _when(_CLONE[column], 0, threads, _REFUSED)
-    if neighbours:
+    if "neighbours" in refused:
         allowed: list[tuple[int, int, int, int]] = []
         for this in (0, os.getpid()):
             allowed += [(_EQUAL, 0, 1, this), (_RETURN, 0, 0, _ALLOW)]
@@ -215,10 +209,10 @@ def restrict(
             (_FCNTL, _SIGNALS_OF_FILES),
             (_IOCTL, _SIGNALS_OF_DEVICES),
         ):
-            refused: list[tuple[int, int, int, int]] = []
+            never: list[tuple[int, int, int, int]] = []
             for value in values:
-                refused += [(_EQUAL, 0, 1, value), (_RETURN, 0, 0, _REFUSED)]
-            steps += _when(call[column], 1, refused, _ALLOW)
+                never += [(_EQUAL, 0, 1, value), (_RETURN, 0, 0, _REFUSED)]
+            steps += _when(call[column], 1, never, _ALLOW)
     steps.append((_RETURN, 0, 0, _ALLOW))
     program = ctypes.create_string_buffer(
         b"".join(struct.pack("HBBI", *step) for step in steps)

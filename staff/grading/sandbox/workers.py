@@ -51,6 +51,8 @@ _PATIENCE = 120.0  # seconds for a server to import what it must
 _PATIENCE_TO_START = 60.0
 _PATIENCE_TO_END = 10.0
 _REPORT = 1 << 20
+# What is raised where a keeper says no more.
+_NO_REPORT = frames.EndError, frames.FrameError, frames.LateError, OSError, ValueError
 _FOLDERS = "cs231n-grading-"  # then the process's number, so that others can tell
 _THREADS = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
@@ -372,9 +374,7 @@ class Worker(Closing):
             "cpu": 0,
             "output": "",
         }
-        with contextlib.suppress(
-            frames.EndError, frames.FrameError, frames.LateError, OSError, ValueError
-        ):
+        with contextlib.suppress(*_NO_REPORT):
             until = time.monotonic() + _PATIENCE_TO_END
             while "end" not in (said := self._report(until)):
                 pass
@@ -401,9 +401,7 @@ class Worker(Closing):
 
     def _wait_for_end(self, seconds: float) -> None:
         """Give a process that is ending the time to do so."""
-        with contextlib.suppress(
-            frames.EndError, frames.FrameError, frames.LateError, OSError, ValueError
-        ):
+        with contextlib.suppress(*_NO_REPORT):
             said = self._report(time.monotonic() + seconds)
             if "end" in said:
                 self._end = said["end"]
