@@ -32,6 +32,7 @@ class _Product(nn.Conv2d):
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
+        assert not isinstance(self.padding, str)
         (step, _), N = self.stride, len(input)
         columns = nn.functional.unfold(
             input, self.kernel_size, padding=self.padding, stride=step

@@ -566,14 +566,14 @@ plot_losses(
     alt="Training loss of the RNN over 100 iterations, falling steeply towards zero.",
 )
 final_loss = small_rnn_solver.loss_history[-1]
-# Of 500 other seeds three end above 0.1, the worst at 0.131. The average is 0.055 and
-# the standard deviation 0.014; draws of long captions end highest.
+# Of 500 other seeds none ends above 0.1, the worst at 0.088. The average is 0.045 and
+# the standard deviation 0.010; draws of long captions end highest.
 if kind_of(data) == "photos":
     print(f"Final loss {final_loss:.3f}. Left out: its limit is that of other data.")
 else:
     check_below(
         "RNN overfits 50 captions",
-        {"final loss": (final_loss, 0.15)},
+        {"final loss": (final_loss, 0.1)},
         function="CaptioningRNN.loss",
     )
 
