@@ -26,7 +26,7 @@
 #   judged.
 # - **What you should know**: `nn.Sequential`, optimizers and training loops of PyTorch,
 #   sigmoid and binary cross-entropy, convolutions and batch normalization.
-# - **How long it takes**: with all functions written, the notebook runs in 8½ minutes
+# - **How long it takes**: with all functions written, the notebook runs in 7 minutes
 #   on one core. On a graphics card it is much faster.
 
 # %% [markdown]

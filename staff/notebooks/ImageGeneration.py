@@ -18,7 +18,7 @@
 #   pixels, what layers of different depths keep of a picture, and why such pictures
 #   need regularization.
 # - **What you should know**: all of `ImageGradients.ipynb`.
-# - **How long it takes**: with all functions written, the notebook runs in 50 seconds
+# - **How long it takes**: with all functions written, the notebook runs in 55 seconds
 #   on one core. Before that, the first run of either notebook may train the network,
 #   which takes some minutes.
 

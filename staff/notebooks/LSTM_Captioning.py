@@ -19,8 +19,8 @@
 #   and how captions are judged.
 # - **What you should know**: all of `RNN_Captioning.ipynb`, and the derivative of the
 #   sigmoid.
-# - **How long it takes**: with all functions written, the notebook runs in 2 minutes on
-#   one core, of which the long training near the end takes most.
+# - **How long it takes**: with all functions written, the notebook runs in 2½ minutes
+#   on one core, of which the long training near the end takes most.
 
 # %% [markdown]
 # ## Set-up

@@ -21,7 +21,7 @@
 #   how easily they fool it, and what it has learned of a class.
 # - **What you should know**: tensors, `requires_grad` and `backward()` of PyTorch, and
 #   how convolutional networks turn pictures into class scores.
-# - **How long it takes**: with all functions written, the notebook runs in 2½ minutes
+# - **How long it takes**: with all functions written, the notebook runs in 2 minutes
 #   on one core.
 
 # %% [markdown]
