@@ -203,7 +203,8 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
         return explain(telling, bench, exercise)
     # A stored cache that was read as a known mistake reads it tells enough.
     for look in looks:
-        if look.error is None and look.problems and _known(look, bench, exercise):
+        wrong = look.error is None and look.problems
+        if wrong and naming.recognise(_suspects(look, bench, exercise)):
             return explain([look], bench, exercise)
     names = " and ".join(dict.fromkeys(blamed.values()))
     return Verdict(
@@ -423,12 +424,6 @@ def _called(names: list[str], way: str, bench: Bench, exercise: Exercise) -> lis
     return [name for name in names if calls[name]]
 
 
-def _known(look: Look, bench: Bench, exercise: Exercise) -> list[str]:
-    """Name the mistakes of the bank that explain a look."""
-    found = naming.recognise(_suspects(look, bench, exercise))
-    return [mistake.says for mistake in found]
-
-
 def _suspects(look: Look, bench: Bench, exercise: Exercise) -> list[naming.Suspect]:
     within = max(_CLOSE, *(exercise.limit(name) for name in look.problems))
     return naming.suspects(look.marks, look.problems, bench.record, look.way, within)
@@ -445,13 +440,12 @@ def explain(looks: list[Look], bench: Bench, exercise: Exercise) -> Verdict:
     whole = [look for look in looks if look.error is None]
     for look in whole:
         facts = _facts(look.results, look.problems)
-        says = _known(look, bench, exercise)
-        says = says or naming.seen(
+        known = _suspects(look, bench, exercise)
+        says = [mistake.says for mistake in naming.recognise(known)] or naming.seen(
             look.results, look.problems, bench, exercise, look.way
         )
         if says:
             return Verdict(WRONG, f"{facts} {' '.join(says)}", named=says)
-        known = _suspects(look, bench, exercise)
         if found := naming.recognise_in_part(known, look.problems):
             mistake, outputs = found
             where = f"In {listed([n for n in look.problems if n in outputs])}: "
