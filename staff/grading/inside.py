@@ -3,8 +3,8 @@
 It knows no expected value: arguments come over the line, results go back. What is no
 number stays here and is known by a token outside. Where a function's arguments cannot
 cross, as TensorFlow's models, the exercise itself runs here, with a seed that came over
-the line. The file is loaded by its path, before any student's code, in a process that
-has no ``staff``.
+the line. The file is loaded by its path, as is what it needs of ``staff``, before any
+student's code, in a process that has no ``staff``.
 """
 
 import importlib
@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -39,20 +40,24 @@ from cs231n.tools.check.words import broken_module, describe, is_stub, unwritten
 
 if TYPE_CHECKING:
     from staff.grading import line
+    from staff.grading.sandbox import frames
 else:
-    try:
-        from staff.grading import line
-    except ImportError:
-        _spec = importlib.util.spec_from_file_location(
-            "cs231n_grading_line", Path(__file__).with_name("line.py")
-        )
-        line = importlib.util.module_from_spec(_spec)
-        _spec.loader.exec_module(line)
+
+    def _beside(path: str) -> ModuleType:
+        place = Path(__file__).parent / path
+        name = f"cs231n_grading_{place.stem}"
+        spec = importlib.util.spec_from_file_location(name, place)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    line, frames = _beside("line.py"), _beside("sandbox/frames.py")
 
 Array: TypeAlias = NDArray[Any]
 MOST = 200  # things in a list or a dictionary that cross
 KEPT = 20_000  # objects that are kept for the judge
 NEVER_SMALL = "NTV"  # exercises put words into certain places of these
+_OVER = (line.LineError, frames.EndError, frames.FrameError, OSError)
 
 
 def main(read_descriptor: int, write_descriptor: int) -> None:
@@ -182,8 +187,8 @@ class Inside:
         """Answer requests until nobody asks any more."""
         while True:
             try:
-                request, arrays = line.unpack(line.read(self._from))
-            except line.LineError:
+                request, arrays = self._next()
+            except _OVER:
                 return
             self._id = request["id"]
             answer: dict[str, Any]
@@ -195,9 +200,13 @@ class Inside:
                 answer = {"error": self._fault(error)}
             answer |= {"id": request["id"], "gpu": self._names_gpu}
             try:
-                line.write(self._to, line.pack(answer, out))
-            except line.LineError:
+                frames.write(self._to, line.pack(answer, out))
+            except _OVER:
                 return
+
+    def _next(self) -> tuple[Any, list[Array]]:
+        """Wait for what the judge sends."""
+        return line.unpack(frames.read(self._from, line.MAX_FRAME))
 
     def _do(
         self, request: dict[str, Any], arrays: list[Array], out: list[Array]
@@ -398,8 +407,8 @@ class Inside:
     def _ask(
         self, message: dict[str, Any], out: list[Array]
     ) -> tuple[dict[str, Any], list[Array]]:
-        line.write(self._to, line.pack(message | {"id": self._id}, out))
-        answer, arrays = line.unpack(line.read(self._from))
+        frames.write(self._to, line.pack(message | {"id": self._id}, out))
+        answer, arrays = self._next()
         if "error" in answer:
             if answer["error"] == "waiting":
                 raise WaitingError(answer["says"])

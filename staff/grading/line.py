@@ -1,19 +1,16 @@
 """How values cross between judge and worker: a head in JSON, then plain arrays.
 
-A frame is eight bytes with its length, four with that of its head, the head, and the
-arrays' bytes one after another. The head lists each array's dtype and shape and holds
-the message, in which ``{"array": 3}`` stands for the fourth of them. What comes from a
-worker may be anything: every number is checked before memory is asked for, and nothing
-but numbers, words, lists and dictionaries can come out.
+A frame (``sandbox.frames`` sends and reads it) is four bytes with the length of its
+head, the head, and the arrays' bytes one after another. The head lists each array's
+dtype and shape and holds the message, in which ``{"array": 3}`` stands for the fourth
+of them. What comes from a worker may be anything: every number is checked before memory
+is asked for, and nothing but numbers, words, lists and dictionaries can come out.
 
 This module is loaded in workers, too: it imports Python's own modules and NumPy alone.
 """
 
 import json
 import math
-import os
-import select
-import time
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -34,10 +31,6 @@ class LineError(Exception):
     """What came is no frame."""
 
 
-class ClosedError(LineError):
-    """Nobody is there any more."""
-
-
 def fits(array: Array) -> bool:
     """Tell whether an array may cross as it is."""
     return (
@@ -48,7 +41,7 @@ def fits(array: Array) -> bool:
 
 
 def pack(message: Any, arrays: Sequence[Array] = ()) -> bytes:
-    """Return a frame without its length.
+    """Return a frame.
 
     Args:
         message: What JSON can hold.
@@ -148,60 +141,3 @@ def words(value: Any, longest: int = 300) -> str:
         return ""
     plain = "".join(c if c.isprintable() else " " for c in value[: longest + 1])
     return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
-
-
-def write(descriptor: int, frame: bytes) -> None:
-    """Write a frame with its length.
-
-    Args:
-        descriptor: Of a pipe or a socket.
-        frame: What ``pack`` returned.
-
-    Raises:
-        ClosedError: If nobody reads any more.
-    """
-    rest = memoryview(len(frame).to_bytes(8, "little") + frame)
-    try:
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-    except OSError:
-        raise ClosedError("nobody reads any more") from None
-
-
-def read(descriptor: int, seconds: float | None = None) -> bytes:
-    """Read a frame.
-
-    Args:
-        descriptor: Of a pipe or a socket.
-        seconds: How long to wait for all of it; for ever if None.
-
-    Raises:
-        TimeoutError: If it takes longer.
-        LineError: If it is too long.
-        ClosedError: If nobody writes any more.
-    """
-    until = None if seconds is None else time.monotonic() + seconds
-    size = int.from_bytes(_read(descriptor, 8, until), "little")
-    if size > MAX_FRAME:
-        raise LineError("the frame is too long")
-    return _read(descriptor, size, until)
-
-
-def _read(descriptor: int, size: int, until: float | None) -> bytes:
-    parts = []
-    while size:
-        if until is not None:
-            left = max(0.0, until - time.monotonic())
-            waiting = select.poll()
-            waiting.register(descriptor, select.POLLIN)
-            if not waiting.poll(left * 1000):
-                raise TimeoutError
-        try:
-            part = os.read(descriptor, min(size, 1 << 20))
-        except OSError:
-            part = b""
-        if not part:
-            raise ClosedError("nobody writes any more")
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)

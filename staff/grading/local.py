@@ -13,11 +13,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
 from staff.grading import line
+from staff.grading.sandbox import frames
 
 _SIZE = 1 << 16
 _THREADS = (
@@ -104,19 +106,20 @@ class LocalWorker:
     def send(self, frame: bytes) -> None:
         """Send a frame."""
         try:
-            line.write(self._to, frame)
-        except line.ClosedError:
+            frames.write(self._to, frame)
+        except (frames.EndError, OSError):
             raise WorkerGone("exit") from None
 
     def receive(self, seconds: float) -> bytes:
         """Return the next frame."""
         try:
-            return line.read(self._from, seconds)
-        except TimeoutError:
+            until = time.monotonic() + seconds
+            return frames.read(self._from, line.MAX_FRAME, until)
+        except frames.LateError:
             raise WorkerGone("time") from None
-        except line.ClosedError:
+        except (frames.EndError, OSError):
             raise WorkerGone("exit") from None
-        except line.LineError:
+        except frames.FrameError:
             raise WorkerGone("protocol") from None
 
     def __enter__(self) -> Self:

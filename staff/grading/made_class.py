@@ -510,8 +510,12 @@ def _broken(rng: random.Random) -> Made:
         lambda: _damaged(whole),
         lambda: _encrypted(whole),
     ]
-    made.kind, made.refused = "broken", True
-    made.content = rng.choice(ways)()
+    return _refused(made, "broken", rng.choice(ways)())
+
+
+def _refused(made: Made, kind: str, content: bytes) -> Made:
+    """Turn what was made into a file that intake refuses."""
+    made.kind, made.refused, made.content = kind, True, content
     return made
 
 
@@ -543,9 +547,7 @@ def _hostile_zip(rng: random.Random) -> Made:
         lambda: _linked(files),
         lambda: _doubled(files),
     ]
-    made.kind, made.refused = "hostile zip", True
-    made.content = rng.choice(ways)()
-    return made
+    return _refused(made, "hostile zip", rng.choice(ways)())
 
 
 def _linked(files: Files) -> bytes:

@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import threading
 
 import numpy as np
 import pytest
@@ -92,32 +90,6 @@ def test_truths_are_truths_whatever_their_bytes_are():
     _, (found,) = line.unpack(frame([["bool", [3]]], b"\x00\x02\xff"))
     assert found.tolist() == [False, True, True]
     assert found.view(np.uint8).tolist() == [0, 1, 1]
-
-
-def test_a_long_frame_is_refused_before_it_is_read():
-    ours, theirs = os.pipe()
-    try:
-        os.write(theirs, (1 << 40).to_bytes(8, "little"))
-        with pytest.raises(line.LineError, match="too long"):
-            line.read(ours, 5)
-    finally:
-        os.close(ours)
-        os.close(theirs)
-
-
-def test_frames_cross_a_pipe_and_time_and_ends_are_noticed():
-    ours, theirs = os.pipe()
-    sent = line.pack("x", [np.zeros(100_000)])  # more than a pipe holds
-    writer = threading.Thread(target=line.write, args=(theirs, sent))
-    writer.start()
-    assert line.read(ours, 10) == sent
-    writer.join()
-    with pytest.raises(TimeoutError):
-        line.read(ours, 0.01)
-    os.close(theirs)
-    with pytest.raises(line.ClosedError):
-        line.read(ours, 1)
-    os.close(ours)
 
 
 def test_words_that_a_worker_says_are_short_and_printable():

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -265,6 +267,29 @@ def test_frames_are_bounded_before_anything_is_read():
     with pytest.raises(frames.EndError):
         frames.read(reader, 10)
     os.close(reader)
+
+
+def test_frames_cross_a_pipe_whole():
+    reader, writer = os.pipe()
+    sent = bytes(range(256)) * 4_000  # more than a pipe holds
+    sending = threading.Thread(target=frames.write, args=(writer, sent))
+    sending.start()
+    assert frames.read(reader, len(sent), time.monotonic() + 10) == sent
+    sending.join()
+    os.close(reader)
+    with pytest.raises(frames.EndError):
+        frames.write(writer, sent)
+    os.close(writer)
+
+
+def test_frames_without_a_deadline_need_no_poll(monkeypatch):
+    # Windows' select has neither poll nor its words.
+    monkeypatch.setattr(frames, "select", types.SimpleNamespace())
+    reader, writer = os.pipe()
+    frames.write(writer, b"word")
+    assert frames.read(reader, 10) == b"word"
+    os.close(reader)
+    os.close(writer)
 
 
 def test_without_proc_processes_are_found_by_ps(monkeypatch):

@@ -34,7 +34,7 @@ def write(descriptor: int, frame: bytes, deadline: float | None = None) -> None:
     """
     left = memoryview(len(frame).to_bytes(_HEAD, "little") + frame)
     while left:
-        _wait(descriptor, select.POLLOUT, deadline)
+        _wait(descriptor, False, deadline)
         try:
             left = left[os.write(descriptor, left[:_CHUNK]) :]
         except BlockingIOError:
@@ -74,7 +74,7 @@ def _read(descriptor: int, size: int, deadline: float | None) -> bytes:
     """Return so many bytes, or fewer if the other side ended."""
     got = bytearray()
     while len(got) < size:
-        _wait(descriptor, select.POLLIN, deadline)
+        _wait(descriptor, True, deadline)
         try:
             part = os.read(descriptor, min(size - len(got), _CHUNK))
         except BlockingIOError:
@@ -87,11 +87,12 @@ def _read(descriptor: int, size: int, deadline: float | None) -> bytes:
     return bytes(got)
 
 
-def _wait(descriptor: int, event: int, deadline: float | None) -> None:
+def _wait(descriptor: int, reads: bool, deadline: float | None) -> None:
+    """Wait until something can be read or written, but only up to a deadline."""
     if deadline is None:
-        return
+        return  # Windows has no poll, nor the words for it
     poll = select.poll()
-    poll.register(descriptor, event)
+    poll.register(descriptor, select.POLLIN if reads else select.POLLOUT)
     left = deadline - time.monotonic()
     if left <= 0 or not poll.poll(left * 1000):
         raise LateError

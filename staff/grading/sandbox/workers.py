@@ -472,9 +472,10 @@ def _copy_program(place: Path, program: Path) -> None:
         shutil.copyfile(_HERE / f"{name}.py", inner / f"{name}.py")
     for name in ("keeper", "warm"):
         shutil.copyfile(_HERE / f"{name}.py", inner / f"{name}.py")
-    shutil.copyfile(program / "inside.py", place / "inside.py")
-    if (program / "line.py").exists():
-        shutil.copyfile(program / "line.py", place / "line.py")
+    (place / "sandbox").mkdir()
+    for path in ("inside.py", "line.py", "sandbox/frames.py"):  # the worker's side
+        if (program / path).exists():
+            shutil.copyfile(program / path, place / path)
 
 
 def _view(package: Path) -> list[str]:
