@@ -19,7 +19,7 @@ from staff.judging import driver
 from staff.judging.instruments import Job, cells, instruments, question_of
 from staff.mistakes import fingerprints
 from staff.mistakes.bank import answers_of, answers_with, bank
-from staff.mistakes.writings import rewritten, sources, takers
+from staff.mistakes.writings import loaded, rewritten, solved, sources, takers
 from staff.questions import ROOT
 from staff.tests.asked import FUNCTIONS, QUESTIONS
 
@@ -277,14 +277,31 @@ def test_right_and_wrong_ways_lie_far_apart(tell):
 
 @cache
 def right_of(key, seed):
-    return fingerprints.right(FUNCTIONS[key], seed)
+    """Return what is right of a function, whatever stands in its place by now."""
+    module = FUNCTIONS[key].module
+    with loaded({name: solved(name) for name in {module, *takers()[module]}}):
+        return fingerprints.right(FUNCTIONS[key], seed)
+
+
+class OnDemand(dict):
+    """Records by key, of which few are asked for: each is made then."""
+
+    def __init__(self, keys, seed):
+        super().__init__(dict.fromkeys(keys))
+        self.seed = seed
+
+    def __getitem__(self, key):
+        return right_of(key, self.seed) if key in self else super().__getitem__(key)
+
+    def get(self, key, default=None):
+        return self[key] if key in self.keys() else default
 
 
 def records_of(function, seed):
     """Return what is right of a function, and of those that it may call, for a seed."""
     near = {function.module, *takers()[function.module]}
     keys = [f.key for f in FUNCTIONS.values() if f.module in near]
-    return marks.Records(seed, {key: right_of(key, seed) for key in keys})
+    return marks.Records(seed, OnDemand(keys, seed))
 
 
 @pytest.mark.parametrize(
