@@ -21,6 +21,7 @@ from staff.grading.sandbox.workers import SandboxError, Server, WorkerGone
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="workers fork")
 
 PROGRAM = Path(__file__).with_name("red_team")  # its inside.py calls attack(given)
+ROOT = Path(__file__).parents[2]
 LIMITS = Limits(cpu_seconds=5, wall_seconds=20, frame_bytes=1 << 20)
 
 
@@ -290,6 +291,17 @@ def test_frames_without_a_deadline_need_no_poll(monkeypatch):
     assert frames.read(reader, 10) == b"word"
     os.close(reader)
     os.close(writer)
+
+
+def test_starting_workers_needs_no_module_that_windows_lacks():
+    lacking = dict.fromkeys(["fcntl", "grp", "pwd", "resource", "termios"])
+    code = f"""
+        import sys
+        sys.modules.update({lacking})
+        from staff.grading.sandbox import windows, workers
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    subprocess.run(command, check=True, cwd=ROOT, timeout=100)
 
 
 def test_without_proc_processes_are_found_by_ps(monkeypatch):
