@@ -86,6 +86,7 @@ def render(
         "margin": _margin,
         "memory": _memory,
         "bar": _bar,
+        "foldable": _foldable,
     }
     sections = []
     for result in run.results:
@@ -105,6 +106,12 @@ def render(
         ],
         warned=[item for result in run.results for item in _warned(result)],
     )
+
+
+def _foldable(name: str) -> Markup:
+    """Let a name of several words be broken between them, on a narrow screen."""
+    words = re.split(r"(?<=[-_])|(?<=[a-z])(?=[A-Z])", name)
+    return Markup("<wbr>").join(words)
 
 
 def environment(*folders: Path) -> jinja2.Environment:

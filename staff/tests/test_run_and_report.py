@@ -249,6 +249,19 @@ def test_on_a_telephone_no_table_is_cut(tmp_path):
     assert said[1] == "cut: ."
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("GANs-PyTorch", "GANs-<wbr>Py<wbr>Torch"),
+        ("RNN_Captioning", "RNN_<wbr>Captioning"),
+        ("scenes", "scenes"),
+        ("a<b>", "a&lt;b&gt;"),
+    ],
+)
+def test_names_are_broken_between_their_words(name, shown):
+    assert report._foldable(name) == shown
+
+
 def test_comments_in_prose_are_not_shown(wrong):
     page = wrong[3]
     assert "An answer." in page
