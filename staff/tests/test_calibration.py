@@ -226,6 +226,8 @@ def test_what_was_measured_passes_with_the_limits_of_today(name):
         assert spread.failures == 0, spread
         # Or else the limit was moved: append a line, and look again.
         assert spread.limit in numbers, spread
+        # A few seeds tell little of how far numbers stray.
+        assert spread.is_safe or spread.seeds < 10, spread
 
 
 @pytest.mark.parametrize(("cell", "limit"), [("rnn", 0.1), ("lstm", 0.5)])
