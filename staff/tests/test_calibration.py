@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -210,6 +212,16 @@ OF_NOTEBOOKS = {
 @pytest.mark.parametrize("name", OF_NOTEBOOKS)
 def test_the_sections_that_are_run_are_there(name):
     assert len(OF_NOTEBOOKS[name].code_cells()) > 3
+
+
+@pytest.mark.parametrize("name", OF_NOTEBOOKS)
+def test_the_sections_that_are_run_need_no_other(name):
+    code = "\n".join(OF_NOTEBOOKS[name].code_cells())
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821"]
+    found = subprocess.run(
+        [*command, "-"], check=False, input=code, capture_output=True, encoding="utf-8"
+    )
+    assert found.returncode == 0, found.stdout
 
 
 @pytest.mark.parametrize(
