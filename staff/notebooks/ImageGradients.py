@@ -238,8 +238,9 @@ show_saliency_maps(np.array([128, 3225, 2417, 1640, 4619]) % len(data["X_val"]))
 # a *wrong* class, at the pixels of a picture, until it is the highest one. What comes
 # out is also called an *adversarial example* (Szegedy et al., 2014; Goodfellow et al.,
 # 2015). Write `make_fooling_image`. In this example the network is to take a validation
-# picture that it knows for something else: class 67. Of forty pictures we choose the
-# one that is nearest to it already.
+# picture that it knows for something else: for the class that comes second for it. Of
+# forty pictures we choose the one where that class is nearest to coming first. Not
+# every climb arrives, so if this one does not, the next nearest picture has its turn.
 
 # %% [markdown]
 # How long a step is is your choice; where it goes is not. The check looks at the first
@@ -268,25 +269,20 @@ direction = {"direction of the first step": (found, expected)}
 check("make_fooling_image", direction, within=1e-3, absolute=True)
 
 # %%
-target_y = 67
 some = rng.permutation(len(data["X_val"]))[: 40 if PROFILE == "full" else 5]
-labels = data["y_val"][some]
-verdicts = model.loss(data["X_val"][some]).argmax(axis=1)
-known = some[(verdicts == labels) & (labels != target_y)]
+known = some[model.loss(data["X_val"][some]).argmax(axis=1) == data["y_val"][some]]
 some = known if len(known) else some
 scores, labels = model.loss(data["X_val"][some]), data["y_val"][some]
-behind = scores.max(axis=1, keepdims=True) - scores
-behind[behind == 0] = np.inf  # what the network says anyway
-behind[np.arange(len(some)), labels] = np.inf
-if PROFILE != "full":  # untrained, so that no given class is near; short steps may do
-    target_y = int(behind.min(axis=0).argmin())
+leader, second = scores.argsort(axis=1)[:, :-3:-1].T
+ahead = scores.max(axis=1) - scores[np.arange(len(some)), second]
 
-n = some[behind[:, target_y].argmin()]
-original = data["X_val"][[n]]
-fooling = make_fooling_image(original.copy(), target_y, model)
-
-said = model.loss(fooling).argmax()
-print(f"was {words(data['y_val'][n])}, is now {words(said)}")
+for i in ahead.argsort()[:5]:
+    original, target_y = data["X_val"][some[[i]]], int(second[i])
+    fooling = make_fooling_image(original.copy(), target_y, model)
+    said = int(model.loss(fooling).argmax())
+    print(f"was {words(leader[i])}, is now {words(said)}")
+    if said == target_y:
+        break
 check("make_fooling_image", {"class": (said, target_y)}, within=0)
 
 # %% [markdown]
@@ -321,19 +317,19 @@ def show_fooling(original, fooling, label):
     )
 
 
-show_fooling(original, fooling, data["y_val"][n])
+show_fooling(original, fooling, leader[i])
 
 # %% [markdown]
 # Was that luck? Other pictures, and for each two targets: the class that comes second
-# for it anyway, and any other. Not every climb arrives. What makes a thing a red boat
-# is in part what makes it a red house, so the score of the class that leads may rise,
-# too.
+# for it anyway, and any other. Where a climb does not arrive, the reason is often this:
+# what makes a thing a red boat is in part what makes it a red house, so the score of
+# the class that leads may rise, too.
 
 # %%
 full = PROFILE == "full"
 others = (labels + rng.integers(1, len(class_names), len(labels))) % len(class_names)
 targets = {
-    "the class that comes second": (scores.argsort(axis=1)[:, -2], 12 if full else 2),
+    "the class that comes second": (second, 12 if full else 2),
     "any wrong class": (others, 4 if full else 2),  # a long way
 }
 for kind, (wanted, attempts) in targets.items():
