@@ -577,8 +577,7 @@ def _net(sent: dict[str, Any], arrays: list[Array]) -> Any:
 
         network = cnn.Network(np.random.RandomState(0))
         network.dtype = getattr(np, sent["dtype"])
-        for name, k in sent["state"].items():
-            setattr(network, name, arrays[k])
+        network.params = {name: arrays[k] for name, k in sent["state"].items()}
         return network
     import torch
 

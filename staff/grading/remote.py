@@ -28,7 +28,6 @@ from cs231n.tools.check.written import code_in
 from staff.grading import line
 from staff.grading.inside import MOST, FreshBench, Place, filled, is_tensor, through
 
-NETWORK = ("_A", "_B", "_mix")  # what makes the checks' NumPy network
 KINDS = tuple(inspect._ParameterKind)
 LONGEST = 400  # characters of what a worker says
 
@@ -391,7 +390,7 @@ class _Sent:
         self.nets.append(value)
         name = type(value).__name__
         if name == "Network":
-            state = {n: self.put(getattr(value, n)) for n in NETWORK}
+            state = {n: self.put(w) for n, w in value.params.items()}
             dtype = "float32" if self.single else np.dtype(value.dtype).name
             return {"net": name, "state": state, "dtype": dtype}
         weights = {n: self.put(w.numpy()) for n, w in value.state_dict().items()}

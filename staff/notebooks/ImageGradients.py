@@ -342,10 +342,12 @@ for kind, (wanted, attempts) in targets.items():
     print(f"{kind}: {np.sum(fooled)} of {len(fooled)} fooled")
     print("   changes in levels of 0..255:", np.sort(sizes).round(1))
     if kind == "the class that comes second" and full:
-        # Other draws of the twelve pictures give medians of 7 (deviation 2) and shares
-        # of 0.85 (0.09): both limits are more than four deviations away.
+        # Other draws of the twelve pictures give medians of 6 (deviation 2) and shares
+        # of 0.86 (0.09): both limits are more than four deviations away. A climb that
+        # does not arrive goes on for long, and says nothing about the way there.
         blamed = {"function": "cs231n.image_gradients.make_fooling_image"}
-        median = {"median, in levels": (np.median(sizes), 20)}
+        arrived = np.array(sizes)[fooled] if any(fooled) else np.inf
+        median = {"median, in levels": (np.median(arrived), 20)}
         check_below("change of a pixel", median, **blamed)
         check_at_least("fooling images", {"share": (np.mean(fooled), 0.4)}, **blamed)
 

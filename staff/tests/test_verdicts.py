@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from cs231n import image_gradients
 from cs231n.assignment.table import questions
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.tools.check import marks
@@ -18,6 +19,7 @@ from cs231n.tools.check.words import advice, broken_module
 from staff.mistakes.writings import answer, loaded, rewritten, solved, sources
 from staff.questions import ROOT
 from staff.tests.asked import FUNCTIONS
+from tests.small_cnn import SmallCNN
 
 OF_2016 = [f for q in questions() if "2016" in q.id for f in q.functions]
 BY_SHORT = {f.short: f for f in reversed(FUNCTIONS.values())}
@@ -549,10 +551,123 @@ def test_the_stand_in_network_of_2016_has_the_real_one_s_face(rng):
         "    s, cache = model.forward(X[k : k + 1])\n    d = np.zeros_like(s)\n"
         "    d[0, y[k]] = 1.0\n"
         "    saliency[k] = np.abs(model.backward(d, cache)[0][0]).max(0)\n",
+        # In two parts.
+        "feats, lower = model.forward(X, end=4)\n"
+        "scores, upper = model.forward(feats, start=5, end=10, mode='test')\n"
+        "d = np.eye(model.num_classes, dtype=model.dtype)[y]\n"
+        "dX, _ = model.backward(model.backward(d, upper)[0], lower)\n"
+        "saliency = np.abs(dX).transpose(0, 2, 3, 1).max(-1)\n",
+        # The last layer by hand.
+        "feats, cache = model.forward(X, end=9)\n"
+        "dX, _ = model.backward(model.params['W11'].T[y], cache)\n"
+        "saliency = np.where(dX > 0, dX, -dX).max(1)\n",
+        # Layer by layer, with the modes set by hand.
+        "for p in model.bn_params:\n    p['mode'] = 'test'\n"
+        "a, caches = X, []\nfor k in range(11):\n"
+        "    a, c = model.forward(a, k, k)\n    caches.append(c)\n"
+        "d = np.zeros((len(X), model.params['b11'].size))\n"
+        "d[np.arange(len(X)), y] = 1\n"
+        "while caches:\n    d, _ = model.backward(d, caches.pop())\n"
+        "saliency = abs(d).max(axis=1)\n",
     ],
 )
 def test_answers_of_2016_may_use_the_whole_network(body):
     assert verdict_of("2016/compute_saliency_maps", body).state == "done"
+    # The public tests' network bears the same, and gives what autograd gives.
+    X, y = np.random.default_rng(0).normal(size=(3, 3, 6, 4)), np.array([4, 0, 99])
+    model = SmallCNN(np.random.default_rng(1))
+    wanted = image_gradients.compute_saliency_maps(X, y, model)
+    function = BY_SHORT["2016/compute_saliency_maps"]
+    with rewritten({function.name: body}, {}):
+        found = sys.modules[function.module].compute_saliency_maps(X, y, model)
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+LAYERWISE = """
+a, caches = X, []
+for k in range(layer + 1):
+    a, c = model.forward(a, k, k)
+    caches.append(c)
+d = SEED
+while caches:
+    d, _ = model.backward(d, caches.pop())
+"""
+
+
+@pytest.mark.parametrize(
+    ("short", "seed", "step"),
+    [
+        ("deepdream", "a", "X = X + learning_rate * d"),
+        (
+            "invert_features",
+            "2 * (a - target_feats)",
+            "X = X - learning_rate * (d + 2 * l2_reg * X)",
+        ),
+    ],
+)
+def test_features_of_2016_may_be_run_layer_by_layer(short, seed, step):
+    body = LAYERWISE.replace("SEED", seed) + step + "\n"
+    verdict = verdict_of(f"2016/{short}", body)
+    assert verdict.state == "done", verdict.message
+
+
+# What stays from one call to the next
+
+
+@pytest.mark.parametrize("variant", ["", ":lstm"])
+@pytest.mark.parametrize(
+    ("short", "old", "new", "said"),
+    [
+        (
+            "CaptioningRNN.loss",
+            "",
+            "\nself._sum = getattr(self, '_sum', 0) + grads['W_vocab']\n"
+            "grads['W_vocab'] = self._sum\n",
+            "another grads['W_vocab']: nothing may stay",
+        ),
+        (
+            "CaptioningRNN.loss",
+            "",
+            "\nself.params['W_vocab'] -= 1e-3 * grads['W_vocab']\n",
+            "another loss and grads",
+        ),
+        (
+            "CaptioningRNN.sample",
+            "h, _ = affine_forward(features, W_proj, b_proj)",
+            "h = getattr(self, '_h', None)\nif h is None or len(h) != N:\n"
+            "    h, _ = affine_forward(features, W_proj, b_proj)\nself._h = h + 1",
+            "another captions: nothing may stay",
+        ),
+    ],
+)
+def test_a_model_that_remembers_its_last_call_is_wrong(variant, short, old, new, said):
+    body = right_answer(short)
+    assert old in body
+    body = body.replace(old, new) if old else body + new
+    verdict = verdict_of(short + variant, body)
+    assert verdict.state == "wrong"
+    assert f"a second call with the same inputs gives {said}" in verdict.message
+
+
+def test_a_layer_that_remembers_its_last_call_is_wrong():
+    body = (
+        "global _kept\n_kept = globals().get('_kept', np.zeros_like(b)) + 1\n"
+        "a = x @ Wx + prev_h @ Wh + b + _kept - 1\nnext_h = np.tanh(a)\n"
+        "cache = x, prev_h, Wx, Wh, next_h\n"
+    )
+    verdict = verdict_of("rnn_step_forward", body)
+    assert verdict.state == "wrong"
+    assert "a second call with the same inputs gives something else" in verdict.message
+
+
+def test_a_picture_of_which_nothing_is_left_earns_a_remark():
+    body = right_answer("2016/make_fooling_image")
+    assert "np.sqrt(X.size) / 2" in body
+    verdict = verdict_of(
+        "2016/make_fooling_image", body.replace("np.sqrt(X.size) / 2", "1e4")
+    )
+    assert verdict.state == "done, with a remark"
+    assert "nothing is left of it" in verdict.remarks[0]
 
 
 def test_judging_leaves_no_module_behind():

@@ -1,5 +1,8 @@
 """What keeps a function from being compared with what is right."""
 
+AGAIN = "a second call with the same inputs"
+STAYS = "nothing may stay from one call to the next, in a global variable or in self"
+
 
 class GoneError(Exception):
     """A function that is not there any more."""

@@ -19,6 +19,8 @@ from cs231n.tools.check import naming
 from cs231n.tools.check.bench import ASIDE, Bench, Exercise
 from cs231n.tools.check.exercises import exercise as find_exercise
 from cs231n.tools.check.faults import (
+    AGAIN,
+    STAYS,
     GoneError,
     NothingError,
     UnfitError,
@@ -238,7 +240,32 @@ def look_at(bench: Bench, exercise: Exercise, way: str) -> Look:
         return look
     look.marks = {name: mark(name, value) for name, value in look.results.items()}
     look.problems = _problems(look.results, right, exercise.limit)
+    if look.is_right:
+        look.error = _at_the_second_call(bench, exercise, way)
     return look
+
+
+def _at_the_second_call(
+    bench: Bench, exercise: Exercise, way: str
+) -> BaseException | None:
+    """Return what is wrong when the same is asked again, of a function that was right.
+
+    Then something stayed from the first call: in a global variable, in an attribute or
+    in the cache of an earlier function.
+    """
+    right = bench.record.right[naming.stored(way)]
+    try:
+        again = exercise.run(bench, way)
+    except BaseException as error:  # as may a function
+        return error
+    if right.keys() - again.keys():
+        return UnfitError(f"{AGAIN} gives less")
+    problems = _problems(again, right, exercise.limit)
+    if not problems:
+        return None
+    return UnfitError(
+        f"{AGAIN} gives something else: {_facts(again, problems)[:-1]}; {STAYS}"
+    )
 
 
 def _problems(

@@ -3,7 +3,7 @@
 A made-up network takes the place of PretrainedCNN, of which it inherits all that
 students may use, as it needs no weights and no time.
 
-Letters in shapes: N pictures, F features, H rows, W columns; C classes.
+Letters in shapes: N pictures, F features, H rows, W columns; C classes, D units.
 """
 
 from itertools import pairwise
@@ -12,22 +12,28 @@ from typing import Any
 import numpy as np
 
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
-from cs231n.gradient_check import eval_numerical_gradient
 from cs231n.tools.check.bench import ONE, Bench, Exercise
 from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.returned import as_array
 
 FIVE = "five pictures"  # the size that notebooks have
-H, W, C, F = 6, 8, 100, 4
+H, W, C, F, D = 6, 8, 100, 12, 16
 WITHIN = 1e-5  # relative: a result in float32 will do
 LAYER = 2  # whose features are inverted and dreamt of
 DENSE = 9  # the first layer whose features are no maps
+LAST = 10  # the layer that gives the scores
+_CURVED = (LAYER, DENSE)  # layers that are not linear
+_LARGE = 64  # levels of 0..255: a change of this size leaves nothing of a picture
 _CHANGE = "the change of the picture"
 
 
 class Network(PretrainedCNN):
-    """A smooth network with PretrainedCNN's face; every layer is another one.
+    """A smooth network with PretrainedCNN's face, whose layers can be run one by one.
+
+    Ten layers turn round what comes in, each in its own way, and two of them bend it;
+    the last one makes scores of it. So every class can be climbed to, in steps of any
+    length.
 
     Attributes:
         seen: (N, 3, H, W) pictures it was shown, in order, without repetitions.
@@ -39,25 +45,28 @@ class Network(PretrainedCNN):
         Args:
             rng: Draws them.
         """
-        D = 3 * H * W
-        # Directions of one length at right angles: so every class can be climbed to,
-        # in steps of any length. (A library's QR may turn signs round.)
-        self._A = _at_right_angles(rng.randn(D, 16)) / 30
-        self._B = rng.randn(16, C)
-        self._B /= np.linalg.norm(self._B, axis=0)
-        self._mix = rng.randn(11, 3, F) / 20
+        # (A library's QR may turn signs round.)
+        first = _at_right_angles(rng.randn(F, F)).reshape(F, 3, 2, 2) / 20
+        others = [_at_right_angles(rng.randn(F, F)) for _ in range(1, DENSE)]
+        dense = _at_right_angles(rng.randn(F * (H // 2) * (W // 2), D))
+        scores = rng.randn(D, C)
+        scores /= np.linalg.norm(scores, axis=0)
+        weights = [first, *(w[..., None, None] for w in others), dense, scores]
+        self.params = {}
+        for k, w in enumerate(weights, start=1):
+            units = w.shape[0] if w.ndim == 4 else w.shape[1]
+            self.params |= {f"W{k}": w, f"b{k}": np.zeros(units)}
+            if k <= LAST:
+                self.params |= {
+                    f"gamma{k}": np.ones(units),
+                    f"beta{k}": np.zeros(units),
+                }
         self.dtype = np.float64
         self.num_classes, self.input_size = C, H
-        self.filter_sizes, self.num_filters = [1] * 9, [F] * 9
-        self.conv_params = [{"stride": 2, "pad": 0} for _ in range(9)]
+        self.filter_sizes, self.num_filters = [2] + [1] * 8, [F] * 9
+        self.conv_params = [{"stride": 2, "pad": 0}]
+        self.conv_params += [{"stride": 1, "pad": 0} for _ in range(8)]
         self.bn_params = [{"mode": "test"} for _ in range(10)]
-        shapes = [(F, 3, 1, 1), *[(F, F, 1, 1)] * 8, (D, 16), (16, C)]
-        self.params = {}
-        for k, shape in enumerate(shapes, start=1):
-            units = shape[0] if len(shape) == 4 else shape[1]
-            names = [f"b{k}", f"gamma{k}", f"beta{k}"][: 3 if k < len(shapes) else 1]
-            self.params[f"W{k}"] = np.zeros(shape)
-            self.params |= {name: np.zeros(units) for name in names}
         self.seen: list[Array] = []
 
     def forward(
@@ -67,42 +76,75 @@ class Network(PretrainedCNN):
         end: int | None = None,
         mode: str = "test",
     ) -> tuple[Array, Any]:
-        """Run layers 0 to ``end``.
+        """Run layers ``start`` to ``end``, as PretrainedCNN does.
 
         Returns:
-            (N, C) scores of all, (N, 16) features of the dense layer before, else maps
-            of shape (N, F, H/2, W/2).
+            (N, C) scores of the last layer, (N, D) features of the one before, else
+            maps of shape (N, F, H/2, W/2); and a cache for ``backward``.
         """
-        if start:
-            raise ValueError("The pictures are the input of layer 0.")
+        first, last = start or 0, LAST if end is None else end
+        if not 0 <= first <= last <= LAST or mode not in {"train", "test"}:
+            raise ValueError(
+                f"forward() got start={start}, end={end} and mode={mode!r}; the layers "
+                f"go from 0 to {LAST}, and the mode is 'train' or 'test'."
+            )
         X = np.asarray(X, dtype=self.dtype)
-        if not self.seen or not np.array_equal(self.seen[-1], X):
+        if first == 0 and not (self.seen and np.array_equal(self.seen[-1], X)):
             self.seen.append(X.copy())
-        bent = 0.3 if mode == "train" else 0.0
-        if end is None or end in {DENSE, DENSE + 1}:
-            a = X.reshape(len(X), -1) @ self._A + bent
-            units = a + 0.3 * np.sin(a)
-            if end == DENSE:
-                return units, (end, X.shape, a)
-            return units @ self._B, (None, X.shape, a)
-        halved = X[:, :, ::2, ::2]
-        a = np.einsum("nchw,cf->nfhw", halved, self._mix[end]) + bent
-        return np.sin(a), (end, X.shape, a)
+        caches = []
+        for layer in range(first, last + 1):
+            self._require_input(X, layer)
+            shape, a = X.shape, self._turned(X, layer)
+            if mode == "train" and layer < LAST:
+                a = a + 0.3
+            X = a + 0.3 * np.sin(a) if layer in _CURVED else a
+            caches.append((shape, a))
+        return X, (first, last, caches)
+
+    def _turned(self, X: Array, layer: int) -> Array:
+        w = self.params[f"W{layer + 1}"]
+        if layer >= DENSE:
+            return X.reshape(len(X), -1) @ w
+        if layer > 0:
+            return np.einsum("nchw,fc->nfhw", X, w[:, :, 0, 0])
+        return np.einsum("nchiwj,fcij->nfhw", _in_blocks(X), w)
 
     def backward(self, dout: Array, cache: Any) -> tuple[Array, dict[str, Array]]:
-        """Return the gradient at the pictures, and zeros at the weights."""
-        end, shape, a = cache
-        grads = {name: 0 * value for name, value in self.params.items()}
-        if np.shape(dout) != ((len(a), C) if end is None else a.shape):
-            raise ValueError(f"backward() got a gradient of shape {np.shape(dout)}.")
-        if end is None or end == DENSE:
-            dunits = dout if end == DENSE else dout @ self._B.T
-            flat = (dunits * (1 + 0.3 * np.cos(a))) @ self._A.T
-            return flat.reshape(shape), grads
-        dX = np.zeros(shape)
-        mixed = np.einsum("nfhw,cf->nchw", dout * np.cos(a), self._mix[end])
-        dX[:, :, ::2, ::2] = mixed
+        """Return the gradient at forward's input, and zeros at the weights."""
+        first, last, caches = cache
+        shape, a = caches[-1]
+        dX = np.asarray(dout, dtype=self.dtype)
+        if dX.shape != a.shape:
+            raise ValueError(
+                f"backward() got a gradient of shape {dX.shape}, where layer {last} "
+                f"makes {a.shape}."
+            )
+        for layer, (shape, a) in zip(
+            range(last, first - 1, -1), reversed(caches), strict=True
+        ):
+            if layer in _CURVED:
+                dX = dX * (1 + 0.3 * np.cos(a))
+            w = self.params[f"W{layer + 1}"]
+            if layer >= DENSE:
+                dX = (dX @ w.T).reshape(shape)
+            elif layer > 0:
+                dX = np.einsum("nfhw,fc->nchw", dX, w[:, :, 0, 0])
+            else:
+                blocks = np.einsum("nfhw,fcij->nchiwj", dX, w)
+                dX = blocks.reshape(shape)
+        run = {str(layer + 1) for layer in range(first, last + 1)}
+        grads = {
+            name: 0 * value
+            for name, value in self.params.items()
+            if name.lstrip("Wbgamet") in run
+        }
         return dX, grads
+
+
+def _in_blocks(X: Array) -> Array:
+    """Cut pictures into blocks of 2 x 2: (N, C, H/2, 2, W/2, 2)."""
+    N, channels, rows, columns = X.shape
+    return X.reshape(N, channels, rows // 2, 2, columns // 2, 2)
 
 
 def _at_right_angles(columns: Array) -> Array:
@@ -155,6 +197,12 @@ def _fooling(bench: Bench, way: str) -> Results:
     # How long a step is, is free; where it goes is not.
     first = steps[0] / np.linalg.norm(steps[0]) if steps else np.zeros_like(X)
     reached = model.forward(fooling)[0][0].argmax() == target
+    change = float(np.sqrt(np.mean((fooling - X) ** 2)))
+    if change > _LARGE:
+        bench.note(
+            f"changes the picture by {change:.0f} of 255 levels (root mean square): "
+            "nothing is left of it; a shorter step will do"
+        )
     return {
         "the direction of the first step": first,
         "going on until the class is reached": np.array(
@@ -166,12 +214,12 @@ def _fooling(bench: Bench, way: str) -> Results:
 
 
 def _slope(model: Network, place: Array, target: int) -> Array:
-    """Find out by finite differences where the target's score rises."""
-
-    def score(X: Array) -> Any:
-        return model.forward(X)[0][0, target]
-
-    return eval_numerical_gradient(score, place.copy(), verbose=False)
+    """Find out by central differences where the target's score rises."""
+    nudges = 1e-3 * np.eye(place.size).reshape(-1, *place.shape[1:])
+    up, down = (
+        model.forward(place + nudge)[0][:, target] for nudge in (nudges, -nudges)
+    )
+    return (up - down).reshape(place.shape) / 2e-3
 
 
 def _cosine(one: Array, other: Array) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 from cs231n.support.accuracy import LIMITS
 from cs231n.tools.check.bench import ONE, Bench, Exercise
-from cs231n.tools.check.faults import UnfitError
+from cs231n.tools.check.faults import AGAIN, STAYS, UnfitError
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.returned import as_array, kind, unpack
 from cs231n.tools.check.tries.layers import PAIRS
@@ -53,6 +53,11 @@ def _mentions(cell: str) -> str:
 
 def _loss(cell: str) -> Exercise:
     def call(bench: Bench, model: Any, features: Array, captions: Array) -> Results:
+        results = once(bench, model, features, captions)
+        _require_same(results, once(bench, model, features, captions))
+        return results
+
+    def once(bench: Bench, model: Any, features: Array, captions: Array) -> Results:
         given = {"features": features.copy(), "captions": captions.copy()}
         loss, grads = unpack(bench.call(model, *given.values()), ["loss", "grads"])
         bench.require(given, {"features": features, "captions": captions})
@@ -162,6 +167,13 @@ def _sample(cell: str) -> Exercise:
             if captions.shape != (rows, columns):
                 return {"captions": captions}
             found.append(_up_to_the_end(captions))
+            if len(found) == 1:
+                again = as_array(
+                    "captions", bench.call(model, features.copy(), columns)
+                )
+                _require_same(
+                    {"captions": found[0]}, {"captions": _up_to_the_end(again)}
+                )
         bench.require({"features": np.stack(given)}, {"features": np.stack(before)})
         return {"captions": np.concatenate(found)}
 
@@ -187,6 +199,18 @@ def _sample(cell: str) -> Exercise:
         suits=_first_ends_before_others,
         letters={"N": ROWS, "T": 9, "H": 24, "V": len(WORDS)},
     )
+
+
+def _require_same(results: Results, again: Results) -> None:
+    """Compare what two calls of the same model give for the same inputs."""
+    other = [
+        name
+        for name, value in results.items()
+        if value.shape != again[name].shape
+        or not np.allclose(value, again[name], rtol=1e-6, equal_nan=True)
+    ]
+    if other:
+        raise UnfitError(f"{AGAIN} gives another {' and '.join(other)}: {STAYS}")
 
 
 def _first_ends_before_others(results: Results) -> bool:
