@@ -14,6 +14,7 @@ import ipaddress  # noqa: E402
 import random  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
+import warnings  # noqa: E402
 import zlib  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -96,11 +97,17 @@ def pytest_collection_modifyitems(
 ) -> None:
     """Leave out what takes minutes, or is of the site, unless ``-m`` speaks of it.
 
-    Files whose names end in ``_tensorflow`` get the marker of that name.
+    Files whose names end in ``_tensorflow`` get the marker of that name. What students
+    write may warn, as the check lets it: old names that still work cost no points. The
+    staff's tests and notebooks are strict with our answers.
     """
+    of_students = {"extra", *(question.marker for question in questions())}
     for item in items:
         if item.path.stem.endswith("_tensorflow"):
             item.add_marker("tensorflow")
+        marks = {mark.name for mark in item.iter_markers()}
+        if _is_public(item.path) and marks & of_students:
+            item.add_marker(pytest.mark.filterwarnings("ignore"))
     asked = config.getoption("markexpr")
     for item in items:
         apart = [
@@ -125,6 +132,21 @@ def pytest_collection() -> Iterator[object]:
         return (yield)
     finally:
         gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[object]:
+    """Let students' files warn where a public test imports them."""
+    if not (isinstance(collector, pytest.Module) and _is_public(collector.path)):
+        return (yield)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return (yield)
+
+
+def _is_public(path: Path) -> bool:
+    """Tell whether a test is handed out."""
+    return path.resolve().parent == Path(__file__).resolve().parent / "tests"
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -149,6 +149,79 @@ def test_hidden_states_of_float32_pass_where_they_are_asked_for(tmp_path):
     assert "failed" not in said, said[-3000:]
 
 
+# Each warns, of names of old or of numbers on the way, and what it returns is right.
+WARNS = {
+    "style_transfer_pytorch.py": (
+        "q4",
+        "content or style",
+        (
+            "(content_current - content_original).square().sum()",
+            "nn.MSELoss(size_average=False)(content_current, content_original)",
+        ),
+        (
+            "(gram_matrix(feats[layer]) - target).square().sum()",
+            "F.mse_loss(gram_matrix(feats[layer]), target, size_average=False)",
+        ),
+        (
+            "from torch import nn\n",
+            "from torch import nn\nimport torch.nn.functional as F\n",
+        ),
+    ),
+    "gan_pytorch.py": (
+        "q5",
+        "loss",
+        (
+            "    loss = bce_loss(logits_real, torch.ones_like(logits_real))\n",
+            "    loss = F.binary_cross_entropy_with_logits(\n"
+            "        logits_real, torch.ones_like(logits_real), size_average=True\n"
+            "    )\n",
+        ),
+        (
+            "    loss = bce_loss(logits_fake, torch.ones_like(logits_fake))\n",
+            "    ones = torch.tensor(torch.ones_like(logits_fake))\n"
+            "    loss = bce_loss(logits_fake, ones)\n",
+        ),
+        ("NOISE_DIM = 96\n", 'NOISE_DIM = 96\nPATTERN = "\\d"\n'),  # at the import
+    ),
+    "net_visualization_pytorch.py": (
+        "q3",
+        "saliency",
+        (
+            "    # BEGIN SOLUTION\n",
+            "    # BEGIN SOLUTION\n"
+            "    y = torch.autograd.Variable(torch.as_tensor(y), volatile=True)\n",
+        ),
+    ),
+    "rnn_layers.py": (
+        "q2",
+        "step",
+        (
+            "    # BEGIN SOLUTION\n",
+            "    # BEGIN SOLUTION\n    np.exp(np.float64(1000))\n",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("file", WARNS)
+def test_answers_that_warn_pass_what_is_asked(file, tmp_path):
+    marks, which, *edits = WARNS[file]
+    source, asked = changed(file, *edits), f"{marks} and not care"
+    said = run_marked(tmp_path, file, source, asked, "-k", which)
+    assert re.search(r"\d+ passed", said), said[-3000:]
+    assert "failed" not in said, said[-3000:]
+
+
+def test_what_is_ours_may_not_warn(tmp_path):
+    given = "        return iter(range("
+    source = changed(
+        "gan_pytorch.py", (given, f"        np.exp(np.float64(1000))\n{given}")
+    )
+    said = run_marked(tmp_path, "gan_pytorch.py", source, "not q5")
+    assert "overflow encountered" in said, said[-3000:]
+    assert re.search(r"[1-9]\d* failed", said), said[-3000:]
+
+
 WRONG = {
     "an order of gates": ("i * g\n", "o * g\n", "q2"),
     "a slope": ("1 - next_h * next_h)", "1 - next_h)", "q1"),
