@@ -97,8 +97,9 @@ check(
 
 # %%
 # Of 10,000 other seeds none fails this by chance: 0.022 and 0.013 were the most.
-noise = sample_noise(3, 4, seed=SEED)
-many = np.asarray(sample_noise(200, 50, seed=SEED))
+noise = sample_noise(3, 4)
+tf.random.set_seed(SEED)
+many = np.asarray(sample_noise(200, 50))
 check_below(
     "sample_noise",
     {

@@ -222,6 +222,34 @@ def test_what_is_ours_may_not_warn(tmp_path):
     assert re.search(r"[1-9]\d* failed", said), said[-3000:]
 
 
+# What functions were called with before 2020, and a size that 2020 insists on.
+SEEDED = "    if seed is not None:\n        torch.manual_seed(seed)\n"
+BEFORE_2020 = changed(
+    "gan_pytorch.py",
+    ("(batch_size: int, dim: int, seed: int | None = None)", "(batch_size, dim)"),
+    ("def discriminator(seed: int | None = None)", "def discriminator()"),
+    ("noise_dim: int = NOISE_DIM, seed: int | None = None)", "noise_dim=NOISE_DIM)"),
+    (SEEDED, ""),
+    ("    if batch_size is None:\n        batch_size = -1\n", "    batch_size = -1\n"),
+    (
+        "def build_dc_classifier(batch_size: int | None = None)",
+        "def build_dc_classifier()",
+    ),
+)
+OF_2020 = changed(
+    "gan_pytorch.py", ("(batch_size: int | None = None)", "(batch_size: int)")
+)
+
+
+@pytest.mark.parametrize("source", [BEFORE_2020, OF_2020], ids=["before", "of 2020"])
+def test_functions_may_have_the_arguments_of_other_editions(source, tmp_path):
+    named = "noise or networks or weights or discriminator or generator"
+    asked = "q5 and not care"
+    said = run_marked(tmp_path, "gan_pytorch.py", source, asked, "-k", named)
+    assert re.search(r"\d{2,} passed", said), said[-3000:]
+    assert "failed" not in said, said[-3000:]
+
+
 WRONG = {
     "an order of gates": ("i * g\n", "o * g\n", "q2"),
     "a slope": ("1 - next_h * next_h)", "1 - next_h)", "q1"),

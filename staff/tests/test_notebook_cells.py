@@ -367,6 +367,18 @@ def test_networks_for_128_pictures_pass(monkeypatch):
     assert run("GANs-PyTorch", monkeypatch, replaced, only="build_dc")
 
 
+def test_functions_with_the_arguments_of_older_editions_pass(monkeypatch):
+    network = q5.build_dc_classifier()
+    replaced = {
+        (q5, "sample_noise"): lambda batch_size, dim: (
+            2 * torch.rand(batch_size, dim) - 1
+        ),
+        (q5, "build_dc_classifier"): lambda: network,
+    }
+    for only in ("sample_noise", "build_dc_classifier"):
+        assert run("GANs-PyTorch", monkeypatch, replaced, only=only)
+
+
 # What is wrong fails, by name, and with the command that says more.
 
 

@@ -4,12 +4,11 @@ A network is told by what it makes of fixed inputs once its weights are set to f
 numbers, layer by layer in the order in which it runs.
 """
 
-import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from cs231n.support.gans.editions import for_batches_of
 from cs231n.tools.check.bench import Bench, Exercise
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.returned import as_array, require_tensor
@@ -34,11 +33,12 @@ def _network(
     Args:
         inputs: Draws so many inputs.
         *args: What the function is called with.
-        named: Whether the number of inputs comes before that, as a batch size.
+        named: Whether it is called with the number of inputs, as a batch size, where
+            its edition has that argument.
     """
 
     def of(bench: Bench, size: int, flat: bool = False) -> Results:
-        model = bench.call(*_as_many(bench.call, [size] * named + [*args]))
+        model = for_batches_of(bench.call, size) if named else bench.call(*args)
         x = tensor(inputs(bench.rng(), size))
         if flat:
             x = x.flatten(1)
@@ -54,15 +54,6 @@ def _network(
         begun=r"nn\.|append|add_module",
         gpu=True,
     )
-
-
-def _as_many(call: Callable[..., Any], args: list[int]) -> list[int]:
-    """Leave out arguments that an older edition's function does not take."""
-    try:
-        inspect.signature(call).bind(*args)
-    except TypeError:
-        return args[1:]
-    return args
 
 
 _images, _seeds = uniform(1, 28, 28), uniform(NOISE_DIM)
