@@ -33,6 +33,14 @@ def _copy(argument):
     return copies(argument)[0]
 
 
+# Of a network, by a loop that should end after less than a hundred steps.
+PASSES = 1000
+ENDLESS = (
+    f"It looks as if the loop had no end: it used the network {PASSES} times, and less "
+    "than a hundred steps are enough."
+)
+
+
 def assert_close(found, expected, tolerance=1e-5):
     """Compare arrays as far as float32 goes, relative to the largest element."""
     floor = tolerance * np.abs(expected).max(initial=1e-3)

@@ -1,5 +1,8 @@
 """A small smooth network, the pretrained one, and photos for both, for tests."""
 
+import functools
+from itertools import count
+
 import torch
 from PIL import Image
 from torch import nn
@@ -7,6 +10,7 @@ from torch import nn
 from cs231n.classifiers.squeezenet import load_squeezenet
 from cs231n.embedded import photos
 from cs231n.net_visualization_pytorch import preprocess
+from tests.on_copies import ENDLESS, PASSES
 
 
 class Tiny(nn.Module):
@@ -41,3 +45,28 @@ def square_photos():
     X, y = photos.load_squares()
     pixels = torch.cat([preprocess(Image.fromarray(x)) for x in X])
     return pixels, torch.as_tensor(y)
+
+
+def with_an_end(function):
+    """Return a function that fails where its loop would go on for ever.
+
+    Args:
+        function: A student's, of a picture, a class and a network.
+    """
+
+    @functools.wraps(function)
+    def call(X, target_y, model):
+        passes = count(1)
+
+        def stop(*_):
+            assert next(passes) <= PASSES, ENDLESS
+
+        # Whoever leaves out forward() still uses the layers.
+        first = next(layer for layer in model.modules() if not [*layer.children()])
+        hook = first.register_forward_pre_hook(stop)
+        try:
+            return function(X, target_y, model)
+        finally:
+            hook.remove()
+
+    return call

@@ -250,6 +250,17 @@ def test_functions_may_have_the_arguments_of_other_editions(source, tmp_path):
     assert "failed" not in said, said[-3000:]
 
 
+def test_a_loop_without_an_end_fails(tmp_path):
+    file = "net_visualization_pytorch.py"
+    source = changed(
+        file, ("for _ in range(100):", "while True:"), ("X_fooling +=", "X_fooling -=")
+    )
+    marks, which = "q3 and not care", "length_one or climbs"
+    said = run_marked(tmp_path, file, source, marks, "-k", which)
+    assert re.search(r"2 failed", said), said[-3000:]
+    assert "It looks as if the loop had no end" in said
+
+
 WRONG = {
     "an order of gates": ("i * g\n", "o * g\n", "q2"),
     "a slope": ("1 - next_h * next_h)", "1 - next_h)", "q1"),
