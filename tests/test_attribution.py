@@ -53,6 +53,22 @@ def test_smooth_grad_is_the_mean_over_the_noise(tiny, pictures, labels, rng):
     torch.testing.assert_close(together, torch.stack(alone).mean(dim=0))
 
 
+def test_smooth_grad_is_the_slope_of_the_mean_score(tiny, pictures, labels, rng):
+    X = torch.tensor(pictures)
+    noise, way = (torch.tensor(rng.normal(size=(n, *X.shape))) for n in (4, 1))
+    smooth = attribution.smooth_grad(X, labels, tiny, noise)
+
+    def mean_scores(X):
+        return torch.stack([tiny(X + n)[range(3), labels] for n in noise]).mean(dim=0)
+
+    slope = (mean_scores(X + 1e-5 * way[0]) - mean_scores(X - 1e-5 * way[0])) / 2e-5
+    found = (smooth * way[0]).flatten(1).sum(dim=1)
+    torch.testing.assert_close(found, slope, rtol=1e-6, atol=1e-9)
+    # What the noise adds is not lost in the error allowed.
+    exact = attribution.smooth_grad(X, labels, tiny, 0 * noise[:1])
+    assert (smooth - exact).norm() > 0.1 * exact.norm()
+
+
 @pytest.mark.parametrize("given", [False, True])
 def test_integrated_gradients_are_complete(tiny, pictures, labels, rng, given):
     X = torch.tensor(pictures)
@@ -74,6 +90,45 @@ def test_where_picture_and_baseline_agree_nothing_is_shared_out(tiny, pictures, 
     shares = attribution.integrated_gradients(X, labels, tiny, baseline)
     assert not shares[:, :, :4].any()
     assert shares[:, :, 4:].any()
+
+
+def test_each_number_gets_what_it_brings_where_all_are_added_up(pictures, labels, rng):
+    W = torch.tensor(rng.normal(size=(3 * 9 * 8, 5)))
+
+    class Sum(torch.nn.Module):
+        def forward(self, x):
+            return torch.tanh(x).flatten(1) @ W
+
+    X, baseline = torch.tensor(pictures), torch.tensor(rng.normal(size=(3, 9, 8)))
+    shares = attribution.integrated_gradients(X, labels, Sum(), baseline, 500)
+    gains = (X.tanh() - baseline.tanh()).flatten(1) * W.T[labels]
+    torch.testing.assert_close(shares.flatten(1), gains, rtol=1e-4, atol=1e-4)
+
+
+# Nine rows of two columns: three of each picture's map, of the first and last layer.
+CAM = {
+    0: [
+        *([0.0, 0.0], [0.0, 0.000145], [0.0, 0.007392]),
+        *([0.06943, 0.013078], [0.0, 0.0], [0.142984, 0.0]),
+        *([0.029419, 0.0], [0.047764, 0.0], [0.0, 0.065365]),
+    ],
+    -1: [
+        *([0.0, 0.024918], [0.063259, 0.021917], [0.001824, 0.0]),
+        *([0.0, 0.0], [0.0, 0.0], [0.0, 0.105524]),
+        *([0.0, 0.004876], [0.084932, 0.0], [0.090938, 0.092797]),
+    ],
+}
+
+
+@pytest.mark.parametrize("layer", CAM)
+def test_grad_cam_of_fixed_weights(layer, tiny, labels):
+    draw = np.random.RandomState(0)
+    for weights in tiny.parameters():
+        weights.copy_(torch.tensor(draw.normal(size=weights.shape)) / 2)
+    X = torch.tensor(draw.normal(size=(3, 3, 9, 8)))
+    maps = attribution.grad_cam(X, labels, tiny, layer)
+    found = maps[:, ::4, ::7].flatten(0, 1)
+    np.testing.assert_allclose(found.detach(), CAM[layer], rtol=1e-4, atol=2e-6)
 
 
 def test_grad_cam_is_a_map_of_the_pictures_size(squeezenet, squares):
@@ -142,6 +197,43 @@ def test_a_single_step_changes_every_pixel_alike(squeezenet, squares):
     assert (change > 1.99).float().mean() > 0.5
     before, after = (squeezenet(x).log_softmax(dim=1)[0, 6] for x in (X, fooled))
     assert after > before + 1
+
+
+class TwoClasses(torch.nn.Module):
+    """The other class rises faster with each of the pixels than the target does."""
+
+    def forward(self, x):
+        total = x.mean(dim=(1, 2, 3))
+        return torch.stack([total, 3 * total + 0.04], dim=1)
+
+
+def test_fooling_raises_the_probability_step_by_step_and_no_further():
+    X = torch.zeros(1, 3, 4, 5)
+    model = TwoClasses().requires_grad_(False)
+    fooled = adversarial.make_bounded_fooling_image(X, 0, model, 8, 0.5)
+    levels = adversarial.change_in_levels(X, fooled)
+    assert model(fooled).argmax() == 0
+    assert model(fooled + (X - fooled) * (0.5 / levels.abs().max())).argmax() == 1
+    torch.testing.assert_close(levels, levels.mean().expand_as(levels))
+    assert adversarial.make_bounded_fooling_image(fooled, 0, model).equal(fooled)
+    # Not as far as it could go, where there are few iterations.
+    early = adversarial.make_bounded_fooling_image(X, 0, model, 8, 0.25, 3)
+    levels = adversarial.change_in_levels(X, early)
+    torch.testing.assert_close(levels, torch.full_like(levels, -0.75))
+
+
+def test_each_step_of_bounded_fooling_looks_at_its_own_gradient(tiny, pictures):
+    X = torch.tensor(pictures[:1]) / 4
+    target = int(tiny(X).argmin())
+    once, twice = (
+        adversarial.make_bounded_fooling_image(X, target, tiny, 60, 20, n)
+        for n in (1, 2)
+    )
+    again = adversarial.make_bounded_fooling_image(once, target, tiny, 60, 20, 1)
+    assert tiny(once).argmax() != target
+    torch.testing.assert_close(again, twice)
+    change = adversarial.change_in_levels(X, twice).abs()
+    assert (change < 1).any()  # some turn round
 
 
 def test_bounds_that_make_no_sense_are_refused(tiny, pictures):

@@ -1,5 +1,7 @@
 """Extra exercises of Q4: what other ways of painting promise."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 import torch
@@ -60,6 +62,25 @@ def test_matching_colors_moves_no_edge(rng):
     torch.testing.assert_close(same, style, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("white", [0, 1])
+def test_colors_are_turned_as_little_as_possible(white, rng):
+    pair = pictures(rng, (8, 9), (8, 9))
+    pair[1 - white][:, 0] += 2 * pair[1 - white][:, 2]
+    # Of unit covariance, so that one root is all there is to the map.
+    colors = pair[white][0].flatten(1)
+    colors = colors - colors.mean(1, keepdim=True)
+    orthonormal = torch.linalg.qr(colors.T)[0].T
+    pair[white] = (orthonormal * colors.shape[1] ** 0.5).view_as(pair[white])
+    style, content = pair
+    before, after = (
+        (img[0] - img[0].mean((1, 2), keepdim=True)).flatten(1)
+        for img in (style, match_colors(style, content))
+    )
+    turned = torch.linalg.lstsq(before.T, after.T).solution
+    torch.testing.assert_close(turned, turned.T, rtol=0, atol=1e-4)
+    assert torch.linalg.eigvalsh(turned).min() > 0
+
+
 def test_colors_are_matched_on_a_device_without_float64(rng):
     style, content = pictures(rng, (6, 5), (7, 7))
     with apple_gpu.imitated():
@@ -88,12 +109,19 @@ def test_kept_colors_are_the_photos_in_the_paintings_light(rng):
     assert np.median(np.abs(light - wanted)) <= 1
     assert np.median(np.abs(np.array(colors) - tints)) <= 1
     gray = keep_colors(painted, Image.new("L", (30, 40), 99))
+    assert gray.size == painted.size
     assert np.ptp(np.asarray(gray).astype(int), axis=2).max() <= 1
 
 
 def quadratic(target):
     scale = torch.linspace(1, 30, target.numel()).view_as(target)
-    return lambda img: {"bowl": (scale * (img - target)).square().sum()}
+    passes = count(1)
+
+    def objective(img):
+        assert next(passes) <= 5000, "It looks as if the loop had no end."
+        return {"bowl": (scale * (img - target)).square().sum()}
+
+    return objective
 
 
 def test_lbfgs_finds_the_bottom_of_a_bowl(rng):
