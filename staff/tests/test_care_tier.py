@@ -101,6 +101,9 @@ TESTS = {
     "net_visualization_pytorch.py": ["net_visualization"],
     "style_transfer_pytorch.py": ["style_transfer"],
     "gan_pytorch.py": ["gan"],
+    "extras/attribution.py": ["attribution"],
+    "extras/adversarial.py": ["attribution"],
+    "extras/style_extras.py": ["style_extras"],
 }
 
 
@@ -276,3 +279,45 @@ def test_wrong_answers_fail_what_is_asked(name, tmp_path):
     source = changed(OLD_LAYERS, (old, new))
     said = run_marked(tmp_path, "rnn_layers.py", source, f"{marks} and not care")
     assert re.search(r"[1-9]\d* failed", said), said[-3000:]
+
+
+# Wrong answers that the tests of extra exercises once let pass.
+WRONG_EXTRAS = {
+    "extras/attribution.py": {
+        "no sign": ("scores.sum(), noisy)[0]", "scores.sum(), noisy)[0].abs()"),
+        "no noise": ("X + sample", "X + 0 * sample"),
+        "no ReLU": (".sum(dim=1).relu()", ".sum(dim=1)"),
+        "size for ReLU": (".sum(dim=1).relu()", ".sum(dim=1).abs()"),
+        "sum for mean": ("gradient.mean(dim=", "gradient.sum(dim="),
+        "by the change alone": (
+            "    shares = mean * (X - start)\n",
+            "    shares = mean * (X - start)\n"
+            "    gains = shares.flatten(1).sum(1) / (X - start).flatten(1).sum(1)\n"
+            "    shares = gains.view(-1, 1, 1, 1) * (X - start)\n",
+        ),
+    },
+    "extras/adversarial.py": {
+        "of the score": ("scores.log_softmax(dim=0)[target_y]", "scores[target_y]"),
+        "no end": ("            break\n", "            pass\n"),
+        "other levels": ("step * level * g.sign()", "step / 255 * g.sign()"),
+    },
+    "extras/style_extras.py": {
+        "another root": (
+            "        return colors.mean(1, keepdim=True), root\n",
+            "        small = 1e-6 * torch.eye(3, dtype=colors.dtype)\n"
+            "        root = torch.linalg.cholesky(torch.cov(colors) + small)\n"
+            "        root = torch.linalg.inv(root) if power < 0 else root\n"
+            "        return colors.mean(1, keepdim=True), root\n",
+        ),
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "name"), [(f, name) for f in WRONG_EXTRAS for name in WRONG_EXTRAS[f]]
+)
+def test_wrong_answers_of_extra_exercises_fail(file, name, tmp_path):
+    source = changed(file, WRONG_EXTRAS[file][name])
+    said = run_marked(tmp_path, file, source, "extra", "-x")
+    assert re.search(r"1 failed", said), said[-3000:]
