@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cs231n.support.accuracy import LIMITS as LIMITS  # noqa: PLC0414
-from cs231n.support.accuracy import as_array, as_number
+from cs231n.support.accuracy import SINGLE, as_array, as_number
 from cs231n.support.accuracy import rel_error as rel_error  # noqa: PLC0414
 from cs231n.support.arrays import Array
 
@@ -50,9 +50,60 @@ def _copy(value: Any) -> Any:
 # Differences of numbers in float32 have few digits, and need a longer step.
 _STEP = 1e-3
 
+ROUNDED = SINGLE[""]  # how far off float32 may be, relative to the largest number
+
+
+def is_coarse(function: Callable[..., Any], *inputs: Array) -> bool:
+    """Tell whether a smooth function computes in float32, though its inputs do not.
+
+    It may, wherever it does; numerical gradients of it then have fewer digits. Tiny
+    steps show it: float64 goes along evenly, float32 goes by leaps. A function that
+    fails is not coarse: others may do without it.
+
+    Args:
+        function: Called with copies of the inputs; returns an array or a number, or a
+            tuple of such things and, at its end, a cache, which is not looked at.
+        *inputs: Arrays in float64.
+
+    Example:
+        >>> is_coarse(lambda x: np.tanh(x.astype(np.float32)), np.ones(9) / 2)
+        True
+        >>> is_coarse(np.tanh, np.ones(9) / 2)
+        False
+    """
+    rng = np.random.RandomState(0)  # a notebook's own numbers go on as they were
+    with suppress(Exception):
+        return any(_leaps(function, inputs, rng) for _ in range(4))
+    return False
+
+
+def _leaps(
+    function: Callable[..., Any], inputs: Sequence[Array], rng: np.random.RandomState
+) -> bool:
+    """Tell whether two tiny steps in one direction differ as rounding makes them."""
+    directions = [rng.uniform(-1, 1, size=x.shape) for x in inputs]
+
+    def values(step: float) -> list[Array]:
+        results = function(
+            *(x + step * d for x, d in zip(inputs, directions, strict=True))
+        )
+        outs = results[:-1] if isinstance(results, tuple) else (results,)
+        return [as_array(out).astype(float) for out in outs]
+
+    return any(
+        _LEAPS[0] < np.abs(after - 2 * at + before).max(initial=0) < _LEAPS[1]
+        for before, at, after in zip(
+            values(-_TINY), values(0.0), values(_TINY), strict=True
+        )
+    )
+
+
+_TINY = 2e-7  # about as far apart as neighbours in float32 are
+_LEAPS = 5e-9, 1e-4  # more than curves make of two such steps; less than jumps do
+
 
 def keeps_float32(forward: Callable[..., Any], gates: int = 1) -> bool:
-    """Tell whether hidden states of whole sequences are kept in float32.
+    """Tell whether hidden states of whole sequences are computed in float32.
 
     They may be, and whatever is computed from them then has fewer digits. A function
     that fails keeps nothing: others may do without it.
@@ -69,10 +120,25 @@ def keeps_float32(forward: Callable[..., Any], gates: int = 1) -> bool:
     """
     N, T, D, H = 2, 3, 4, 5
     shapes = [(N, T, D), (N, H), (D, gates * H), (H, gates * H), (gates * H,)]
-    with suppress(Exception):
-        h, _ = forward(*map(np.ones, shapes))
-        return np.asarray(h).dtype == np.float32
-    return False
+    rng = np.random.RandomState(1)
+    return is_coarse(forward, *(rng.uniform(-1, 1, size=shape) for shape in shapes))
+
+
+def loss_keeps_float32(model: Any, features: Array, captions: Array) -> bool:
+    """Tell whether a model's loss is computed in float32, though its numbers are not.
+
+    Args:
+        model: Has ``params`` and ``loss``; it is left as it is.
+        features: (N, D) image features.
+        captions: (N, T) word indices.
+    """
+    (own,) = copies(model)
+
+    def loss(*values: Array) -> Any:
+        own.params = dict(zip(model.params, values, strict=True))
+        return own.loss(*copies(features, captions))[0]
+
+    return is_coarse(loss, *model.params.values())
 
 
 def step_for(single: bool, usual: float = 1e-5) -> float:
@@ -106,13 +172,17 @@ def limits_for(
 
     Example:
         >>> limits_for(single=False, within=1e-8)
-        {'within': 1e-08, 'absolute': False}
+        {'within': 1e-08, 'absolute': False, 'rounded': 1e-05}
         >>> limits_for(single=True, within=1e-8)
         {'within': 0.01, 'absolute': True}
     """
     if single:
         return {"within": coarse, "absolute": True}
-    return {"within": within, "absolute": absolute}
+    return {
+        "within": within,
+        "absolute": absolute,
+        "rounded": 0 if absolute else ROUNDED,
+    }
 
 
 def _require_float(x: Array) -> None:
@@ -315,6 +385,7 @@ def assert_gradients_match(
     *outputs, cache = forward(**inputs)
     upstream = [rng.normal(size=np.shape(out)) for out in outputs]
     coarse = any(np.asarray(out).dtype == np.float32 for out in outputs)
+    coarse = coarse or _is_coarse_somewhere(forward, kept)
     results = backward(*copies(*upstream), cache)
     grads = copies(*(results if isinstance(results, tuple | list) else (results,)))
     for name, value in inputs.items():  # only now: the cache may hold the inputs
@@ -349,14 +420,26 @@ def assert_gradients_match(
         else:
             numeric = eval_numerical_gradient(objective, x, verbose=False)
             analytic = grad
-        if grad.dtype == np.float32 and not coarse:
-            floor = max(atol, 1e-6 * float(np.abs(numeric).max(initial=0)))
+        if not coarse:  # what was right to the digits of float32 on its way is right
+            floor = max(atol, SINGLE[""] * float(np.abs(numeric).max(initial=0)))
         if not np.allclose(analytic, numeric, rtol=relative, atol=floor):
             wrong.append(
                 f"d{name} is off: rel_error {rel_error(analytic, numeric):.1e}"
             )
     if wrong:
         raise AssertionError("; ".join(wrong))
+
+
+def _is_coarse_somewhere(
+    forward: Callable[..., Any], inputs: Mapping[str, Array]
+) -> bool:
+    smooth = [name for name, value in inputs.items() if value.dtype == np.float64]
+
+    def call(*values: Array) -> Any:
+        given = {name: value.copy() for name, value in inputs.items()}
+        return forward(**given | dict(zip(smooth, values, strict=True)))
+
+    return is_coarse(call, *(inputs[name] for name in smooth))
 
 
 def _slopes(

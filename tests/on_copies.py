@@ -10,6 +10,7 @@ import functools
 import numpy as np
 
 from cs231n.gradient_check import copies
+from cs231n.support.accuracy import LIMITS, is_right, rel_error, single_limit
 
 
 def on_copies(function):
@@ -47,19 +48,34 @@ def assert_close(found, expected, tolerance=1e-5):
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=floor)
 
 
-def assert_gradient(found, x, numeric, total, limit):
+def assert_values(found, expected, check):
+    """Compare results with stored ones: what is right to float32's digits is right.
+
+    Args:
+        found: What a function returned.
+        expected: The stored values.
+        check: The function's name.
+    """
+    expected = np.array(expected)
+    assert np.shape(found) == expected.shape
+    assert is_right(found, expected, check), rel_error(found, expected)
+
+
+def assert_gradient(found, x, numeric, total, check):
     """Compare a gradient with finite differences and with its stored sum.
+
+    What is right to the digits of float32 is right.
 
     Args:
         found: The gradient.
         x: What it is the gradient at.
-        numeric: Finite differences; those of a float32 function say nothing.
-        total: The sum that is stored, None if there is none.
-        limit: The largest relative error allowed.
+        numeric: Finite differences, None for those of a float32 function: they say
+            nothing.
+        total: The sum that is stored.
+        check: The backward function's name, or whose limit it has.
     """
-    from cs231n.gradient_check import rel_error
-
-    assert found.shape == x.shape
+    assert np.shape(found) == x.shape
     if numeric is not None:
-        assert rel_error(numeric, found) < limit
+        assert is_right(found, numeric, check), rel_error(numeric, found)
+    limit = max(LIMITS[check], single_limit(check))
     assert abs(found.sum() - total) <= limit * np.abs(found).sum() + 1e-9

@@ -20,6 +20,7 @@ from cs231n.gradient_check import (
     eval_numerical_gradient_blobs,
     eval_numerical_gradient_net,
     grad_check_sparse,
+    is_coarse,
     keeps_float32,
     limits_for,
     rel_error,
@@ -319,16 +320,68 @@ def test_a_forward_pass_in_float32_is_compared_as_far_as_it_goes(rng):
 def test_states_in_float32_are_compared_with_longer_steps_and_more_room(gates):
     def forward(x, h0, Wx, Wh, b, dtype=np.float32):
         assert Wx.shape[1] == Wh.shape[1] == len(b) == gates * h0.shape[1]
-        return np.zeros((*x.shape[:2], h0.shape[1]), dtype), None
+        return np.tanh(x[..., :1] + h0[:, None]).astype(dtype), None
 
     assert keeps_float32(forward, gates)
     assert not keeps_float32(lambda *x: forward(*x, dtype=float), gates)
     assert not keeps_float32(lambda *_: None, gates)
     assert step_for(True, 1e-6) > step_for(False) > step_for(False, 1e-6)
-    assert limits_for(False, 1e-7) == {"within": 1e-7, "absolute": False}
+    assert limits_for(False, 1e-7) == {
+        "within": 1e-7,
+        "absolute": False,
+        "rounded": 1e-5,
+    }
     exact = limits_for(False, 1e-7, absolute=True, coarse=1e-3)
-    assert exact == {"within": 1e-7, "absolute": True}
+    assert exact == {"within": 1e-7, "absolute": True, "rounded": 0}
     assert limits_for(True, 1e-7, coarse=1e-3) == {"within": 1e-3, "absolute": True}
+
+
+@pytest.mark.parametrize("size", [(3, 4), (20, 30)])
+def test_float32_shows_wherever_it_comes_in(size, rng):
+    x, w = rng.normal(size=size), rng.normal(size=size[::-1])
+    single = np.float32
+    for coarse in (
+        lambda x, w: (np.tanh(x @ w).astype(single), None),
+        lambda x, w: (np.tanh(x @ w).astype(single).astype(float), None),
+        lambda x, w: (np.tanh(x.astype(single) @ w), None),
+        lambda x, w: float(np.sum(np.tanh(x @ w).astype(single), dtype=float)),
+        lambda x, w: (np.zeros(3), (x @ w).astype(single), None),
+    ):
+        assert is_coarse(coarse, x, w)
+    for fine in (
+        lambda x, w: (np.tanh(x @ w), x.astype(single)),  # a cache says nothing
+        lambda x, w: np.sum((x @ w) ** 3),
+        lambda *_: (np.random.normal(size=3), None),
+        lambda x, w: x.no_such_part + w,
+    ):
+        assert not is_coarse(fine, x, w)
+
+
+def test_looking_for_float32_leaves_random_numbers_and_inputs_alone():
+    x, before = np.ones(3), np.random.RandomState(5).normal(size=2)
+    np.random.seed(5)
+    assert not is_coarse(np.square, x)
+    np.testing.assert_array_equal(np.random.randn(2), before)
+    np.testing.assert_array_equal(x, 1)
+
+
+def test_gradients_of_what_is_rounded_inside_match(rng):
+    def forward(x, w, b):
+        return np.tanh(x @ w + b).astype(np.float32).astype(float), (x, w, b)
+
+    def backward(dout, cache, coarse=np.float32, by=1.0):
+        x, w, b = cache
+        da = (by * dout * (1 - np.tanh(x @ w + b) ** 2)).astype(coarse)
+        return da @ w.T, x.T @ da, da.sum(axis=0)
+
+    assert_gradients_match(forward, backward, normals(rng), rng)
+    exact = lambda x, w, b: (np.tanh(x @ w + b), (x, w, b))  # noqa: E731
+    assert_gradients_match(exact, backward, normals(rng), rng)
+    for off in (forward, exact):
+        with pytest.raises(AssertionError, match="db is off"):
+            assert_gradients_match(
+                off, lambda d, c: backward(d, c, by=1.05), normals(rng), rng
+            )
 
 
 def test_copies_are_independent_and_deep(rng):

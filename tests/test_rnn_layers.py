@@ -16,6 +16,7 @@ from cs231n.gradient_check import (
     assert_gradients_match,
     eval_numerical_gradient,
     eval_numerical_gradient_array,
+    is_coarse,
     rel_error,
 )
 from cs231n.rnn_layers import (
@@ -24,7 +25,7 @@ from cs231n.rnn_layers import (
     temporal_affine_forward,
     temporal_softmax_loss,
 )
-from tests.on_copies import assert_close, assert_gradient, on_copies
+from tests.on_copies import assert_close, assert_gradient, assert_values, on_copies
 from tests.strategies import (
     LAYOUTS,
     arrays,
@@ -81,8 +82,7 @@ def test_step_forward_gives_the_stored_values():
         [0.66854692, 0.79562378, 0.87755553, 0.92795967],
         [0.97934501, 0.99144213, 0.99646691, 0.99854353],
     ]
-    assert next_h.shape == (3, 4)
-    assert rel_error(next_h, np.array(expected)) < LIMITS["rnn_step_forward"]
+    assert_values(next_h, expected, "rnn_step_forward")
 
 
 @q1
@@ -101,11 +101,14 @@ def test_step_backward_agrees_with_finite_differences_and_stored_sums():
         2.171249118479,
         -1.636689250649,
     ]
+    coarse = is_coarse(rnn_step_forward, *inputs)
     for x, grad, total in zip(inputs, grads, sums, strict=True):
-        numeric = eval_numerical_gradient_array(
-            lambda _: rnn_step_forward(*inputs)[0], x, dnext_h
-        )
-        assert_gradient(grad, x, numeric, total, LIMITS["rnn_step_backward"])
+        numeric = None
+        if not coarse:  # differences of float32 have too few digits
+            numeric = eval_numerical_gradient_array(
+                lambda _: rnn_step_forward(*inputs)[0], x, dnext_h
+            )
+        assert_gradient(grad, x, numeric, total, "rnn_step_backward")
 
 
 @q1
@@ -152,8 +155,7 @@ def test_forward_gives_the_stored_values():
             [-0.51014825, -0.30524429, -0.06755202, 0.17806392, 0.40333043],
         ],
     ]
-    assert h.shape == (2, 3, 5)
-    assert rel_error(h, np.array(expected)) < LIMITS["rnn_forward"]
+    assert_values(h, expected, "rnn_forward")
 
 
 @q1
@@ -167,13 +169,14 @@ def test_backward_agrees_with_finite_differences_and_stored_sums():
     grads = rnn_backward(dh, cache)
 
     sums = [-34.457494473, -60.976468019, 32.891198092, -106.980471832, 23.003642563]
+    coarse = is_coarse(rnn_forward, *inputs)
     for x, grad, total in zip(inputs, grads, sums, strict=True):
         numeric = None
-        if h.dtype == np.float64:  # differences of float32 have too few digits
+        if not coarse:  # differences of float32 have too few digits
             numeric = eval_numerical_gradient_array(
                 lambda _: rnn_forward(*inputs)[0], x, dh
             )
-        assert_gradient(grad, x, numeric, total, LIMITS["rnn_backward"])
+        assert_gradient(grad, x, numeric, total, "rnn_backward")
 
 
 @q1
@@ -290,8 +293,7 @@ def test_embedding_forward_gives_the_stored_values():
         [0.64285714, 0.71428571, 0.78571429],
     ]
     expected = [[rows[0], rows[3], rows[1], rows[2]], [*rows[2:0:-1], rows[0], rows[3]]]
-    assert out.shape == (2, 4, 3)
-    assert rel_error(out, np.array(expected)) < LIMITS["word_embedding_forward"]
+    assert_values(out, expected, "word_embedding_forward")
 
 
 @q1
@@ -303,12 +305,13 @@ def test_embedding_backward_agrees_with_finite_differences_and_a_stored_sum():
     out, cache = word_embedding_forward(x, W)
     dout = np.random.randn(*out.shape)
     dW = word_embedding_backward(dout, cache)
-    numeric = eval_numerical_gradient_array(
-        lambda _: word_embedding_forward(x, W)[0], W, dout
-    )
+    numeric = None
+    if not is_coarse(lambda W: word_embedding_forward(x, W), W):
+        numeric = eval_numerical_gradient_array(
+            lambda _: word_embedding_forward(x, W)[0], W, dout
+        )
     assert isinstance(dW, np.ndarray)
-    limit = LIMITS["word_embedding_backward"]
-    assert_gradient(dW, W, numeric, -9.091879299421, limit)
+    assert_gradient(dW, W, numeric, -9.091879299421, "word_embedding_backward")
 
 
 @q1

@@ -24,6 +24,7 @@ def check(
     within: float | Mapping[str, float],
     *,
     absolute: bool = False,
+    rounded: float = 0.0,
     function: str | None = None,
 ) -> None:
     """Compare results with what is expected, show a table, and fail loudly.
@@ -37,6 +38,8 @@ def check(
         within: Largest relative error allowed, for all or by name.
         absolute: Whether to compare the largest difference instead, for numbers of
             which some are zero.
+        rounded: Largest difference that passes as well, relative to the largest number
+            expected: float32 has fewer digits.
         function: What ``python -m cs231n.check`` calls the function to look at; found
             in the title if it is None.
 
@@ -57,6 +60,10 @@ def check(
     for name, (result, expected) in pairs.items():
         limit = within[name] if isinstance(within, Mapping) else within
         error, complaint = _compare_arrays(name, result, expected, limit, absolute)
+        if complaint and error is not None and rounded:
+            off = _off_by(result, expected)
+            if off <= rounded:
+                error, limit, complaint = off, rounded, ""
         if complaint:
             complaints.append(complaint)
         rows.append(_row(name, error, limit, "<", not complaint))
@@ -91,6 +98,14 @@ def _compare_arrays(
         return error, f"{name} is {got.item()}, expected {wanted.item()}"
     what = "the largest difference" if absolute else "relative error"
     return error, f"{name} has {what} {error:.1e}, expected {limit:.0e}"
+
+
+def _off_by(result: Any, expected: Any) -> float:
+    """Return the largest difference, relative to the largest number expected."""
+    got, wanted = (as_array(a).astype(float) for a in (result, expected))
+    size = np.abs(wanted).max(initial=0)
+    off = np.abs(got.reshape(wanted.shape) - wanted).max(initial=0)
+    return float(off / max(size, 1e-8))
 
 
 def check_below(

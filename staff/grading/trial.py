@@ -18,10 +18,9 @@ from cs231n.tools.check.verdict import (
     explain,
     is_unbegun,
     lacks_care,
-    listed,
     look_at,
 )
-from cs231n.tools.check.words import DEFINE
+from cs231n.tools.check.words import DEFINE, listed
 from cs231n.tools.check.written import code_in
 from staff.grading.elsewhere import FRAMEWORKS, BenchElsewhere, Elsewhere
 from staff.grading.lacking import lacking

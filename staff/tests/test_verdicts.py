@@ -10,7 +10,7 @@ import torch
 from cs231n import image_gradients
 from cs231n.assignment.table import questions
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
-from cs231n.tools.check import marks
+from cs231n.tools.check import marks, naming
 from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.gpu import cpu_for_gpu
 from cs231n.tools.check.tries.cnn import Network
@@ -143,6 +143,83 @@ def test_a_loss_may_be_of_states_that_are_kept_in_float32(cell):
     )
     verdict = verdict_of(short, wrong, **{layer: kept})
     assert verdict.state == "wrong", verdict
+
+
+@pytest.mark.parametrize(
+    ("short", "old", "new"),
+    [
+        ("rnn_step_forward", "x @ Wx + prev_h", "x.astype(np.float32) @ Wx + prev_h"),
+        ("rnn_step_forward", "np.tanh(x", "np.float32(1) * np.tanh(x"),
+        ("rnn_step_backward", "da = dnext_h", "da = dnext_h.astype(np.float32)"),
+        ("word_embedding_forward", "W[x]", "W.astype(np.float32)[x]"),
+        ("lstm_step_backward", "dc = dnext_c", "dc = dnext_c.astype(np.float32)"),
+        ("CaptioningRNN.loss", "dh, grads", "dscores = np.float32(dscores)\ndh, grads"),
+    ],
+)
+def test_what_is_right_to_the_digits_of_float32_is_done(short, old, new):
+    body = right_answer(short)
+    assert old in body
+    assert verdict_of(short, body.replace(old, new, 1)).state in {REMARKED, "done"}
+
+
+def test_digits_that_are_lost_inside_earn_a_remark():
+    body = "dout = dout.astype(np.float32).astype(float)\n"
+    short = "word_embedding_backward"
+    verdict = verdict_of(short, body + right_answer(short))
+    assert verdict.state == REMARKED
+    assert "digits of float32" in verdict.remarks[0]
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32"])
+def test_fewer_digits_than_float32_s_are_wrong(kind):
+    body = right_answer("rnn_step_forward") + f"next_h = next_h.astype(np.{kind})\n"
+    verdict = verdict_of("rnn_step_forward", body)
+    assert (verdict.state == "wrong") == (kind == "float16"), verdict
+    assert ("next_h is float16, which is too coarse" in verdict.message) == (
+        kind == "float16"
+    )
+
+
+def test_wrong_results_in_float32_are_named_as_others_are():
+    body = right_answer("lstm_step_backward") + "db = np.float32(np.roll(db, 5))\n"
+    verdict = verdict_of("lstm_step_backward", body)
+    assert "order of the four blocks" in verdict.message
+    body = right_answer("rnn_step_backward") + "db = np.float32(da.mean(axis=0))\n"
+    assert "averaged" in verdict_of("rnn_step_backward", body).message
+
+
+def test_all_parts_are_never_said_to_be_right_alone():
+    parts = [marks.mark(naming.part_name("h", "sequence"), np.ones((1, 2)))] * 3
+    value = np.ones((3, 2))
+    said = naming._in_parts("h", value, {"sequence": parts}, {"sequence": 0})
+    assert said == ""
+    value[2] = 0
+    said = naming._in_parts("h", value, {"sequence": parts}, {"sequence": 0})
+    assert said == "{} {} right at sequence 0, 1 alone, of 3."
+    value[0] = 0
+    assert not naming._in_parts("h", value, {"sequence": parts}, {"sequence": 0})
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ("[1, 2, 1, 1]", "In dWx, dWh and db, only the forget gate is wrong."),
+        ("[3, 2, 1, 1]", "only the input gate and the forget gate are wrong."),
+    ],
+)
+def test_gates_that_are_wrong_are_named_in_a_sentence(by, said):
+    body = right_answer("lstm_step_backward") + f"wrong = np.repeat({by}, len(Wh))\n"
+    body += "dWx, dWh, db = dWx * wrong**0.3, dWh * wrong**0.3, db * wrong**0.3\n"
+    assert said in verdict_of("lstm_step_backward", body).message
+
+
+@pytest.mark.parametrize("cell", ["", ":lstm"])
+def test_gradients_of_more_than_parameters_are_remarked_on(cell):
+    short = f"CaptioningRNN.loss{cell}"
+    body = right_answer(short).replace('_, grads["W_p', 'grads["x"], grads["W_p')
+    verdict = verdict_of(short, body)
+    assert verdict.state == REMARKED
+    assert "no parameter of the model: CaptioningSolver leaves" in verdict.remarks[0]
 
 
 SQUEEZED = """

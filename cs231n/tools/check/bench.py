@@ -15,7 +15,7 @@ from cs231n.assignment.table import Function, namesake
 from cs231n.tools.check.faults import GoneError
 from cs231n.tools.check.marks import Array, Record, Records, Results, agree, mark
 from cs231n.tools.check.returned import kind
-from cs231n.tools.check.words import describe, is_stub, unwritten
+from cs231n.tools.check.words import describe, is_stub, listed, unwritten
 from cs231n.tools.check.written import code_of
 
 GATES = ("the input gate", "the forget gate", "the output gate", "the block input")
@@ -140,7 +140,7 @@ class Bench:
         ]
         if changed:
             self.note(
-                f"changes its input {' and '.join(changed)}: fine here, but whoever "
+                f"changes its input {listed(changed)}: fine here, but whoever "
                 "calls it may still need what stood there; work on a copy"
             )
 
@@ -331,6 +331,7 @@ class Exercise:
             another one's mistakes, or for a size that the text leaves open.
         narrow: Way -> remark for a function that works in that way alone.
         within: Largest relative difference from what is stored, for all or by output.
+        exact: Likewise, beyond which a result is right to the digits of float32 alone.
         care: Remark -> case -> run.
         differences: Name -> (result, finite difference of the student's own forward
             pass), or None where there is no such pair.
@@ -361,6 +362,7 @@ class Exercise:
     ways: tuple[str, ...] = ("own",)
     narrow: Mapping[str, str] = field(default_factory=dict)
     within: float | Mapping[str, float] = 1e-8
+    exact: float | Mapping[str, float] = 1.0
     care: Care = field(default_factory=dict)
     differences: Callable[[Bench], dict[str, tuple[Array, Array]]] | None = None
     earlier: tuple[str, ...] = ()
@@ -381,9 +383,17 @@ class Exercise:
 
     def limit(self, output: str) -> float:
         """Return the largest relative difference of one output."""
-        if isinstance(self.within, Mapping):
-            return self.within.get(output, self.within[""])
-        return self.within
+        return _of_output(self.within, output)
+
+    def exact_limit(self, output: str) -> float:
+        """Return what is allowed of an output that has all digits of float64."""
+        return _of_output(self.exact, output)
+
+
+def _of_output(limits: float | Mapping[str, float], output: str) -> float:
+    if isinstance(limits, Mapping):
+        return limits.get(output, limits[""])
+    return limits
 
 
 def pieces(value: Array, word: str, axis: int) -> list[Array]:

@@ -1,11 +1,12 @@
 """Which mistake was made: one of the bank, or one that shows in the numbers alone."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import TypeAlias
 
 import numpy as np
 
+from cs231n.support.accuracy import SINGLE
 from cs231n.tools.check import marks as check_marks
 from cs231n.tools.check.bench import GATES, Bench, Exercise, pieces
 from cs231n.tools.check.marks import (
@@ -17,11 +18,12 @@ from cs231n.tools.check.marks import (
     Results,
     mark,
 )
+from cs231n.tools.check.words import listed
 
 # A known mistake, the outputs that it explains, and those that it spoils.
 Suspect: TypeAlias = tuple[Mistake, set[str], Collection[str]]
 
-_CLOSE = 1e-6  # relative, of numbers that are the same but for rounding
+_CLOSE = SINGLE[""]  # relative: the same but for rounding, in float32 as well
 
 
 def suspects(
@@ -177,7 +179,7 @@ def _said(
         if sentence := look(name, value):
             said.setdefault(sentence, []).append(name)
     return [
-        sentence.format(" and ".join(names), "are" if len(names) > 1 else "is")
+        sentence.format(listed(names), "are" if len(names) > 1 else "is")
         for sentence, names in said.items()
     ]
 
@@ -238,7 +240,7 @@ def _as_numbers(
             return f"{{}} {{}} right but for axis {axis}, which is one too many."
     if value.ndim and value.shape[-1] % 4 == 0 and value.shape[-1] > 4:
         blocks = np.split(value, 4, axis=-1)
-        for order in permutations(range(4)):
+        for order in list(permutations(range(4)))[1:]:
             if _fits(name, np.concatenate([blocks[k] for k in order], axis=-1), wanted):
                 return (
                     "{} {} right but for the order of the four blocks, which is "
@@ -281,11 +283,26 @@ def _in_parts(
         if not right:
             continue
         wrong = [k for k in range(len(found)) if k not in right]
+        if not wrong or (word != "gate" and not _tells(right, len(found))):
+            continue
         if word == "gate":
-            return f"In {{}}, only {' and '.join(GATES[k] for k in wrong)} {{}} wrong."
+            gates = " and ".join(GATES[k] for k in wrong)
+            return f"In {{}}, only {gates} {'are' if len(wrong) > 1 else 'is'} wrong."
         only = ", ".join(map(str, right))
         return f"{{}} {{}} right at {word} {only} alone, of {len(found)}."
     return ""
+
+
+def _tells(right: Sequence[int], count: int) -> bool:
+    """Tell whether parts that are right hold the first or last, or several in a row.
+
+    A single one among others may be right by chance.
+    """
+    return (
+        right[0] == 0
+        or right[-1] == count - 1
+        or any(b - a == 1 for a, b in pairwise(right))
+    )
 
 
 def part_name(output: str, word: str) -> str:

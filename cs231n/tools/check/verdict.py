@@ -34,7 +34,7 @@ from cs231n.tools.check.marks import (
     Results,
     mark,
 )
-from cs231n.tools.check.words import broken_module
+from cs231n.tools.check.words import broken_module, listed
 from cs231n.tools.check.written import WORK
 
 DONE, REMARKED = "done", "done, with a remark"
@@ -147,8 +147,8 @@ def _is_done(bench: Bench, exercise: Exercise) -> bool:
 
 _SINGLE = 1e-6  # relative: what float32 and some sums of it can give
 _ROUNDED = (
-    "is right to the digits of float32, in which a function that it calls keeps its "
-    "results; keep them in the inputs' dtype"
+    "is right to the digits of float32, in which this function, or one that it calls, "
+    "keeps some of its numbers; keep them in the inputs' dtype"
 )
 
 
@@ -161,6 +161,18 @@ def _is_rounded(look: Look, bench: Bench) -> bool:
     right = bench.record.right[naming.stored(look.way)]
     return look.error is None and all(
         any(check_marks.agree(look.marks[name], m, _SINGLE) for m in wanted)
+        for name, wanted in right.items()
+    )
+
+
+def _has_all_digits(look: Look, bench: Bench, exercise: Exercise) -> bool:
+    """Tell whether no result is right to the digits of float32 alone."""
+    right = bench.record.right[naming.stored(look.way)]
+    return all(
+        any(
+            check_marks.agree(look.marks[name], m, exercise.exact_limit(name))
+            for m in wanted
+        )
         for name, wanted in right.items()
     )
 
@@ -183,13 +195,16 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
     for way in exercise.ways:
         bench.remarks.clear()
         look = look_at(bench, exercise, way)
+        if look.is_right and not _has_all_digits(look, bench, exercise):
+            bench.note(_ROUNDED)
         if look.is_right and way in exercise.narrow:
             return _narrow(looks[0], bench, exercise, way)
         # Another way tells only where this one's own ground is not firm.
         if look.is_right and (not looks or _blamed(looks[0], bench, exercise)):
             return Verdict(DONE, remarks=_remarks(bench, exercise, way))
         if look.is_right and _is_rounded(looks[0], bench):
-            return Verdict(DONE, remarks=[*bench.remarks, _ROUNDED])
+            bench.note(_ROUNDED)
+            return Verdict(DONE, remarks=bench.remarks)
         if is_unbegun(look, bench, exercise, code):
             return Verdict(UNBEGUN)
         looks.append(look)
@@ -294,8 +309,9 @@ def _problem(value: Array, found: Mark, wanted: Mark) -> str:
         return _words(value, np.reshape(wanted.words, wanted.shape))
     if not value.any():
         return "is zero everywhere"
-    if check_marks.agree(found, wanted, 1e-6) and value.dtype == np.float32:
-        return "is float32, which is too coarse here"
+    few = value.dtype.kind == "f" and value.dtype.itemsize < np.dtype(float).itemsize
+    if few and check_marks.agree(found, wanted, 1e-2):
+        return f"is {value.dtype}, which is too coarse here"
     factor = check_marks.ratio(found, wanted, 1e-6)
     if factor is not None and value.size == 1:
         number = float(value.reshape(()))
@@ -508,11 +524,6 @@ def _facts(results: Results, problems: Mapping[str, str]) -> str:
     if not right:
         return f"{text}."
     return f"{text}; {listed(right)} {'are' if len(right) > 1 else 'is'} right."
-
-
-def listed(names: list[str]) -> str:
-    """Return names as in a sentence: with commas, and "and" before the last one."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def _plural(problem: str) -> str:

@@ -262,3 +262,8 @@ def _conflict(file: Path) -> int:
         return regions.conflict(file.read_text("utf-8", errors="replace"))
     except OSError:
         return 0
+
+
+def listed(names: list[str]) -> str:
+    """Return names as in a sentence: with commas, and "and" before the last one."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

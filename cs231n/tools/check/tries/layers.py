@@ -12,11 +12,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from cs231n.gradient_check import eval_numerical_gradient_array
-from cs231n.support.accuracy import LIMITS
+from cs231n.support.accuracy import LIMITS, single_limit
 from cs231n.tools.check.bench import ONE, Bench, Exercise, Run, StandIn
 from cs231n.tools.check.faults import UnfitError, WaitingError
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.returned import as_array, unpack
+from cs231n.tools.check.words import listed
 
 # The sizes differ, so that a swapped axis cannot go unseen.
 SIZES = {"N": 3, "T": 4, "D": 2, "H": 5, "V": 6}
@@ -184,7 +185,7 @@ def _compare_dtypes(bench: Bench, inputs: dict[str, Array], results: Results) ->
     wanted = np.result_type(*(v for v in inputs.values() if v.dtype.kind == "f"))
     if other := [name for name, value in results.items() if value.dtype != wanted]:
         bench.note(
-            f"returns {' and '.join(other)} of another dtype, "
+            f"returns {listed(other)} of another dtype, "
             f"{results[other[0]].dtype}, where the inputs are {wanted}"
         )
 
@@ -259,10 +260,15 @@ def _care(
     return care
 
 
-def _within(name: str) -> dict[str, float]:
+def _exact(name: str) -> dict[str, float]:
     """Return what notebooks and tests allow: for all outputs, and for some of them."""
     own = {f"{name}, {output}": output for output in ("dWh",)}
     return {"": LIMITS[name]} | {o: LIMITS[k] for k, o in own.items() if k in LIMITS}
+
+
+def _within(name: str) -> dict[str, float]:
+    """Return what is right to the digits of float32."""
+    return {o: max(limit, single_limit(name)) for o, limit in _exact(name).items()}
 
 
 def _parts(outputs: dict[str, str]) -> dict[str, dict[str, int]]:
@@ -292,6 +298,7 @@ def _forward(pair: Pair) -> Exercise:
         run,
         ("own", "stand-in") if pair.step else ("own",),
         within=_within(name),
+        exact=_exact(name),
         parts=_parts(pair.outputs),
         inputs=lambda bench: pair.draw(bench)[0],
         care=_care(
@@ -352,7 +359,7 @@ def _backward(pair: Pair) -> Exercise:
             return False  # a cache may be laid out otherwise
         partner = bench.other(forward)
         found = find_forward.run(partner, way)
-        return partner.agrees(found, way)
+        return partner.agrees(found, way, find_forward.limit(""))
 
     def caches(bench: Bench) -> tuple[Any, ...]:
         cases = pair.cases(bench).values()
@@ -365,6 +372,7 @@ def _backward(pair: Pair) -> Exercise:
         run,
         ("own", "sample", "stand-in") if pair.step else ("own", "sample"),
         within=_within(name),
+        exact=_exact(name),
         parts=_parts({f"d{n}": s for n, s in pair.inputs.items()}),
         inputs=lambda bench: dict(
             zip([f"d{n}" for n in pair.outputs], pair.draw(bench)[1], strict=True)
