@@ -222,6 +222,88 @@ def test_gradients_of_more_than_parameters_are_remarked_on(cell):
     assert "no parameter of the model: CaptioningSolver leaves" in verdict.remarks[0]
 
 
+@pytest.mark.parametrize(
+    ("short", "forward", "backward"),
+    [
+        (
+            "rnn",
+            """
+            h, cache = np.zeros((*x.shape[:2], h0.shape[1])), []
+            for t in range(x.shape[1]):
+                h0[:], step_cache = rnn_step_forward(x[:, t], h0, Wx, Wh, b)
+                h[:, t] = h0
+                cache.append(step_cache)
+            """,
+            """
+            dh0, dxs, sums = 0, [], [0, 0, 0]
+            for t in range(dh.shape[1])[::-1]:
+                dx_t, dh0, *parts = rnn_step_backward(dh[:, t] + dh0, cache[t])
+                dxs.append(dx_t)
+                sums = [a + b for a, b in zip(sums, parts)]
+            dx, (dWx, dWh, db) = np.stack(dxs[::-1], axis=1), sums
+            """,
+        ),
+        (
+            "lstm",
+            """
+            h, cache, c = np.zeros((*x.shape[:2], h0.shape[1])), {}, 0 * h0
+            for t in range(x.shape[1]):
+                h0[:], c, cache[t] = lstm_step_forward(x[:, t], h0, c, Wx, Wh, b)
+                h[:, t] = h0
+            """,
+            """
+            dh0, dc, dxs, sums = 0, 0, [], [0, 0, 0]
+            for t in range(dh.shape[1])[::-1]:
+                dx_t, dh0, dc, *parts = lstm_step_backward(dh[:, t] + dh0, dc, cache[t])
+                dxs.append(dx_t)
+                sums = [a + b for a, b in zip(sums, parts)]
+            dx, (dWx, dWh, db) = np.stack(dxs[::-1], axis=1), sums
+            """,
+        ),
+    ],
+)
+def test_a_forward_pass_that_overwrites_its_cache_is_what_comes_first(
+    short, forward, backward
+):
+    layer = {f"{short}_forward": forward}
+    verdict = verdict_of(f"{short}_backward", backward, **layer)
+    assert verdict.state == "cannot tell yet", verdict
+    assert f"{short}_forward comes first: it changes its input h0" in verdict.message
+    verdict = verdict_of(f"{short}_forward", forward)
+    assert verdict.state == REMARKED
+    assert "its cache, or whoever calls it," in verdict.remarks[0]
+    # A copy mends it.
+    layer = {f"{short}_forward": forward.replace("h0, ", "h0.copy(), ")}
+    verdict = verdict_of(f"{short}_backward", backward, **layer)
+    assert verdict.state in {"done", REMARKED}, verdict
+
+
+def test_what_is_said_of_a_loss_does_not_contradict_itself():
+    body = right_answer("CaptioningRNN.loss").replace(
+        "\ndh, grads", "\ndscores = 3 * dscores / mask.sum()\ndh, grads"
+    )
+    verdict = verdict_of("CaptioningRNN.loss", body)
+    assert "loss is right" in verdict.message
+    assert "the loss and its gradients were" not in verdict.message
+    body = body.replace("3 * dscores / mask.sum()", "dscores / mask.sum() * len(mask)")
+    (said,) = verdict_of("CaptioningRNN.loss", body).named
+    assert "the loss were not" in said
+
+
+@pytest.mark.parametrize("cell", ["", ":lstm"])
+def test_right_first_words_alone_do_not_tell_what_is_carried(cell):
+    short = f"CaptioningRNN.sample{cell}"
+    old = "choose(h @ W_vocab + b_vocab)"
+    body = right_answer(short)
+    never_null = body.replace(old, "1 + choose((h @ W_vocab + b_vocab)[:, 1:])")
+    (said,) = verdict_of(short, never_null).named
+    assert "<NULL>" in said
+    for k in (3, 5, 9):
+        never = f"(h @ W_vocab + b_vocab - 1e9 * (np.arange(len(b_vocab)) == {k}))"
+        verdict = verdict_of(short, body.replace(old, f"choose({never})"))
+        assert "carried" not in verdict.message
+
+
 SQUEEZED = """
     scores = model(X).gather(1, y.view(-1, 1)).squeeze()
     scores.backward(torch.ones(len(X)))

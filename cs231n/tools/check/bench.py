@@ -126,22 +126,23 @@ class Bench:
         )
         return value.reshape(shape)
 
-    def require(self, given: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    def require(
+        self,
+        given: Mapping[str, Any],
+        before: Mapping[str, Any],
+        reader: str = "whoever calls it",
+    ) -> None:
         """Note which inputs were changed: they may be, but it surprises callers.
 
         Args:
             given: Input -> array or tensor that was handed over.
             before: Input -> what it held.
+            reader: Who may still need what stood there.
         """
-        changed = [
-            name
-            for name, value in before.items()
-            if not np.array_equal(_plain(given[name]), _plain(value), equal_nan=True)
-        ]
-        if changed:
+        if changed := changed_inputs(given, before):
             self.note(
-                f"changes its input {listed(changed)}: fine here, but whoever "
-                "calls it may still need what stood there; work on a copy"
+                f"changes its input {listed(changed)}, which costs nothing; but "
+                f"{reader} may still need what stood there: work on a copy"
             )
 
     @property
@@ -305,6 +306,20 @@ class StandIn:
         return self._maps[key]
 
 
+def changed_inputs(given: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
+    """Return the names of inputs that do not hold any more what they held.
+
+    Args:
+        given: Input -> array or tensor that was handed over.
+        before: Input -> what it held.
+    """
+    return [
+        name
+        for name, value in before.items()
+        if not np.array_equal(_plain(given[name]), _plain(value), equal_nan=True)
+    ]
+
+
 def _plain(value: Any) -> Array:
     """Return an array's or a tensor's numbers; whatever else it is, as an object."""
     if hasattr(value, "detach"):
@@ -340,6 +355,8 @@ class Exercise:
         replaced: Those of them that have stand-ins.
         conclusive: Tells whether a wrong result in a way says anything, if that hangs
             on more than calls.
+        doubt: Says what an earlier function did to its own results, if anything, so
+            that a wrong result of this one tells nothing.
         telling: Outputs that tell mistakes apart, where others depend on choices that
             are free; all of them if empty.
         mentions: What the code must hold before it is begun, as a regular expression.
@@ -368,6 +385,7 @@ class Exercise:
     earlier: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     conclusive: Callable[[Bench, str], bool] | None = None
+    doubt: Callable[[Bench], str] | None = None
     telling: tuple[str, ...] = ()
     mentions: str = ""
     begun: str = ""

@@ -217,6 +217,8 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
         return Verdict(DONE, remarks=[agrees_with_wrong(forward)])
     telling = [k for k in looks if not blamed[k.way] and not k.is_right]
     if telling:
+        if exercise.doubt and (doubt := exercise.doubt(bench)):
+            return Verdict(WAITING, doubt)
         return explain(telling, bench, exercise)
     # A stored cache that was read as a known mistake reads it tells enough.
     for look in looks:
@@ -491,7 +493,9 @@ def explain(looks: list[Look], bench: Bench, exercise: Exercise) -> Verdict:
             return Verdict(WRONG, f"{facts} {' '.join(says)}", named=says)
         if found := naming.recognise_in_part(known, look.problems):
             mistake, outputs = found
-            where = f"In {listed([n for n in look.problems if n in outputs])}: "
+            where = ""
+            if outputs != look.problems.keys():  # which facts have listed already
+                where = f"In {listed([n for n in look.problems if n in outputs])}: "
             return Verdict(
                 WRONG, f"{facts} {where}{mistake.says}", named=[mistake.says]
             )

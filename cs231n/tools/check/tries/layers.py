@@ -13,7 +13,14 @@ import numpy as np
 
 from cs231n.gradient_check import eval_numerical_gradient_array
 from cs231n.support.accuracy import LIMITS, single_limit
-from cs231n.tools.check.bench import ONE, Bench, Exercise, Run, StandIn
+from cs231n.tools.check.bench import (
+    ONE,
+    Bench,
+    Exercise,
+    Run,
+    StandIn,
+    changed_inputs,
+)
 from cs231n.tools.check.faults import UnfitError, WaitingError
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.returned import as_array, unpack
@@ -154,7 +161,7 @@ def call_forward(
     names = list(pair.outputs)
     results = {n: as_array(n, o) for n, o in zip(names, outs, strict=True)}
     if call is bench.call:
-        bench.require(given, inputs)
+        bench.require(given, inputs, "its cache, or whoever calls it,")
         _compare_dtypes(bench, inputs, results)
     return results, cache
 
@@ -361,6 +368,28 @@ def _backward(pair: Pair) -> Exercise:
         found = find_forward.run(partner, way)
         return partner.agrees(found, way, find_forward.limit(""))
 
+    def doubt(bench: Bench) -> str:
+        """Say whether the forward pass changed what its own cache holds."""
+        inputs, _ = pair.draw(bench)
+        given = {name: value.copy() for name, value in inputs.items()}
+        try:
+            *_, cache = getattr(bench.module, forward)(*given.values())
+            kept = list(_arrays_in(cache))
+            changed = [
+                name
+                for name in changed_inputs(given, inputs)
+                if any(np.shares_memory(given[name], array) for array in kept)
+            ]
+        except Exception:  # whatever a student's code raises
+            return ""
+        if not changed:
+            return ""
+        return (
+            f"{forward} comes first: it changes its input {listed(changed)} after it "
+            "has put that very array into its cache, so other numbers are read here. "
+            "Work on a copy there."
+        )
+
     def caches(bench: Bench) -> tuple[Any, ...]:
         cases = pair.cases(bench).values()
         return tuple(_students_forward(pair, bench, x)[1] for x, _ in cases)
@@ -382,11 +411,22 @@ def _backward(pair: Pair) -> Exercise:
         earlier=(forward, *steps),
         replaced=steps,
         conclusive=conclusive,
+        doubt=doubt,
         letters=SIZES,
         imports=pair.imports,
         inlined=True,
         caches=caches,
     )
+
+
+def _arrays_in(cache: Any) -> Iterator[Array]:
+    """Yield the arrays in tuples, lists and dictionaries, one in another."""
+    if isinstance(cache, np.ndarray):
+        yield cache
+    elif isinstance(cache, tuple | list | dict):
+        parts = cache.values() if isinstance(cache, dict) else cache
+        for part in parts:
+            yield from _arrays_in(part)
 
 
 def _students_forward(
