@@ -384,6 +384,18 @@ def test_gradients_of_what_is_rounded_inside_match(rng):
             )
 
 
+def test_a_check_may_allow_the_digits_of_float32(capsys):
+    expected = np.array([1e-9, 0.3, 0.7])
+    found = expected.astype(np.float32) + np.array([1e-8, 0, 0])
+    with pytest.raises(AssertionError, match="x has relative error"):
+        check("t", {"x": (found, expected)}, 1e-9)
+    check("t", {"x": (found, expected)}, 1e-9, rounded=1e-5)
+    assert "below   1e-05   pass" in capsys.readouterr().out
+    for wrong in (found * 1.001, found[:2], None, found * np.nan):
+        with pytest.raises(AssertionError, match="x "):
+            check("t", {"x": (wrong, expected)}, 1e-9, rounded=1e-5)
+
+
 def test_copies_are_independent_and_deep(rng):
     x, rows = rng.normal(size=3), [rng.normal(size=2), rng.normal(size=2)]
     y, other = copies(x, rows)
