@@ -114,6 +114,7 @@ class Elsewhere:
             mentions=told["mentions"],
             begun=told["begun"],
             blank=lambda results: bool(results[_BLANK][0]),
+            no=told["no"],
             letters=told["letters"],
             parts=told["parts"],
             suits=lambda results: bool(results[_SUITS][0]),

@@ -129,6 +129,7 @@ def _told(how: Exercise) -> dict[str, Any]:
         "telling": list(how.telling),
         "mentions": how.mentions,
         "begun": how.begun,
+        "no": dict(how.no),
         "letters": dict(how.letters),
         "parts": {name: dict(axes) for name, axes in how.parts.items()},
     }

@@ -684,6 +684,226 @@ def test_what_shows_in_the_numbers_is_said(short, old, new, said):
     assert verdict.named or not said
 
 
+# What outside code showed: wrong ones that passed, and sentences that misled
+
+CLIMB = """
+    {first}
+    for _ in range({most}):
+        scores = model(X_fooling)[0]
+        if {found}:
+            break
+        (g,) = torch.autograd.grad({climbed}, X_fooling)
+        with torch.no_grad():
+            X_fooling += learning_rate * g / g.norm()
+    """
+CLIMBING = {
+    "first": "",
+    "most": 100,
+    "found": "scores.argmax() == target_y",
+    "climbed": "scores[target_y]",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {
+                "first": "y0 = model(X_fooling).argmax()",
+                "found": "scores.argmax() != y0",
+            },
+            "neither the first one nor the target's",
+        ),
+        ({"first": "model.train()"}, "training mode"),
+        ({"most": 3}, "ended too early"),
+        ({"most": 10}, "ended too early"),
+        ({"found": "False"}, "the end of the steps comes too late"),
+        (
+            {"climbed": "-scores.logsumexp(0) + scores[target_y]"},
+            "or a cross-entropy loss were descended",
+        ),
+    ],
+)
+def test_a_way_that_does_not_fool_is_told_why(changed, said):
+    assert verdict_of("make_fooling_image", CLIMB.format(**CLIMBING)).state == "done"
+    verdict = verdict_of("make_fooling_image", CLIMB.format(**CLIMBING | changed))
+    assert verdict.state == "wrong"
+    assert said in verdict.message
+    assert "zero everywhere" not in verdict.message
+    assert "downhill" not in verdict.message
+
+
+@pytest.mark.parametrize(
+    "short",
+    [
+        "compute_saliency_maps",
+        "make_fooling_image",
+        "class_visualization_update_step",
+    ],
+)
+def test_a_network_in_training_mode_gives_other_results(short):
+    verdict = verdict_of(short, "model.train()\n" + right_answer(short))
+    assert verdict.state == "wrong"
+    assert "in training mode" in verdict.message
+    back = "model.train()\nmodel.eval()\n" + right_answer(short)
+    assert verdict_of(short, back).state == "done"
+
+
+def test_leaving_a_network_in_training_mode_is_a_remark():
+    body = right_answer("compute_saliency_maps") + "model.train()\n"
+    verdict = verdict_of("compute_saliency_maps", body)
+    assert verdict.state == REMARKED
+    assert "leaves the network in training mode" in verdict.remarks[0]
+
+
+@pytest.mark.parametrize(
+    "gradient",
+    [
+        "torch.func.vmap(torch.func.grad(score_of))(X, y)",
+        "torch.func.jacrev(lambda x: scores_of(x).sum())(X)",
+        "torch.func.jacfwd(lambda x: scores_of(x).sum())(X)",
+        "torch.func.vjp(scores_of, X)[1](torch.ones(len(X), 1))[0]",
+        "torch.autograd.functional.jacobian(scores_of, X).sum(dim=(0, 1))",
+        "torch.func.grad(lambda x: torch.func.functional_call(model, "
+        "dict(model.named_parameters()), (x,)).gather(1, y[:, None]).sum())(X)",
+    ],
+)
+def test_a_stand_in_bears_what_a_network_bears(gradient):
+    body = f"""
+        def score_of(x, k):
+            return model(x[None])[0].gather(0, k[None])[0]
+
+        def scores_of(x):
+            return model(x).gather(1, y[:, None])
+
+        saliency = {gradient}.abs().amax(dim=1)
+        """
+    verdict = verdict_of("compute_saliency_maps", body)
+    assert verdict.state == "done", verdict
+
+
+@pytest.mark.parametrize(
+    ("noise", "said"),
+    [
+        ("torch.tanh(torch.randn(batch_size, dim))", "is not the uniform one"),
+        ("torch.tanh(0.9 * torch.randn(batch_size, dim))", "more frequent than others"),
+        (
+            "torch.linspace(-1, 1, batch_size * dim).view(batch_size, dim)",
+            "the noise of a second call is that of the first",
+        ),
+        (
+            "2 * torch.rand(batch_size, dim, generator=torch.manual_seed(0)) - 1",
+            "every call gave the same noise",
+        ),
+        (
+            "torch.nn.functional.normalize(2 * torch.rand(batch_size, dim) - 1)",
+            "each row were divided by its norm",
+        ),
+        ("(2 * torch.rand(batch_size, 1) - 1).repeat(1, dim)", "columns were the same"),
+        ("(2 * torch.rand(1, dim) - 1).repeat(batch_size, 1)", "rows were the same"),
+        ("torch.ones(batch_size, dim)", "all numbers were the same"),
+    ],
+)
+def test_noise_is_uniform_and_another_one_at_every_call(noise, said):
+    with torch.random.fork_rng():
+        verdict = verdict_of("sample_noise", f"noise = {noise}\n")
+    assert verdict.state == "wrong"
+    assert said in verdict.message
+    assert "zero everywhere" not in verdict.message
+    assert "factor of two" not in verdict.message
+
+
+def test_no_draw_of_right_noise_is_rejected():
+    for _ in range(50):
+        assert verdict_of("sample_noise", right_answer("sample_noise")).state == "done"
+
+
+@pytest.mark.parametrize(
+    ("weights", "more", "said"),
+    [
+        (
+            "[p for n, p in model.named_parameters() if 'bias' not in n]",
+            "",
+            "biases were left out",
+        ),
+        ("model[1].parameters()", "", "only the last layer's"),
+        ("model[0].parameters()", "", "only the first layer's"),
+        ("model.parameters()", "W", "the weight decay is 0.01 instead of 0;"),
+        ("model.parameters()", "ax", "optimizer is not Adam as it was published"),
+    ],
+)
+def test_an_optimizer_s_settings_are_told_as_they_are(weights, more, said):
+    body = f"""
+        optimizer = torch.optim.Adam{more}({weights}, lr=1e-3, betas=(0.5, 0.999))
+        """
+    verdict = verdict_of("get_optimizer", body)
+    assert verdict.state == "wrong"
+    assert said in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("short", "old", "new", "said"),
+    [
+        ("ls_discriminator_loss", "scores_fake**2", "scores_fake.data**2", "detached"),
+        (
+            "discriminator_loss",
+            "return loss",
+            "",
+            "plain number or detached",
+        ),
+        (
+            "compute_saliency_maps",
+            "amax(dim=1)",
+            "max(dim=1)[1]",
+            "places of the largest colours",
+        ),
+        (
+            "class_visualization_update_step",
+            "img.square()",
+            "img.data.square()",
+            "from what gives no gradient",
+        ),
+        ("discriminator", "LeakyReLU(0.01)", "LeakyReLU(1)", "a slope of 1"),
+    ],
+)
+def test_more_mistakes_are_named(short, old, new, said):
+    body = right_answer(short)
+    if old == "return loss":
+        body += "loss = loss.item()\n"
+    verdict = verdict_of(short, body.replace(old, new))
+    assert verdict.state == "wrong"
+    assert said in verdict.message
+
+
+def test_a_factor_is_told_once():
+    body = right_answer("generator_loss") + "loss = 2 * loss\n"
+    said = verdict_of("generator_loss", body).message
+    assert said.count("2 times") == 1
+    assert said.endswith("course's scores, a factor of two is too much.")
+
+
+@pytest.mark.parametrize(
+    ("short", "old", "new", "said"),
+    [
+        ("generator", "noise_dim, 1024", "NOISE_DIM, 1024", "layer 0 of the network"),
+        ("discriminator", "    Flatten(),\n", "", "inputs of shape (8, 1, 28, 28)"),
+        ("build_dc_classifier", "1, 28, 28", "28, 28, 1", "layer 1 of the network"),
+    ],
+)
+def test_the_layer_that_does_not_fit_is_named(short, old, new, said):
+    body = right_answer(short)
+    assert old in body
+    verdict = verdict_of(short, body.replace(old, new))
+    assert verdict.state == "wrong"
+    assert said in verdict.message
+
+
+def test_a_number_is_told_with_all_its_digits():
+    body = right_answer("discriminator").replace("784, 256", "784, 25600")
+    verdict = verdict_of("discriminator", body.replace("256, 256)", "25600, 256)"))
+    assert "is 26650113 instead of 267009;" in verdict.message
+
+
 # Stand-ins are as wide as what they stand for
 
 

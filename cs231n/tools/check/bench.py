@@ -363,6 +363,8 @@ class Exercise:
         begun: The same for code whose results are those of an original hand-out, which
             raises nothing: None, an unchanged copy, captions of nothing.
         blank: Tells whether results are of that kind.
+        no: Output -> what is said of it when it is wrong, where its number stands for
+            yes or no: "is not the target's".
         letters: Sizes in use, for words about factors and axes.
         parts: Output -> what lies along which axis: "sequence", "timestep", "gate".
         inputs: Returns what the function is given, to be found again in results.
@@ -390,6 +392,7 @@ class Exercise:
     mentions: str = ""
     begun: str = ""
     blank: Callable[[Results], bool] | None = None
+    no: Mapping[str, str] = field(default_factory=dict)
     letters: Mapping[str, int] = field(default_factory=dict)
     parts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     inputs: Callable[[Bench], Results] | None = None

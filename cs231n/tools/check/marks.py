@@ -95,6 +95,17 @@ def ratio(one: Mark, other: Mark, within: float) -> float | None:
     return factor if factor and agree(one, scaled, within) else None
 
 
+def single(name: str, one: Mark) -> float:
+    """Return the one number of an array that has no other, from its mark.
+
+    Args:
+        name: What the array is called.
+        one: Its mark.
+    """
+    (direction,) = _directions(name, one.shape).T
+    return float(direction @ one.along / (direction @ direction))
+
+
 Accepted: TypeAlias = Mapping[str, tuple[Mark, ...]]
 
 

@@ -32,6 +32,7 @@ def suspects(
     record: Record,
     way: str,
     within: float,
+    no: Collection[str] = (),
 ) -> list[Suspect]:
     """Find the known mistakes that explain some of what is wrong.
 
@@ -41,6 +42,7 @@ def suspects(
         record: What is stored for the function.
         way: How it was looked at.
         within: Largest relative difference from a known mistake's marks.
+        no: Outputs that say yes or no.
 
     Returns:
         Each mistake that spoils something when it is looked at so, with the outputs
@@ -57,6 +59,8 @@ def suspects(
         nothing = not any(spoilt[name].size for name in explained)
         if nothing and any(marks[name].size for name in set(problems) - explained):
             continue  # zeros alone tell little where other things are wrong as well
+        if (nothing or explained <= set(no)) and len(explained) < len(spoilt):
+            continue  # so do zeros and a no that should have come with other things
         if spoilt:
             found.append((mistake, explained, spoilt.keys()))
     return found
@@ -135,6 +139,7 @@ def seen(
     """
     right = bench.record.right[stored(way)]
     given = exercise.inputs(bench) if exercise.inputs else {}
+    problems = {n: said for n, said in problems.items() if n not in exercise.no}
 
     def look(name: str, value: Array) -> str:
         return (
@@ -332,10 +337,7 @@ def _says_of(factor: float, letters: Mapping[str, int]) -> str:
     if near(-1):
         return "{} {} right but for the sign."
     if near(2) or near(0.5):
-        return (
-            f"{{}} {{}} {factor:.4g} times what it should be: a factor of two is "
-            f"{'too much' if factor > 1 else 'missing'}."
-        )
+        return f"In {{}}, a factor of two is {'too much' if factor > 1 else 'missing'}."
     for text, size in _products(letters):
         if near(1 / size):
             return (

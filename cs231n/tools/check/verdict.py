@@ -256,7 +256,7 @@ def look_at(bench: Bench, exercise: Exercise, way: str) -> Look:
         look.error = UnfitError(f"gives nothing for {', '.join(missing)}")
         return look
     look.marks = {name: mark(name, value) for name, value in look.results.items()}
-    look.problems = _problems(look.results, right, exercise.limit)
+    look.problems = _problems(look.results, right, exercise.limit, exercise.no)
     if look.is_right:
         look.error = _at_the_second_call(bench, exercise, way)
     return look
@@ -277,7 +277,7 @@ def _at_the_second_call(
         return error
     if right.keys() - again.keys():
         return UnfitError(f"{AGAIN} gives less")
-    problems = _problems(again, right, exercise.limit)
+    problems = _problems(again, right, exercise.limit, exercise.no)
     if not problems:
         return None
     return UnfitError(
@@ -286,18 +286,22 @@ def _at_the_second_call(
 
 
 def _problems(
-    results: Results, right: Accepted, limit: Callable[[str], float]
+    results: Results,
+    right: Accepted,
+    limit: Callable[[str], float],
+    no: Mapping[str, str],
 ) -> dict[str, str]:
     """Return what is wrong with each result that is not right."""
     found = {}
     for name, wanted in right.items():
         seen_so = mark(name, results[name])
         if not any(check_marks.agree(seen_so, m, limit(name)) for m in wanted):
-            found[name] = _problem(results[name], seen_so, wanted[0])
+            problem = _problem(name, results[name], seen_so, wanted[0])
+            found[name] = no.get(name, problem)
     return found
 
 
-def _problem(value: Array, found: Mark, wanted: Mark) -> str:
+def _problem(name: str, value: Array, found: Mark, wanted: Mark) -> str:
     """Say in a few words what is wrong with a result."""
     if found.shape != wanted.shape:
         return f"has shape {found.shape} instead of {wanted.shape}" + _which_axis(
@@ -309,21 +313,27 @@ def _problem(value: Array, found: Mark, wanted: Mark) -> str:
         return "holds infinity"
     if wanted.words:
         return _words(value, np.reshape(wanted.words, wanted.shape))
+    few = value.dtype.kind == "f" and value.dtype.itemsize < np.dtype(float).itemsize
+    if few and value.any() and check_marks.agree(found, wanted, 1e-2):
+        return f"is {value.dtype}, which is too coarse here"
+    if value.size == 1:
+        number, right = value.item(), check_marks.single(name, wanted)
+        return f"is {_written(number)} instead of {_written(right)}"
     if not value.any():
         return "is zero everywhere"
-    few = value.dtype.kind == "f" and value.dtype.itemsize < np.dtype(float).itemsize
-    if few and check_marks.agree(found, wanted, 1e-2):
-        return f"is {value.dtype}, which is too coarse here"
     factor = check_marks.ratio(found, wanted, 1e-6)
-    if factor is not None and value.size == 1:
-        number = float(value.reshape(()))
-        return f"is {number:.7g} instead of {number / factor:.7g}"
     if factor is not None:
         return f"is {factor:.4g} times what it should be"
     gap = np.linalg.norm(np.subtract(found.along, wanted.along)) / max(
         wanted.size, 1e-12
     )
     return f"is off by {gap:.2g} of its size" if gap < 1 else "is far off"
+
+
+def _written(number: float) -> str:
+    """Write a whole number with all its digits, another one with seven."""
+    whole = abs(number) < 1e12 and abs(number - round(number)) < 1e-9 * abs(number)
+    return f"{round(number)}" if whole or not number else f"{number:.7g}"
 
 
 def _which_axis(found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
@@ -391,7 +401,7 @@ def lacks_care(bench: Bench, run: Callable[[Bench], Results], right: Accepted) -
         results = run(bench)
     except BaseException as error:  # as may a function
         return bench.describe(error)
-    problems = _problems(results, right, lambda _: _CARE)
+    problems = _problems(results, right, lambda _: _CARE, {})
     return _facts(results, problems) if problems else ""
 
 
@@ -471,7 +481,9 @@ def _called(names: list[str], way: str, bench: Bench, exercise: Exercise) -> lis
 
 def _suspects(look: Look, bench: Bench, exercise: Exercise) -> list[naming.Suspect]:
     within = max(_CLOSE, *(exercise.limit(name) for name in look.problems))
-    return naming.suspects(look.marks, look.problems, bench.record, look.way, within)
+    return naming.suspects(
+        look.marks, look.problems, bench.record, look.way, within, exercise.no
+    )
 
 
 def explain(looks: list[Look], bench: Bench, exercise: Exercise) -> Verdict:

@@ -9,6 +9,9 @@ from cs231n.tools.check.bench import ASIDE
 from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
 
+RANK = 4  # of the target among the classes before the first step, from 0
+CLASS, END = "the class it ends with", "the end of the steps"
+NO = {CLASS: "is not the target's", END: "comes too late"}
 _STRAIGHT = 0.99  # cosine between two steps
 
 
@@ -36,16 +39,20 @@ def climb(
     steps = [b - a for a, b in pairwise([X, *path[1:]])] or [np.zeros_like(X)]
     if not np.array_equal(path[0], X):
         steps = [path[0] - X, *steps]
-    reached = [int(scores_at(b).argmax()) == target for b in path[1:]]
-    # It may look after it has stepped, and so go one step too far.
-    on = max(0, sum(reached) - 2)
-    ends = int(scores_at(path[-1]).argmax())
+    classes = [int(scores_at(b).argmax()) for b in [X, *path[1:]]]
+    first, last = classes[0], classes[-1]
+    # It may step once more before it looks, and so go one step too far: behind the
+    # target's class, even.
+    last = target if target in classes[-2:] else last
+    on = max(0, classes[1:].count(target) - 2)
+    others = [c for c in classes if c not in {first, target}]
     return {
         "the first step": steps[0],
         "the second step": steps[1] if len(steps) > 1 else 0 * X,
-        "the class it ends with": np.array([float(ends == target)]),
-        "the number of steps behind the goal, and 1": np.array([1.0 + on]),
+        CLASS: np.array([1.0 if last == target else 0.0 if last == first else -1.0]),
+        END: np.array([1.0 + on]),
         f"{ASIDE}steps": np.array([float(len(steps))]),
+        f"{ASIDE}places of other classes": np.array([float(len(others))]),
     }
 
 
@@ -53,11 +60,15 @@ def shows_enough(results: Results) -> bool:
     """Tell whether a way shows what can be wrong with one.
 
     It has to take some steps, or it would not show when they end too early or go on;
-    and to turn, or gradients of the first step would not show in the second.
+    to turn, or gradients of the first step would not show in the second; and to lead
+    through other classes than the first and the target, for so long that one step more
+    does not reach it, or it would not show when it ends there.
     """
     first, second = (
         results[f"the {which} step"].ravel() for which in ("first", "second")
     )
     both = float(np.linalg.norm(first) * np.linalg.norm(second))
     turns = both > 0 and float(first @ second) / both < _STRAIGHT
-    return turns and 3 <= float(results[f"{ASIDE}steps"][0]) <= 40
+    if float(results[f"{ASIDE}places of other classes"][0]) < 3:
+        return False
+    return turns and 12 <= float(results[f"{ASIDE}steps"][0]) <= 40

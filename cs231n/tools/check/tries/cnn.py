@@ -322,6 +322,10 @@ EXERCISES = {
         ),
         begun=_CALLS_MODEL,
         blank=lambda results: not results["the direction of the first step"].any(),
+        no={
+            "going on until the class is reached": "is missing",
+            "the class it ends with": "is not the target's",
+        },
         letters={"C": C},
     ),
     "class_visualization_step": Exercise(

@@ -19,8 +19,8 @@ from cs231n.tools.check.tries.pictures import gradient, inner, one_number, tenso
 
 def _noise(bench: Bench, way: str) -> Results:
     del way
-    drawn = require_tensor("the noise", bench.call(8, 4000))
-    return gan_parts.noise(bench, drawn)
+    drawn = require_tensor("the noise", bench.call(8, 4000)).clone()
+    return gan_parts.noise(bench, drawn, bench.call(8, 4000))
 
 
 def _network(
@@ -80,22 +80,38 @@ def _optimizer(bench: Bench, way: str) -> Results:
     del way
     optimizer = bench.call(bench.probe("two_layers"))
     found = bench.probe("settings", optimizer)
+    betas = np.array(found["betas"], dtype=float)
     return {
-        "the kind (1 is Adam)": np.array([found["Adam"]]),
+        "the kind of optimizer": np.array([found["Adam"]]),
+        "the direction of its steps": np.array([found["descends"]]),
         "the learning rate": np.array([found["lr"]]),
-        "the betas": np.array(found["betas"], dtype=float),
-        "the weight decay": np.array([found["weight_decay"]]) + 1,
+        **{f"beta{k}": np.array([b]) for k, b in enumerate(betas, start=1)},
+        "the weight decay": np.array([found["weight_decay"]]),
         "the number of weights it changes": np.array([float(found["size"])]),
     }
 
 
 EXERCISES = {
-    "sample_noise": Exercise(_noise, within=1e-6, gpu=True),
+    "sample_noise": Exercise(
+        _noise,
+        within=1e-6,
+        telling=gan_parts.SAME,
+        no=gan_parts.NOT_NOISE,
+        gpu=True,
+    ),
     "discriminator": _network(_images),
     "generator": _network(_seeds, NOISE_DIM),
     "discriminator_loss": _loss(["real", "fake"]),
     "generator_loss": _loss(["fake"]),
-    "get_optimizer": Exercise(_optimizer, gpu=True, imports=("torch._dynamo",)),
+    "get_optimizer": Exercise(
+        _optimizer,
+        no={
+            **gan_parts.NO_ADAM,
+            "the direction of its steps": "is uphill: the loss would rise",
+        },
+        gpu=True,
+        imports=("torch._dynamo",),
+    ),
     "ls_discriminator_loss": _loss(["real", "fake"]),
     "ls_generator_loss": _loss(["fake"]),
     "build_dc_classifier": _network(_images, named=True),

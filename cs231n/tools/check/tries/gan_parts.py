@@ -25,12 +25,29 @@ FAKE += [0.32084742, -0.28590837, 1.01376281, 0.99241439, 0.39394346]
 STORED = {"real": REAL, "fake": FAKE}
 
 
-def noise(bench: Bench, drawn: object) -> Results:
+SAME = ("the first number", "the first column")  # from which other things follow
+NO_ADAM = {"the kind of optimizer": "is not Adam as it was published"}
+# What is said of noise where its statistics say yes or no.
+NOT_NOISE = {
+    "the first number": "is repeated everywhere",
+    "the first row": "is repeated in all others",
+    "the first column": "is repeated in all others",
+    "the noise of a second call": "is that of the first",
+    "the distribution of the numbers": "is not the uniform one from -1 to 1",
+}
+# Of the largest distance between shares of N numbers, N times squared, and those of
+# the distribution they are from: more has a chance of one in a billion (Kolmogorov,
+# Smirnov).
+_CHANCE = 10.7
+
+
+def noise(bench: Bench, drawn: object, again: object) -> Results:
     """Return what counts of (8, 4000) numbers that were drawn.
 
     Args:
         bench: Takes a remark.
         drawn: An array or a tensor.
+        again: What the next call gave.
 
     Raises:
         UnfitError: If there are more or fewer.
@@ -38,18 +55,36 @@ def noise(bench: Bench, drawn: object) -> Results:
     values = as_array("the noise", drawn)
     if values.shape != (8, 4000):
         raise UnfitError(f"the noise has shape {values.shape} instead of (8, 4000)")
-    rows = len(np.unique(values, axis=0)) / len(values)
+    constant = (values == values[0, 0]).all()
+    same_rows = (values == values[0]).all() and not constant
+    same_columns = (values[:, 0] == values.T).all() and not constant
+    same = np.array_equal(values, as_array("the noise", again))
+    uniform = values.size * _from_uniform(values) ** 2 < _CHANCE
+    if constant or same_rows or same_columns:
+        uniform = True  # so few numbers as there are say nothing of it
     if values.dtype != np.float32:
         bench.note(
             f"returns numbers of another dtype, {values.dtype}, than networks have"
         )
-    return {
-        "the smallest number": _rounded(values.min()),
-        "the largest number": _rounded(values.max()),
-        "the mean": _rounded(values.mean()),
-        "the standard deviation": _rounded(values.std()),
-        "the part of rows that differ": _rounded(rows),
+    statistics = {
+        "the smallest number to a tenth": _rounded(values.min()),
+        "the largest number to a tenth": _rounded(values.max()),
+        "the mean to a tenth": _rounded(values.mean()),
+        "the standard deviation to a tenth": _rounded(values.std()),
     }
+    answers = (not constant, not same_rows, not same_columns, not same, uniform)
+    return statistics | {
+        name: np.array([1.0 if yes else -1.0])
+        for name, yes in zip(NOT_NOISE, answers, strict=True)
+    }
+
+
+def _from_uniform(values: Array) -> float:
+    """Return how far the share of numbers below one is from what it should be."""
+    shares = (np.sort(values, axis=None).astype(np.float64) + 1) / 2
+    steps = np.arange(len(shares) + 1) / len(shares)
+    gaps = np.abs([shares - steps[1:], shares - steps[:-1]])
+    return float(gaps.max())
 
 
 def network(run: Callable[[Bench, int], Results], **more: Any) -> Exercise:

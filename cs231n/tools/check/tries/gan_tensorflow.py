@@ -63,7 +63,7 @@ def _noise(bench: Bench, way: str) -> Results:
     as_result("the noise", drawn)
     if not tf.is_tensor(drawn):
         raise UnfitError(f"the noise is {kind(drawn)}, where a tensor is wanted")
-    return gan_parts.noise(bench, drawn)
+    return gan_parts.noise(bench, tf.identity(drawn), bench.call(8, 4000))
 
 
 def _network(
@@ -114,19 +114,26 @@ def _loss(names: Sequence[str]) -> Exercise:
     return gan_parts.loss(names, of, tensor, one_number, care)
 
 
+_SOLVERS = ("D_solver", "G_solver")
+
+
+def _of(name: str, solver: str) -> str:
+    return f"{name} of {solver}"
+
+
 def _settings(bench: Bench, *args: float) -> tuple[list[dict[str, float]], bool]:
     """Return what both solvers are set to, and whether there are two of them."""
-    solvers = unpack(bench.call(*args), ["D_solver", "G_solver"])
+    solvers = unpack(bench.call(*args), _SOLVERS)
     for solver in solvers:
         if not isinstance(solver, tf.keras.optimizers.Optimizer):
             raise UnfitError(f"returned {kind(solver)}, where an optimizer is wanted")
     found = [
         {
-            "the kind (1 is Adam)": float(is_adam(solver)),
+            "the kind of optimizer": float(is_adam(solver)),
             "the learning rate": float(solver.learning_rate),
             "beta1": float(getattr(solver, "beta_1", 0)),
             "beta2": float(getattr(solver, "beta_2", 0)),
-            "the weight decay": 1 + float(solver.weight_decay or 0),
+            "the weight decay": float(solver.weight_decay or 0),
         }
         for solver in solvers
     ]
@@ -136,16 +143,21 @@ def _settings(bench: Bench, *args: float) -> tuple[list[dict[str, float]], bool]
 def _solvers(bench: Bench, way: str) -> Results:
     del way
     found, two = _settings(bench)
-    return {
-        name: np.array([settings[name] for settings in found]) for name in found[0]
-    } | {"the number of solvers": np.array([1.0 + two])}
+    return _by_solver(found, list(found[0])) | {
+        "the number of solvers": np.array([1.0 + two])
+    }
 
 
 def _solvers_of_arguments(bench: Bench) -> Results:
     found, _ = _settings(bench, 3e-3, 0.7)
+    return _by_solver(found, ["the learning rate", "beta1"])
+
+
+def _by_solver(found: list[dict[str, float]], names: list[str]) -> Results:
     return {
-        name: np.array([settings[name] for settings in found])
-        for name in ("the learning rate", "beta1")
+        _of(name, solver): np.array([settings[name]])
+        for name in names
+        for solver, settings in zip(_SOLVERS, found, strict=True)
     }
 
 
@@ -159,7 +171,12 @@ EXERCISES = {
             "has no gradient, which a network needs": {"": _gradient_of_leaky},
         },
     ),
-    "sample_noise": Exercise(_noise, within=1e-6),
+    "sample_noise": Exercise(
+        _noise,
+        within=1e-6,
+        telling=gan_parts.SAME,
+        no=gan_parts.NOT_NOISE,
+    ),
     "discriminator": _network(_images),
     "generator": _network(_seeds, NOISE_DIM),
     "discriminator_loss": _loss(["real", "fake"]),
@@ -167,6 +184,11 @@ EXERCISES = {
     "get_solvers": Exercise(
         _solvers,
         within=1e-6,
+        no={
+            _of(name, of): no
+            for name, no in gan_parts.NO_ADAM.items()
+            for of in _SOLVERS
+        },
         care={"does not use its arguments": {"": _solvers_of_arguments}},
     ),
     "ls_discriminator_loss": _loss(["real", "fake"]),

@@ -220,7 +220,7 @@ def _require_same(results: Results, again: Results) -> None:
         or not np.allclose(value, again[name], rtol=1e-6, equal_nan=True)
     ]
     if other:
-        raise UnfitError(f"{AGAIN} gives another {' and '.join(other)}: {STAYS}")
+        raise UnfitError(f"{AGAIN} gives another {listed(other)}: {STAYS}")
 
 
 def _first_ends_before_others(results: Results) -> bool:

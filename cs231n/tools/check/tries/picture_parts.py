@@ -8,7 +8,7 @@ from cs231n.support.accuracy import LIMITS
 from cs231n.tools.check.bench import ONE, Bench, Care, Exercise
 from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
-from cs231n.tools.check.tries.climbing import shows_enough
+from cs231n.tools.check.tries.climbing import NO, shows_enough
 
 FIVE = "five pictures"  # a size that notebooks have
 CLASSES = 7
@@ -31,6 +31,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "make_fooling_image": {
         "suits": shows_enough,
         "blank": _stays,
+        "no": NO,
         "letters": {"C": CLASSES},
     },
     "class_visualization_update_step": {"blank": _stays, "letters": {"C": CLASSES}},

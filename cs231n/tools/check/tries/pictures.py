@@ -19,7 +19,7 @@ from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.returned import as_array, require_tensor
 from cs231n.tools.check.tries import picture_parts
-from cs231n.tools.check.tries.climbing import climb
+from cs231n.tools.check.tries.climbing import RANK, climb
 from cs231n.tools.check.tries.picture_parts import (
     CLASSES,
     PLACES,
@@ -32,8 +32,20 @@ FEATURES = {"C": 4, "H": 5, "W": 6}
 _CALLS_MODEL = r"\bmodel\s*\(|\bmodel\.(forward|features)\b"
 
 
+class Dropped(nn.Module):
+    """A dropout that leaves out the same half of the units at every training step."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return every other unit, doubled, in training mode, else all of them."""
+        if not self.training:
+            return x
+        return 2 * x * (torch.arange(x.shape[-1], device=x.device) % 2)
+
+
 class Watched(nn.Module):
     """A small classifier that remembers the pictures it was shown.
+
+    Like the real one it is another network in training mode, which it is not in.
 
     Attributes:
         seen: (N, 3, H, W) pictures, in order, without repetitions.
@@ -53,20 +65,38 @@ class Watched(nn.Module):
             nn.ReLU(),
             nn.AdaptiveAvgPool2d(2),
             nn.Flatten(),
+            Dropped(),
             nn.Linear(24, CLASSES),
         )
         for p in self.layers.parameters():
             fan_in = p[0].numel()
             p.data.copy_(tensor(rng.randn(*p.shape) / np.sqrt(fan_in)))
-        self.requires_grad_(False)
+        self.requires_grad_(False).eval()
         self.seen: list[torch.Tensor] = []
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the scores of all classes, (N, CLASSES)."""
-        if not self.seen or not torch.equal(self.seen[-1], X):
-            self.seen.append(X.detach().clone())
+        shown = _plain(X).detach()
+        if not self.seen or not torch.equal(self.seen[-1], shown):
+            self.seen.append(shown.clone())
         scores: torch.Tensor = self.layers(X)
         return scores
+
+
+def _plain(X: torch.Tensor) -> torch.Tensor:
+    """Return pictures as (N, 3, H, W) without what torch.func wraps around them."""
+    shape = X.shape[-3:]
+    while torch._C._functorch.is_functorch_wrapped_tensor(X):
+        X = torch._C._functorch.get_unwrapped(X)
+    return X.reshape(-1, *shape)
+
+
+def _same_mode(bench: Bench, model: nn.Module) -> None:
+    if model.training:
+        bench.note(
+            "leaves the network in training mode: fine here, but whoever uses it next "
+            "gets other scores"
+        )
 
 
 def tensor(values: Any) -> torch.Tensor:
@@ -86,6 +116,7 @@ def _saliency_of(
     if maps.requires_grad:
         raise UnfitError("saliency still requires its gradient; detach it")
     bench.require(given, {"X": X, "y": y})
+    _same_mode(bench, model)
     return {"saliency": as_array("saliency", maps)}
 
 
@@ -105,14 +136,16 @@ def _fooling(bench: Bench, way: str) -> Results:
     order = model(X)[0].argsort(descending=True)
     model.seen.clear()
     given = X.clone()
-    target = int(order[1])
+    target = int(order[RANK])
     fooling = require_tensor("the picture", bench.call(given, target, model)).detach()
     bench.require({"X": given}, {"X": X})
+    _same_mode(bench, model)
 
     def scores_at(picture: Array) -> Array:
         scores: Array = model.layers(torch.from_numpy(picture))[0].numpy()
         return scores
 
+    model.eval()
     path = [x.numpy() for x in (*model.seen, fooling.cpu())]
     return climb(X.numpy(), path, target, scores_at)
 
@@ -130,6 +163,7 @@ def _update(bench: Bench, way: str) -> Results:
         bench.call(img, model, target, 0.01, 2.5)
         results[name] = as_array(name, img.detach() - before)
         before = img.detach().clone()
+    _same_mode(bench, model)
     return results
 
 
