@@ -1008,7 +1008,7 @@ def test_features_of_2016_may_be_run_layer_by_layer(short, seed, step):
             "CaptioningRNN.loss",
             "",
             "\nself.params['W_vocab'] -= 1e-3 * grads['W_vocab']\n",
-            "another loss and grads",
+            "another loss, grads",
         ),
         (
             "CaptioningRNN.sample",

@@ -103,11 +103,14 @@ class Network(PretrainedCNN):
 
     def _turned(self, X: Array, layer: int) -> Array:
         w = self.params[f"W{layer + 1}"]
+        turned: Array
         if layer >= DENSE:
-            return X.reshape(len(X), -1) @ w
-        if layer > 0:
-            return np.einsum("nchw,fc->nfhw", X, w[:, :, 0, 0])
-        return np.einsum("nchiwj,fcij->nfhw", _in_blocks(X), w)
+            turned = X.reshape(len(X), -1) @ w
+        elif layer > 0:
+            turned = np.einsum("nchw,fc->nfhw", X, w[:, :, 0, 0])
+        else:
+            turned = np.einsum("nchiwj,fcij->nfhw", _in_blocks(X), w)
+        return turned
 
     def backward(self, dout: Array, cache: Any) -> tuple[Array, dict[str, Array]]:
         """Return the gradient at forward's input, and zeros at the weights."""
