@@ -314,7 +314,8 @@ def _problem(name: str, value: Array, found: Mark, wanted: Mark) -> str:
     if wanted.words:
         return _words(value, np.reshape(wanted.words, wanted.shape))
     few = value.dtype.kind == "f" and value.dtype.itemsize < np.dtype(float).itemsize
-    if few and value.any() and check_marks.agree(found, wanted, 1e-2):
+    digits = 20 * float(np.finfo(value.dtype).eps) if few else 0.0
+    if few and value.any() and check_marks.agree(found, wanted, digits):
         return f"is {value.dtype}, which is too coarse here"
     if value.size == 1:
         number, right = value.item(), check_marks.single(name, wanted)
