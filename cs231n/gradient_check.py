@@ -131,6 +131,15 @@ def loss_keeps_float32(model: Any, features: Array, captions: Array) -> bool:
         model: Has ``params`` and ``loss``; it is left as it is.
         features: (N, D) image features.
         captions: (N, T) word indices.
+
+    Example:
+        >>> class Model:
+        ...     params = {"w": np.ones((3, 2))}
+        ...     def loss(self, features, captions):
+        ...         scores = (features @ self.params["w"]).astype(np.float32)
+        ...         return np.sum(np.sin(scores)), {}
+        >>> loss_keeps_float32(Model(), np.ones((4, 3)), np.zeros((4, 5), dtype=int))
+        True
     """
     (own,) = copies(model)
 
