@@ -44,6 +44,12 @@ def question_of(notebook: str) -> Question | None:
     return next((q for q in questions() if notebook in q.notebooks), None)
 
 
+def can_run(notebook: str) -> bool:
+    """Tell whether what a notebook of the table needs is installed."""
+    question = question_of(notebook)
+    return question is None or assignment.installed(question.framework)
+
+
 def editions_as_markdown(table: Sequence[Question], chosen: str) -> str:
     """Return the questions of a course, and below them what other editions ask.
 

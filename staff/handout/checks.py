@@ -16,7 +16,7 @@ from pathlib import Path
 
 from staff.handout import golden, runs, scores
 from staff.handout import leaks as handout_leaks
-from staff.questions import notebook_names, questions
+from staff.questions import can_run, notebook_names, questions
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,13 @@ class Proof:
             "the golden copy matches": lambda _: golden.problems(),
         }
         problems = []
+        apart = [*runs.left_out(folder), *(n for n in self._present if not can_run(n))]
+        if apart:
+            print(
+                f"Left out: {len(apart)} programs, tests and notebooks that need "
+                "TensorFlow, which is not installed here; say make handout "
+                "TENSORFLOW=1, too."
+            )
         for number, (name, step) in enumerate(steps.items(), start=1):
             began = time.monotonic()
             found = step(folder)
@@ -62,6 +69,10 @@ class Proof:
             print(f"{number}. {name}: {verdict}, {seconds:.0f} s", flush=True)
             problems += found
         return problems
+
+    @property
+    def _present(self) -> list[str]:
+        return [name for name in notebook_names() if f"{name}.ipynb" in self.files]
 
     @property
     def _data(self) -> Path:
@@ -101,7 +112,7 @@ class Proof:
         )
 
     def _notebooks(self, folder: Path) -> list[str]:
-        here = [name for name in notebook_names() if f"{name}.ipynb" in self.files]
+        here = [name for name in self._present if can_run(name)]
         return runs.notebook_problems(folder, self._data, here)
 
     def _points(self, folder: Path) -> list[str]:

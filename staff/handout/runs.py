@@ -13,12 +13,14 @@ from typing import Any
 import nbformat
 
 from cs231n.assignment.stamp import is_extra
+from cs231n.assignment.table import installed
 from staff.convert import plain_python
 from staff.handout.imports import closure
 from staff.judging.asking import environment, run_python
 from staff.questions import ROOT, question_of
 
 STUB = "NotImplementedError"
+_OF_TENSORFLOW = ("_tf", "_tensorflow")  # ends of the names of what needs it
 _QUESTION = re.compile(r"q\d+(?:_\d+)?")
 _PROBE = Path(__file__).with_name("probe.py")
 _IMPORT = """
@@ -55,11 +57,34 @@ def parse_problems(files: Mapping[str, bytes]) -> list[str]:
     return problems
 
 
+def is_of_tensorflow(file: str | Path) -> bool:
+    """Tell whether a module or a file of tests needs TensorFlow: its name says so."""
+    return Path(file).stem.endswith(_OF_TENSORFLOW)
+
+
+def left_out(folder: Path) -> list[str]:
+    """Return the programs of a hand-out that cannot be run here.
+
+    Args:
+        folder: The hand-out.
+    """
+    if installed("tensorflow"):
+        return []
+    programs = [*(folder / "cs231n").rglob("*.py"), *folder.glob("tests/test_*.py")]
+    return [str(p.relative_to(folder)) for p in programs if is_of_tensorflow(p)]
+
+
 def import_problems(folder: Path, data: Path) -> list[str]:
-    """Import every module of the package in one process, and name those that raise."""
+    """Import every module of the package in one process, and name those that raise.
+
+    Those that need TensorFlow are left out where that is not installed.
+    """
+    apart = left_out(folder)
+    files = [
+        path.relative_to(folder) for path in sorted((folder / "cs231n").rglob("*.py"))
+    ]
     modules = [
-        ".".join(path.relative_to(folder).with_suffix("").parts)
-        for path in sorted((folder / "cs231n").rglob("*.py"))
+        ".".join(file.with_suffix("").parts) for file in files if str(file) not in apart
     ]
     modules = [m.removesuffix(".__init__") for m in modules if "__main__" not in m]
     done = run_python("-c", _IMPORT, *modules, cwd=folder, env=environment(data))
@@ -99,7 +124,8 @@ def shelf_problems(
 
     Graded tests (those with points) fail with NotImplementedError and nothing else.
     Other tests of a question, and those of extra exercises, may pass as well. All the
-    others are of given code and pass.
+    others are of given code and pass. What needs TensorFlow runs by itself, where that
+    is installed.
 
     Args:
         folder: The hand-out.
@@ -110,9 +136,14 @@ def shelf_problems(
     names = sorted(path.name for path in folder.glob("tests/test_*.py"))
     if solved is not None:
         names = _affected(folder, names, solved)
-    if not names:
+    files = {f"tests/{name}" for name in names} - set(left_out(folder))
+    apart = {name for name in files if is_of_tensorflow(name)}
+    shelves = [sorted(shelf) for shelf in (files - apart, apart) if shelf]
+    if not shelves:
         return []
-    found = run_tests(folder, data, [f"tests/{name}" for name in names])
+    found: dict[str, dict[str, Any]] = {}
+    for shelf in shelves:  # no process has both frameworks
+        found |= run_tests(folder, data, shelf)
     return list(_judge_tests(found))
 
 

@@ -20,12 +20,11 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from cs231n.assignment.answers import CHECKS_MIME
-from cs231n.assignment.table import installed as is_installed
 from cs231n.datasets.captions import chosen
 from cs231n.support import commands
 from cs231n.support.files import replacing
 from staff.environment import installed, installed_of
-from staff.questions import ROOT, notebook_names, question_of
+from staff.questions import ROOT, can_run, notebook_names, question_of
 from staff.report import page
 from staff.report.jobs import (
     TABLE,
@@ -507,12 +506,6 @@ def _closing_line(result: Result) -> str:
     if result.figures_without_alt:
         parts.append(f"pictures without a description: {result.figures_without_alt}")
     return ", ".join(parts)
-
-
-def can_run(name: str) -> bool:
-    """Tell whether what a notebook of the table needs is installed."""
-    question = question_of(name)
-    return question is None or is_installed(question.framework)
 
 
 def main(argv: list[str] | None = None) -> int:

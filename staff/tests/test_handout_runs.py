@@ -7,6 +7,7 @@ import shutil
 import nbformat
 import pytest
 
+from staff.handout import runs
 from staff.handout.imports import closure, imported, importers
 from staff.handout.runs import (
     has_compiler,
@@ -103,6 +104,53 @@ def test_modules_that_do_not_import_are_named(folder):
     found = import_problems(folder, folder)
     assert [line.split(":")[0] for line in found] == ["cs231n.bad", "cs231n.worse"]
     assert not list(folder.rglob("*.pyc"))
+
+
+@pytest.fixture
+def with_tensorflow(folder):
+    """A hand-out of which some is in TensorFlow, and that is not as it should be."""
+    (folder / "cs231n" / "gan_tf.py").write_text("import cs231n.gone\n")
+    for name in ("test_gan_tensorflow.py", "test_few_tensorflow.py"):
+        (folder / "tests" / name).write_text("def test_wrong():\n    1 / 0\n")
+    return folder
+
+
+def test_what_needs_tensorflow_is_left_out_where_there_is_none(
+    with_tensorflow, monkeypatch
+):
+    monkeypatch.setattr(runs, "installed", lambda framework: framework != "tensorflow")
+    assert import_problems(with_tensorflow, with_tensorflow) == []
+    assert shelf_problems(with_tensorflow, with_tensorflow) == []
+    assert sorted(runs.left_out(with_tensorflow)) == [
+        "cs231n/gan_tf.py",
+        "tests/test_few_tensorflow.py",
+        "tests/test_gan_tensorflow.py",
+    ]
+
+
+def test_what_needs_tensorflow_is_run_by_itself_where_it_is(
+    with_tensorflow, monkeypatch
+):
+    monkeypatch.setattr(runs, "installed", lambda _: True)
+    shelves = []
+
+    def run(folder, data, names):
+        shelves.append(names)
+        return run_tests(folder, data, names)
+
+    monkeypatch.setattr(runs, "run_tests", run)
+    assert runs.left_out(with_tensorflow) == []
+    (problem,) = import_problems(with_tensorflow, with_tensorflow)
+    assert problem.startswith("cs231n.gan_tf: importing it raises ModuleNotFoundError")
+    found = shelf_problems(with_tensorflow, with_tensorflow)
+    assert [line.split(" raises ")[0] for line in found] == [
+        "tests/test_few_tensorflow.py::test_wrong",
+        "tests/test_gan_tensorflow.py::test_wrong",
+    ]
+    assert shelves == [
+        ["tests/test_given.py", "tests/test_layer.py"],
+        ["tests/test_few_tensorflow.py", "tests/test_gan_tensorflow.py"],
+    ]
 
 
 def test_every_header_of_a_kernel_is_handed_out():

@@ -15,6 +15,7 @@ import pytest
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
+from cs231n.assignment import table
 from staff.questions import ROOT
 from staff.report import page as report
 from staff.report import run as runner
@@ -370,7 +371,7 @@ def test_notebooks_in_tensorflow_wait_for_an_environment_that_has_it(
 ):
     for name in ("GANs-TensorFlow", "RNN_Captioning"):
         (tmp_path / f"{name}.ipynb").touch()
-    monkeypatch.setattr(runner, "is_installed", lambda name: name != "tensorflow")
+    monkeypatch.setattr(table, "installed", lambda name: name != "tensorflow")
     taken = []
 
     def take(paths, *_, **__):
@@ -383,7 +384,7 @@ def test_notebooks_in_tensorflow_wait_for_an_environment_that_has_it(
     assert "say make run TENSORFLOW=1" in capsys.readouterr().err
     assert main(["--root", str(tmp_path)]) == 0
     assert "Left out: GANs-TensorFlow. " in capsys.readouterr().out
-    monkeypatch.setattr(runner, "is_installed", lambda _: True)
+    monkeypatch.setattr(table, "installed", lambda _: True)
     assert main(["--root", str(tmp_path)]) == 0
     assert "Left out" not in capsys.readouterr().out
     assert taken == [["RNN_Captioning"], ["RNN_Captioning", "GANs-TensorFlow"]]
