@@ -15,7 +15,7 @@ import numpy as np
 from cs231n.assignment import table
 from cs231n.assignment.answers import CHECKS_MIME, digests
 from cs231n.lab import saved_code
-from cs231n.support.accuracy import as_array, as_number, rel_error
+from cs231n.support.accuracy import as_array, as_number, off_by, rel_error
 
 
 def check(
@@ -61,7 +61,7 @@ def check(
         limit = within[name] if isinstance(within, Mapping) else within
         error, complaint = _compare_arrays(name, result, expected, limit, absolute)
         if complaint and error is not None and rounded:
-            off = _off_by(result, expected)
+            off = off_by(result, expected)
             if off <= rounded:
                 error, limit, complaint = off, rounded, ""
         if complaint:
@@ -98,14 +98,6 @@ def _compare_arrays(
         return error, f"{name} is {got.item()}, expected {wanted.item()}"
     what = "the largest difference" if absolute else "relative error"
     return error, f"{name} has {what} {error:.1e}, expected {limit:.0e}"
-
-
-def _off_by(result: Any, expected: Any) -> float:
-    """Return the largest difference, relative to the largest number expected."""
-    got, wanted = (as_array(a).astype(float) for a in (result, expected))
-    size = np.abs(wanted).max(initial=0)
-    off = np.abs(got.reshape(wanted.shape) - wanted).max(initial=0)
-    return float(off / max(size, 1e-8))
 
 
 def check_below(

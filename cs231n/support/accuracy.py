@@ -84,8 +84,24 @@ def is_right(found: Any, expected: Any, check: str, limit: float | None = None) 
         return False
     if rel_error(got, wanted) <= (LIMITS[check] if limit is None else limit):
         return True
-    off = np.abs(got.astype(float) - wanted).max(initial=0)
-    return bool(off <= single_limit(check) * np.abs(wanted).max(initial=0))
+    return off_by(got, wanted) <= single_limit(check)
+
+
+def off_by(found: Any, expected: Any) -> float:
+    """Return the largest difference, relative to the largest number expected.
+
+    Args:
+        found: Any numbers.
+        expected: As many.
+
+    Example:
+        >>> off_by([1.0, 2.0], [1.0, 4.0])
+        0.5
+    """
+    got, wanted = (as_array(a).astype(float) for a in (found, expected))
+    size = np.abs(wanted).max(initial=0)
+    off = np.abs(got.reshape(wanted.shape) - wanted).max(initial=0)
+    return float(off / max(size, 1e-8))
 
 
 def as_array(value: Any) -> NDArray[Any]:

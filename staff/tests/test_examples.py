@@ -12,7 +12,7 @@ import torch
 
 from cs231n import data_utils, datasets
 from cs231n.datasets.readers import imagenet_val
-from cs231n.embedded import digit_classifier, digit_reader
+from cs231n.embedded import captions, digit_classifier, digit_reader
 from staff.questions import notebook_names, question_of
 from staff.tests import examples
 from staff.tests.examples import code, used
@@ -36,7 +36,9 @@ def problem(thing):
 @pytest.fixture(scope="module", autouse=True)
 def _workplace(tmp_path_factory):
     """Let examples write files, and print what they do where nothing was fetched."""
-    data_utils.find_tiny_imagenet(quick=True)  # says so where it has to draw
+    # What has to be drawn first says so, which no example expects.
+    data_utils.find_tiny_imagenet(quick=True)
+    captions.ensure()
     folder, find = tmp_path_factory.mktemp("examples"), datasets.find
     write_folder(folder / "tiny-imagenet-100-A")
     # Trained for a tenth of the time, it tells the ten digits apart all the same.

@@ -140,29 +140,15 @@ def _is_done(bench: Bench, exercise: Exercise) -> bool:
     others = exercise.ways[1:]
     if not any(look_at(bench, exercise, way).is_right for way in others):
         return False
-    if exercise.narrow or _is_rounded(first, bench):
+    if exercise.narrow:
         return True
     return bool(_blamed(first, bench, exercise))
 
 
-_SINGLE = 1e-6  # relative: what float32 and some sums of it can give
 _ROUNDED = (
     "is right to the digits of float32, in which this function, or one that it calls, "
     "keeps some of its numbers; keep them in the inputs' dtype"
 )
-
-
-def _is_rounded(look: Look, bench: Bench) -> bool:
-    """Tell whether all results are right as far as float32 goes.
-
-    Where they are right to the end in another way, what they were computed from is
-    kept in float32, which is no mistake of theirs.
-    """
-    right = bench.record.right[naming.stored(look.way)]
-    return look.error is None and all(
-        any(check_marks.agree(look.marks[name], m, _SINGLE) for m in wanted)
-        for name, wanted in right.items()
-    )
 
 
 def _has_all_digits(look: Look, bench: Bench, exercise: Exercise) -> bool:
@@ -202,9 +188,6 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
         # Another way tells only where this one's own ground is not firm.
         if look.is_right and (not looks or _blamed(looks[0], bench, exercise)):
             return Verdict(DONE, remarks=_remarks(bench, exercise, way))
-        if look.is_right and _is_rounded(looks[0], bench):
-            bench.note(_ROUNDED)
-            return Verdict(DONE, remarks=bench.remarks)
         if is_unbegun(look, bench, exercise, code):
             return Verdict(UNBEGUN)
         looks.append(look)
