@@ -12,6 +12,7 @@ import gc  # noqa: E402
 import importlib.util  # noqa: E402
 import ipaddress  # noqa: E402
 import random  # noqa: E402
+import signal  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
 import warnings  # noqa: E402
@@ -33,6 +34,11 @@ hypothesis.settings.register_profile("repeatable", **REPEATABLE, max_examples=30
 # Asked for with --hypothesis-profile.
 hypothesis.settings.register_profile("thorough", **REPEATABLE, max_examples=500)
 hypothesis.settings.load_profile("repeatable")
+
+# A shell starts what goes on in the background ("make test &") deaf to Ctrl-C, and
+# programs that tests start and interrupt would be as deaf, and never end.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
