@@ -225,3 +225,19 @@ def test_every_command_imports_the_guard_first():
         assert (first.module, first.names[0].name) == ("cs231n.support", "commands"), (
             path
         )
+
+
+DEAF = """\
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+import conftest
+
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+"""
+
+
+@POSIX
+def test_tests_in_the_background_can_interrupt_what_they_start():
+    done = run([sys.executable, "-c", DEAF], ROOT)
+    assert not done.returncode, done.stderr
