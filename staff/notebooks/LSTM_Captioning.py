@@ -449,22 +449,22 @@ else:
 # weights writes four captions first; what follows `<END>` does not count.
 
 # %%
-words = ["<NULL>", "<START>", "<END>", "a", "red", "boat", "sails", "by"]
-word_to_idx = {word: index for index, word in enumerate(words)}
+toy_words = ["<NULL>", "<START>", "<END>", "a", "red", "boat", "sails", "by"]
+word_to_idx = {word: index for index, word in enumerate(toy_words)}
 model = CaptioningRNN(word_to_idx, 4, 5, 6, cell_type="lstm", dtype=np.float64)
 np.random.seed(14068)  # with these weights, each word wins by a wide margin
 for name, value in model.params.items():
     model.params[name] = 2 * np.random.randn(*value.shape)
 features = np.random.randn(4, 4)[::-1]
 
-written = model.sample(features, max_length=8)
+toy_captions = model.sample(features, max_length=8)
 expected = [
     [3, 0, 2],
     [3, 3, 0, 7, 3, 0, 2],
     [0, 3, 0, 3, 3, 3, 2],
     [3, 3, 3, 0, 7, 3, 0, 2],
 ]
-check_captions("CaptioningRNN.sample, lstm", written, expected, words)
+check_captions("CaptioningRNN.sample, lstm", toy_captions, expected, toy_words)
 
 # %% [markdown]
 # Now the model that you have trained: its training captions should come out right, and

@@ -606,17 +606,17 @@ else:
 # captions; what follows `<END>` does not count.
 
 # %%
-words = ["<NULL>", "<START>", "<END>", "a", "red", "boat", "sails", "by"]
-word_to_idx = {word: index for index, word in enumerate(words)}
+toy_words = ["<NULL>", "<START>", "<END>", "a", "red", "boat", "sails", "by"]
+word_to_idx = {word: index for index, word in enumerate(toy_words)}
 model = CaptioningRNN(word_to_idx, 4, 5, 6, cell_type="rnn", dtype=np.float64)
 np.random.seed(12338)  # with these weights, each word wins by a wide margin
 for name, value in model.params.items():
     model.params[name] = 2 * np.random.randn(*value.shape)
 features = np.random.randn(4, 4)
 
-written = model.sample(features, max_length=5)  # as long as the longest one
+toy_captions = model.sample(features, max_length=5)  # as long as the longest one
 expected = [[7, 4, 2], [6, 4, 4, 0, 2], [6, 7, 7, 4, 2], [6, 0, 2]]
-check_captions("CaptioningRNN.sample", written, expected, words)
+check_captions("CaptioningRNN.sample", toy_captions, expected, toy_words)
 
 # %% [markdown]
 # Now the model that you have trained. On the 50 training captions the result should be
