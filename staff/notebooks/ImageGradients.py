@@ -85,9 +85,9 @@ for label, names in enumerate(class_names):
 
 
 # %%
-def picture(x, **settings):
+def picture(x):
     """Return a picture (3, H, W) as it is shown: (H, W, 3), 0 to 255."""
-    return deprocess_image(x, data["mean_image"], **settings)
+    return deprocess_image(x, data["mean_image"])
 
 
 def words(label):
@@ -296,7 +296,7 @@ def show_fooling(original, fooling, label):
     show_pictures(
         [
             picture(original),
-            picture(fooling, renorm=True),
+            picture(fooling),
             *(np.uint8((128 + k * change).clip(0, 255)) for k in (1, 10)),
         ],
         [
