@@ -8,6 +8,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.pop("CS231N_CAPTIONS", None)  # tests are of the usual data
 
+import functools  # noqa: E402
 import gc  # noqa: E402
 import importlib.util  # noqa: E402
 import ipaddress  # noqa: E402
@@ -150,6 +151,7 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[object]:
         return (yield)
 
 
+@functools.cache  # it is asked for every test
 def _is_public(path: Path) -> bool:
     """Tell whether a test is handed out."""
     return path.resolve().parent == Path(__file__).resolve().parent / "tests"
