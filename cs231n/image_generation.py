@@ -14,6 +14,7 @@ import numpy as np
 
 from cs231n.image_utils import blur_image
 from cs231n.support.arrays import Array
+from cs231n.support.threads import one_blas_thread
 from cs231n.support.validate import require_class, require_pictures
 
 Show: TypeAlias = Callable[[int, Array], object]
@@ -59,6 +60,7 @@ def class_visualization_step(
     return moved
 
 
+@one_blas_thread()
 def create_class_visualization(
     target_y: int,
     model: Any,
@@ -121,6 +123,7 @@ def create_class_visualization(
     return X
 
 
+@one_blas_thread()
 def invert_features(
     target_feats: Array,
     layer: int,
@@ -189,6 +192,7 @@ def invert_features(
     return X
 
 
+@one_blas_thread()
 def deepdream(
     X: Array,
     layer: int,

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.embedded import tiny_twin
 from cs231n.image_generation import (
     class_visualization_step,
+    create_class_visualization,
     deepdream,
     deepdream_octaves,
     invert_features,
@@ -157,3 +159,37 @@ def test_octaves_carry_the_dream_over(rng):
     dreamt = deepdream(small, 1, model, **settings) - small
     expected = deepdream(X + resize(dreamt, (12, 18)), 1, model, **settings)
     np.testing.assert_allclose(found, expected)
+
+
+def blas_threads():
+    return {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda X, model: create_class_visualization(
+            1, model, start=X, num_iterations=1, show_every=0
+        ),
+        lambda X, model: invert_features(
+            model.forward(X, end=1)[0], 1, model, start=X, num_iterations=1
+        ),
+        lambda X, model: deepdream(X, 1, model, num_iterations=1, show_every=0),
+    ],
+    ids=["visualization", "inversion", "dream"],
+)
+def test_long_work_takes_one_thread_of_blas_and_gives_the_others_back(
+    run, pair, monkeypatch
+):
+    model, seen = pair[1], []
+    backward = model.backward
+
+    def noting(*arguments, **named):
+        seen.append(blas_threads())
+        return backward(*arguments, **named)
+
+    monkeypatch.setattr(model, "backward", noting)
+    with threadpool_limits(2, user_api="blas"):
+        run(np.ones((1, 3, 64, 64)), model)
+        assert blas_threads() == {2}
+    assert seen == [{1}]

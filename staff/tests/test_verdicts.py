@@ -561,6 +561,22 @@ def test_old_lines_are_told_their_age(line, said):
     assert said in advice(info.value)
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("x += 1", "within `torch.no_grad()`"),
+        ("x[0] = 1", "within `torch.no_grad()`"),
+        ("y = x.exp()\ny *= 2\ny.sum().backward()", "what was overwritten"),
+        ("x.detach().sum().backward()", "No recorded step"),
+        ("y = x.exp().sum()\ny.backward()\ny.backward()", "Compute anew"),
+    ],
+)
+def test_what_torch_says_of_gradients_is_put_in_plain_words(lines, said):
+    with pytest.raises(RuntimeError) as info:
+        exec(lines, {"x": torch.ones(2, requires_grad=True)})
+    assert said in advice(info.value)
+
+
 def test_a_file_of_another_age_says_so_once_for_all_its_functions():
     text = "print 'x'\n"
     with pytest.raises(SyntaxError) as error:

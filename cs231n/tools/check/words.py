@@ -133,6 +133,28 @@ _CURES = (
         "It was pasted from a page with typography: type it anew",
     ),
     ("IndentationError", r"", "Indent all lines of a block alike, by four spaces each"),
+    (
+        "RuntimeError",
+        r"leaf Variable.*in-place",
+        "Torch records what happens to this tensor: make a new one instead, or change "
+        "it within `torch.no_grad()`",
+    ),
+    (
+        "RuntimeError",
+        r"modified by an inplace operation",
+        "Torch needs what was overwritten for the gradient: make a new tensor instead",
+    ),
+    (
+        "RuntimeError",
+        r"does not require grad and does not have a grad_fn",
+        "No recorded step leads from there back to a tensor that requires a gradient: "
+        "look for detach(), .data, item(), no_grad() and tensors made anew on the way",
+    ),
+    (
+        "RuntimeError",
+        r"backward through the graph a second time",
+        "Compute anew, before each backward(), what it starts from",
+    ),
 )
 
 
