@@ -16,7 +16,7 @@ from cs231n.tools.check.words import listed
 
 WORDS = ["<NULL>", "<START>", "<END>", *"abcdefghijklmnopqrstuvwxyz"]
 SIZES = {"N": 4, "T": 6, "D": 3, "W": 5, "H": 7, "V": 11}
-END = WORDS.index("<END>")
+NULL, END = WORDS.index("<NULL>"), WORDS.index("<END>")
 ROWS = 16  # captions that are written at once
 LIKING = 4.0  # by how much a score rises for one step in how much <END> is liked
 
@@ -85,11 +85,11 @@ def _loss(cell: str) -> Exercise:
         captions = rng.randint(sizes["V"], size=(rows, sizes["T"]))
         captions[:, 0] = WORDS.index("<START>")
         captions[2:3, 2:4] = [[WORDS.index("<START>"), END]]
-        captions[0, 3:] = WORDS.index("<NULL>")
-        captions[1:2, -1:] = WORDS.index("<NULL>")
+        captions[0, 3:] = NULL
+        captions[1:2, -1:] = NULL
         # Of the others the last word counts, or nobody could tell who leaves it out.
         others = captions[2:, -1]
-        others[others == WORDS.index("<NULL>")] = END
+        others[others == NULL] = END
         return model, features, captions
 
     def run(bench: Bench, way: str) -> Results:
@@ -102,7 +102,7 @@ def _loss(cell: str) -> Exercise:
 
     def of_nothing(bench: Bench) -> Results:
         model, features, captions = draw(bench)
-        captions[:, 1:] = WORDS.index("<NULL>")
+        captions[:, 1:] = NULL
         return call(bench, model, features, captions)
 
     def of_two_words(bench: Bench) -> Results:
@@ -204,7 +204,7 @@ def _sample(cell: str) -> Exercise:
         mentions=_mentions(cell),
         begun=r"forward\(|@|\.dot\(|matmul",
         blank=lambda results: not results["captions"].any(),
-        suits=_first_ends_before_others,
+        suits=_shows_enough,
         letters={"N": ROWS, "T": 9, "H": 24, "V": len(WORDS)},
     )
 
@@ -221,9 +221,15 @@ def _require_same(results: Results, again: Results) -> None:
         raise UnfitError(f"{AGAIN} gives another {listed(other)}: {STAYS}")
 
 
-def _first_ends_before_others(results: Results) -> bool:
-    """Tell whether it shows when a model stops all captions with the first one."""
+def _shows_enough(results: Results) -> bool:
+    """Tell whether it shows what a model does with the ends of captions, and <NULL>.
+
+    Some captions go on when the first one has ended; in some, <NULL> is a word.
+    """
     captions = results["captions"]
+    going_on = np.cumsum(captions == END, axis=1) == 0
+    if (going_on & (captions == NULL)).any(axis=1).sum() < 2:
+        return False
     ends = np.where((captions == END).any(axis=1), (captions == END).argmax(axis=1), 99)
     groups = ends.reshape(-1, ROWS)
     alone = (groups[:, 0] < 7) & (groups.max(axis=1) > groups[:, 0] + 1)
@@ -235,7 +241,7 @@ def _up_to_the_end(captions: Array) -> Array:
     if captions.ndim != 2:
         return captions
     ended = np.cumsum(captions == END, axis=1) - (captions == END) > 0
-    return np.where(ended, 0, captions)
+    return np.where(ended, NULL, captions)
 
 
 EXERCISES = {
