@@ -313,6 +313,8 @@ def records_of(function, seed):
         ("cs231n.classifiers.rnn.CaptioningRNN.sample:lstm", 31, "<NULL> could never"),
         # The way to the other class went straight on: old gradients changed nothing.
         ("cs231n.net_visualization_pytorch.make_fooling_image", 73, "earlier steps"),
+        # The class had the number 1.
+        ("cs231n.image_generation.class_visualization_step", 5, "number were sent"),
         # All scores were positive.
         ("cs231n.gan_pytorch.discriminator", 13, "leaky ReLU followed"),
     ],
