@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
 from cs231n.embedded import tiny_twin
@@ -18,6 +18,7 @@ from cs231n.image_generation import (
 from cs231n.image_gradients import compute_saliency_maps, make_fooling_image
 from cs231n.image_utils import blur_image
 from tests.small_cnn import SmallCNN
+from tests.test_threads import blas_threads, knows_blas
 
 CLASSES = 6
 
@@ -161,10 +162,7 @@ def test_octaves_carry_the_dream_over(rng):
     np.testing.assert_allclose(found, expected)
 
 
-def blas_threads():
-    return {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
-
-
+@knows_blas
 @pytest.mark.parametrize(
     "run",
     [
