@@ -1,16 +1,11 @@
 """The order of the tests, and what several of their modules or workers share."""
 
 import json
-import sys
 
 import pytest
 from filelock import FileLock
 
 from staff.tests import student_folder
-
-# With it jsonschema checks the format of links, which nothing here asks for; it takes
-# longer to import than all that imports it, in each worker.
-sys.modules.setdefault("rfc3987_syntax", None)
 
 # Each takes long, so it begins early: else one worker would end long after the others.
 LONG = (

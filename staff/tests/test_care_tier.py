@@ -3,14 +3,12 @@
 Each runs as a student's own files do: in a copy of the package, by pytest and a mark.
 """
 
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 
 from staff.questions import ROOT
+from staff.tests import programs
 from staff.tests.student_folder import copy_package
 from staff.tests.test_old_student_files import OLD_LAYERS, PIXELS_2020
 
@@ -112,21 +110,11 @@ def run_marked(folder, file, source, marks, *options):
     copy_package(folder, "tests", "conftest.py", "pyproject.toml")
     (folder / "cs231n" / file).write_text(source, "utf-8")
     files = [f"tests/test_{name}.py" for name in TESTS[file]]
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-            *("-m", marks, *options, *files),
-        ],
-        cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(folder),
-            "CS231N_DATA_DIR": str(ROOT / "cs231n" / "datasets"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+    done = programs.run(
+        *(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+        *("-m", marks, *options, *files),
+        before=programs.TORCH,
+        CS231N_DATA_DIR=str(ROOT / "cs231n" / "datasets"),
     )
     return done.stdout + done.stderr
 

@@ -5,15 +5,13 @@ star imports, ``object`` as a base and ``np.float64`` here and there.
 """
 
 import ast
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from cs231n.assignment import table
+from staff.tests import programs
 from tests.test_import_contract import NAMES, SIGNATURES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -406,15 +404,8 @@ def run_the_notebook(folder, replaced, notebook=NOTEBOOK):
     shutil.copytree(ROOT / "cs231n", folder / "cs231n", ignore=not_code)
     for name, source in replaced.items():
         (folder / "cs231n" / name).write_text(source, "utf-8")
-    return subprocess.run(
-        [sys.executable, "-c", notebook],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    before = programs.TORCH if "torch" in notebook else ()
+    return programs.run(folder, "-c", notebook, before=before, timeout=120)
 
 
 @pytest.mark.parametrize(

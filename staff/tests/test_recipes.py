@@ -6,13 +6,8 @@ hand, and what belongs to each runs.
 
 import hashlib
 import json
-import os
 import re
-import runpy
 import shutil
-import subprocess
-import sys
-import traceback
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +16,7 @@ import pytest
 import staff.doctor  # noqa: F401 (brings what commands need of others)
 from staff.__main__ import VERBS
 from staff.questions import ROOT
+from staff.tests import programs
 from tests import data_server
 
 CODE = {".py", ".toml", ".json", ".md", ".txt", ".sh", ".ipynb", ".h", ".pyx"}
@@ -55,9 +51,9 @@ class Tree:
     def run(self, *words, code=0, **environment):
         """Run a module of the copy; return what it prints."""
         environment["CS231N_NO_EXTENSION"] = "1"
-        forks = hasattr(os, "fork") and words[0] != "pytest"
-        status, said = (forked if forks else started)(self.folder, words, environment)
-        assert status == code, said
+        done = programs.run(self.folder, "-m", *words, **environment)
+        said = done.stdout + done.stderr
+        assert done.returncode == code, said
         return said
 
     def edit(self, name, *changes):
@@ -78,59 +74,6 @@ class Tree:
         told = self.run("cs231n.check", function, "--json", code=code)
         (row,) = json.loads(told)["functions"].values()
         return row["state"], row["message"]
-
-
-def started(folder, words, environment):
-    """Run ``python -m`` in a folder; return its status and what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=folder,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-def forked(folder, words, environment):
-    """Do the same in a copy of this process, which has NumPy, Jupytext and their like.
-
-    To import those takes longer than most of these commands do. Nothing of this tree's
-    own modules is kept.
-    """
-    said = folder.with_name("said")
-    pid = os.fork()
-    if pid:
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        return status, said.read_text("utf-8")
-    status = 99
-    try:
-        file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        out, err = (
-            os.fdopen(os.dup2(file, number), "w", encoding="utf-8") for number in (1, 2)
-        )
-        sys.stdout = sys.__stdout__ = out
-        sys.stderr = sys.__stderr__ = err
-        for name in list(sys.modules):
-            if name.partition(".")[0] in {"cs231n", "staff", "tests"}:
-                del sys.modules[name]
-        os.chdir(folder)
-        os.environ.update(environment)
-        sys.path[:] = [str(folder), *(p for p in sys.path if Path(p or ".") != ROOT)]
-        sys.argv = list(words)
-        try:
-            runpy.run_module(words[0], run_name="__main__", alter_sys=True)
-            status = 0
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else end.code is not None
-        except BaseException:
-            traceback.print_exc()
-            status = 1
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(status)
 
 
 def _no_code(folder, names):
