@@ -6,6 +6,8 @@ marked ``care``.
 """
 
 import functools
+import inspect
+import sys
 
 import numpy as np
 
@@ -19,11 +21,12 @@ def on_copies(function):
     Args:
         function: A student's; models are handed on as they are.
     """
+    ending = with_an_end(function)
 
     @functools.wraps(function)
     def call(*arguments, **named):
         own = {name: _copy(a) for name, a in named.items()}
-        return function(*map(_copy, arguments), **own)
+        return ending(*map(_copy, arguments), **own)
 
     return call
 
@@ -33,6 +36,50 @@ def _copy(argument):
         return argument
     return copies(argument)[0]
 
+
+def with_an_end(function):
+    """Return a function that fails where its loop would go on for ever.
+
+    Lines of its file are counted, not seconds. A debugger, which follows lines as
+    well, is left alone.
+
+    Args:
+        function: A student's, or a method.
+    """
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return function
+
+    @functools.wraps(function)
+    def call(*arguments, **named):
+        if sys.gettrace() is not None:
+            return function(*arguments, **named)
+        ran = 0
+
+        def on_call(frame, *_):
+            return on_line if frame.f_code.co_filename == code.co_filename else None
+
+        def on_line(*_):
+            nonlocal ran
+            ran += 1
+            assert ran <= LINES, ENDLESS_LINES
+            return on_line
+
+        sys.settrace(on_call)
+        try:
+            return function(*arguments, **named)
+        finally:
+            sys.settrace(None)
+
+    return call
+
+
+# In one call; loops over every pixel of a picture of 192 by 192 run half of them.
+LINES = 2_000_000
+ENDLESS_LINES = (
+    f"It looks as if a loop had no end: the call ran {LINES:,} lines, and half of them "
+    "are enough even for a loop over every pixel."
+)
 
 # Of a network, by a loop that should end after less than a hundred steps.
 PASSES = 1000

@@ -177,7 +177,7 @@ def test_each_method_has_the_losses_that_its_name_says(toy, monkeypatch):
 
 
 def test_what_can_be_learned_is_learned(toy):
-    study = study_of(toy, steps=150)
+    study = study_of(toy, steps=80)  # after 60 all are at 1.0
     for method in METHODS:
         assert study.mean(method).min() > 0.8, method
 

@@ -95,6 +95,7 @@ RIGHT = {
     "losses and networks of fixed sizes": ("gan_pytorch.py", GAN, "q5", True),
 }
 TESTS = {
+    "classifiers/rnn.py": ["captioning_rnn"],
     "rnn_layers.py": ["rnn_layers", "lstm_layers", "captioning_rnn"],
     "net_visualization_pytorch.py": ["net_visualization"],
     "style_transfer_pytorch.py": ["style_transfer"],
@@ -241,15 +242,48 @@ def test_functions_may_have_the_arguments_of_other_editions(source, tmp_path):
     assert "failed" not in said, said[-3000:]
 
 
-def test_a_loop_without_an_end_fails(tmp_path):
-    file = "net_visualization_pytorch.py"
-    source = changed(
-        file, ("for _ in range(100):", "while True:"), ("X_fooling +=", "X_fooling -=")
-    )
-    marks, which = "q3 and not care", "length_one or climbs"
-    said = run_marked(tmp_path, file, source, marks, "-k", which)
-    assert re.search(r"2 failed", said), said[-3000:]
-    assert "It looks as if the loop had no end" in said
+ENDLESS = {
+    "net_visualization_pytorch.py": (
+        "q3",
+        "length_one or climbs",
+        ("for _ in range(100):", "while True:"),
+        ("X_fooling +=", "X_fooling -="),
+    ),
+    # They wait for words that may never come.
+    "classifiers/rnn.py": (
+        "q1",
+        "captions_are_rows_of_words",
+        ("        for t in range(max_length):\n", "        while running.any():\n"),
+        ("            captions[running, t] = words[running]\n", ""),
+        ("            running &= words != self._end\n", ""),
+        ("            if not running.any():\n                break\n", ""),
+    ),
+    "rnn_layers.py": (
+        "q1",
+        "embedding_backward",
+        (
+            "    # BEGIN SOLUTION\n",
+            "    # BEGIN SOLUTION\n    while True:\n        pass\n",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "net_visualization_pytorch.py",
+        "rnn_layers.py",
+        pytest.param("classifiers/rnn.py", marks=pytest.mark.slow),
+    ],
+)
+def test_a_loop_without_an_end_fails(file, tmp_path):
+    marks, which, *edits = ENDLESS[file]
+    source, asked = changed(file, *edits), f"{marks} and not care"
+    said = run_marked(tmp_path, file, source, asked, "-k", which)
+    assert re.search(r"[12] failed", said), said[-3000:]
+    assert "had no end" in said
+    assert "passed" not in said
 
 
 WRONG = {

@@ -1,13 +1,12 @@
 """What verdicts depend on: an edit of that judges anew, of the rest it does not."""
 
 import shutil
-import subprocess
-import sys
 
 import pytest
 
 from staff.grading import rules
 from staff.questions import ROOT, package_files
+from staff.tests import programs
 
 
 @pytest.fixture(scope="module")
@@ -87,13 +86,8 @@ print(*(m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__",
 
 
 def test_all_that_judging_imports_counts():
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = programs.run(ROOT, "-c", PROGRAM, before=programs.TORCH)
+    assert done.returncode == 0, done.stderr
     ours = {
         name.removeprefix(f"{ROOT}/")
         for name in done.stdout.split()
