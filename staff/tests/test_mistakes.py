@@ -100,6 +100,12 @@ def test_the_sentences_name_no_answer():
         assert slip.says.endswith((".", "?"))
 
 
+def test_no_two_mistakes_of_a_function_are_one():
+    for key, record in marks.records().functions.items():
+        results = [str(mistake.marks) for mistake in record.mistakes]
+        assert len({*results}) == len(results), key
+
+
 def test_the_shipped_fingerprints_are_those_of_the_bank():
     stored = marks.records()
     assert set(stored.functions) == {f.key for q in questions() for f in q.functions}
