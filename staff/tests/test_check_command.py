@@ -15,6 +15,7 @@ from cs231n.tools.check.exercises import exercise
 from cs231n.tools.check.tries.layers import PAIRS
 from cs231n.tools.check.verdict import judge
 from staff.mistakes.writings import answer, rewritten, solved, with_answer
+from staff.tests import programs
 from staff.tests.asked import FUNCTIONS
 from staff.tests.student_folder import copy_package
 
@@ -219,15 +220,7 @@ def fill(tree, answers):
 
 
 def run(tree, *words):
-    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run(
-        [sys.executable, "-m", "cs231n.check", *words],
-        cwd=tree,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = programs.run(tree, "-m", "cs231n.check", *words)
     assert "Traceback" not in done.stdout + done.stderr
     return done
 

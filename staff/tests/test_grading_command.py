@@ -232,8 +232,10 @@ if __name__ == "__main__":
     "how",
     [
         signal.SIGINT,
-        signal.SIGKILL,
-        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        *(
+            pytest.param(how, marks=pytest.mark.slow)
+            for how in (signal.SIGTERM, signal.SIGKILL)
+        ),
     ],
 )
 def test_an_interruption_leaves_whole_records_and_is_resumed(tmp_path, how):
