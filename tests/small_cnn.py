@@ -3,6 +3,7 @@
 import numpy as np
 
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
+from cs231n.tools.check.shared import Shared
 from tests.on_copies import ENDLESS, PASSES
 
 LAST = 10  # the layer that gives the scores
@@ -27,7 +28,7 @@ class SmallCNN(PretrainedCNN):
         self.filter_sizes, self.num_filters = [1] * 9, [4] + [6] * 8
         self.conv_params = [{"stride": 1, "pad": 0} for _ in range(9)]
         self.bn_params = [{"mode": "test"} for _ in range(10)]
-        self.runs = []  # start, end and mode of each forward pass
+        self.runs = Shared()  # start, end and mode of each forward pass
 
     def forward(self, X, start=None, end=None, mode="test"):
         first, last = start or 0, LAST if end is None else end

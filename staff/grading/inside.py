@@ -35,6 +35,7 @@ from cs231n.tools.check.faults import (
     WaitingError,
 )
 from cs231n.tools.check.marks import Record, Records
+from cs231n.tools.check.own_caches import OwnCaches
 from cs231n.tools.check.returned import kind
 from cs231n.tools.check.words import broken_module, describe, is_stub, unwritten
 
@@ -178,6 +179,7 @@ class Inside:
         self._from, self._to = read_descriptor, write_descriptor
         self._id = 0
         self._kept: dict[int, Any] = {}
+        self._steps: dict[str, OwnCaches] = {}
         self._graphs: dict[int, tuple[list[Any], list[Any]]] = {}
         self._names_gpu = self._maps_gpu = False
         self._for_good = ExitStack()
@@ -225,6 +227,7 @@ class Inside:
         kwargs = {n: given.read(v) for n, v in request["kwargs"].items()}
         layers = {name: self._proxy(name) for name in request["layers"]}
         layers |= {name: _never(name) for name in request["never"]}
+        layers |= self._with_own_caches(request.get("own caches", []))
         start = time.process_time()
         if request["op"] == "probe":
             probes = importlib.import_module("cs231n.tools.check.probes")
@@ -287,6 +290,7 @@ class Inside:
         np.random.seed(0)
         random.seed(0)
         name = request["module"]
+        self._steps = {}
         try:
             self._module = importlib.import_module(name)
         except BaseException as error:  # a student's module may even call exit
@@ -363,6 +367,19 @@ class Inside:
         }
 
     # Calls of functions that lie outside
+
+    def _with_own_caches(self, steps: Sequence[str]) -> dict[str, Callable[..., Any]]:
+        """Return right steps with the caches of the student's own."""
+        layers: dict[str, Callable[..., Any]] = {}
+        for step in steps:
+            forward, backward = f"{step}_forward", f"{step}_backward"
+            if step not in self._steps:
+                own = vars(self._module).get(forward)
+                right = self._proxy(forward), self._proxy(backward)
+                self._steps[step] = OwnCaches(own, *right)
+            layers[forward] = self._steps[step].forward
+            layers[backward] = self._steps[step].backward
+        return layers
 
     def _proxy(self, name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -430,6 +430,7 @@ class RemoteBench(FreshBench):
         self._to, self._source = to, source
         self._single, self._never = single, list(never)
         self._layers: dict[str, Callable[..., Any]] = {}
+        self._own_caches: list[str] = []
         super().__init__(function, records, small)
 
     def _found(self) -> tuple[Any, Any]:
@@ -509,6 +510,19 @@ class RemoteBench(FreshBench):
         finally:
             self._layers = before
 
+    @contextmanager
+    def with_own_caches(self, steps: Sequence[str]) -> Iterator[None]:
+        """Let functions of ours hand out the caches of the student's own steps.
+
+        Args:
+            steps: What the names of those functions begin with.
+        """
+        self._own_caches = [*steps]
+        try:
+            yield
+        finally:
+            self._own_caches = []
+
     def build(self, name: str, ours: type, *args: Any) -> _Model:
         """Build a model of the student's class.
 
@@ -530,6 +544,7 @@ class RemoteBench(FreshBench):
             "kwargs": {n: sent.write(v) for n, v in kwargs.items()},
             "layers": list(self._layers),
             "never": [n for n in self._never if n not in self._layers],
+            "own caches": self._own_caches,
         }
         answer, arrays = self._to.ask(request, sent.arrays, self._layers)
         number = answer["id"]

@@ -1,7 +1,7 @@
 """The judging of one function, in as many set-ups as it takes to be just."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -63,6 +63,7 @@ SAID = {
     "protocol": "It disturbed what runs it: return plain arrays, and leave descriptors "
     "and other processes alone.",
 }
+_PARTS = ("forward", "backward")
 LOADING = f"The file cannot be imported. {{}} {DEFINE}"
 UNHANDED = "{} was not handed in."
 EMPTY = "{} is empty: save it once more, and hand it in again."
@@ -90,6 +91,7 @@ class Attempt:
         wrong: Output -> what is wrong, of the first draw in which it is.
         notes: What was noticed that costs nothing.
         bench: The last one.
+        steps: Layers of the reference that hand out the caches of the student's own.
     """
 
     way: str
@@ -99,6 +101,7 @@ class Attempt:
     wrong: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     bench: RemoteBench | None = None
+    steps: list[str] = field(default_factory=list)
 
     @property
     def error(self) -> BaseException | None:
@@ -113,6 +116,12 @@ class Attempt:
     def passes(self, entry: Entry) -> bool:
         """Tell whether all that a check looks at is right."""
         return self.error is None and not any(n in self.wrong for n in entry.outputs)
+
+
+def _keeping(bench: RemoteBench, attempt: Attempt) -> AbstractContextManager[None]:
+    if not attempt.steps:
+        return nullcontext()
+    return bench.with_own_caches(attempt.steps)
 
 
 @dataclass
@@ -315,6 +324,9 @@ class Trial:
         before = self._references_of(self._judging.before(self._function))
         if before and before.keys() != layers.keys():
             yield self._try("own", before)
+        if steps := self._wrong_steps():
+            names = [f"{step}_{part}" for step in steps for part in _PARTS]
+            yield self._try("own", layers | self._references_of(names), steps=steps)
         if before and not self._alone and self._takes_from_others():
             yield self._without_others(before)
         if self._exercise.caches is None or self._forward_is_right():
@@ -327,6 +339,13 @@ class Trial:
     def _wrong_before(self) -> bool:
         wrong = self._judging.wrong_before(self._function)
         return any(name in wrong for name in self._exercise.replaced)
+
+    def _wrong_steps(self) -> list[str]:
+        """Return the steps of which a function is wrong, if this one is a sequence."""
+        wrong = self._judging.wrong_before(self._function)
+        names = [name for name in self._exercise.replaced if name in wrong]
+        found = (name.rpartition("_")[0] for name in names)
+        return [*dict.fromkeys(name for name in found if name.endswith("_step"))]
 
     def _takes_from_others(self) -> bool:
         """Tell whether the module takes names from others that were handed in."""
@@ -349,9 +368,10 @@ class Trial:
         way: str,
         layers: Mapping[str, Callable[..., Any]] | None = None,
         layout: str = "",
+        steps: Sequence[str] = (),
     ) -> Attempt:
         """Try the function on all draws."""
-        attempt = Attempt(way, dict(layers or {}), layout)
+        attempt = Attempt(way, dict(layers or {}), layout, steps=[*steps])
         for draw in self._draws:
             try:
                 look = self._look(attempt, draw)
@@ -376,7 +396,7 @@ class Trial:
         except (EndedError, BrokenError, GoneError) as error:
             return Look(attempt.way, error=error)
         attempt.bench = bench
-        with bench.instead(**attempt.layers):
+        with bench.instead(**attempt.layers), _keeping(bench, attempt):
             look = look_at(bench, how, attempt.way)
         if isinstance(look.error, KeyboardInterrupt):
             raise look.error
@@ -631,7 +651,7 @@ class Trial:
         except (EndedError, BrokenError, GoneError) as ended:
             return str(ended), ()
         way = attempt.way
-        with bench.instead(**attempt.layers):
+        with bench.instead(**attempt.layers), _keeping(bench, attempt):
             look = look_at(bench, self._exercise, way)
             if isinstance(look.error, EndedError):
                 return self._said(look.error.reason), ()

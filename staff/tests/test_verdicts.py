@@ -195,7 +195,7 @@ def test_all_parts_are_never_said_to_be_right_alone():
     assert said == ""
     value[2] = 0
     said = naming._in_parts("h", value, {"sequence": parts}, {"sequence": 0})
-    assert said == "{} {} right at sequence 0, 1 alone, of 3."
+    assert said == "{} {} right at sequences 0 and 1 alone, of 3."
     value[0] = 0
     assert not naming._in_parts("h", value, {"sequence": parts}, {"sequence": 0})
 
@@ -1018,20 +1018,20 @@ def test_features_of_2016_may_be_run_layer_by_layer(short, seed, step):
             "",
             "\nself._sum = getattr(self, '_sum', 0) + grads['W_vocab']\n"
             "grads['W_vocab'] = self._sum\n",
-            "another grads['W_vocab']: nothing may stay",
+            "grads['W_vocab']: nothing may stay",
         ),
         (
             "CaptioningRNN.loss",
             "",
             "\nself.params['W_vocab'] -= 1e-3 * grads['W_vocab']\n",
-            "another loss, grads",
+            "loss, grads",
         ),
         (
             "CaptioningRNN.sample",
             "h, _ = affine_forward(features, W_proj, b_proj)",
             "h = getattr(self, '_h', None)\nif h is None or len(h) != N:\n"
             "    h, _ = affine_forward(features, W_proj, b_proj)\nself._h = h + 1",
-            "another captions: nothing may stay",
+            "captions: nothing may stay",
         ),
     ],
 )
@@ -1041,7 +1041,7 @@ def test_a_model_that_remembers_its_last_call_is_wrong(variant, short, old, new,
     body = body.replace(old, new) if old else body + new
     verdict = verdict_of(short + variant, body)
     assert verdict.state == "wrong"
-    assert f"a second call with the same inputs gives {said}" in verdict.message
+    assert f"a second call with the same inputs changes {said}" in verdict.message
 
 
 def test_a_layer_that_remembers_its_last_call_is_wrong():
@@ -1069,3 +1069,275 @@ def test_judging_leaves_no_module_behind():
     before = sys.modules["cs231n.rnn_layers"]
     verdict_of("rnn_step_forward", "raise SystemExit\n")
     assert sys.modules["cs231n.rnn_layers"] is before
+
+
+# What more outside code showed
+
+
+OWN_STEPS = {
+    "rnn_step_forward": """
+        next_h = np.tanh(x.dot(Wx) + prev_h.dot(Wh) + b)
+        cache = (x, Wx, prev_h, Wh, b, next_h)
+        """,
+    "rnn_step_backward": """
+        x, Wx, prev_h, Wh, b, next_h = cache
+        da = dnext_h * (1 - next_h**2)
+        dx, dprev_h = da @ Wx.T, da @ Wh.T
+        dWx, dWh, db = x.T @ da, prev_h.T @ da, da.sum(axis=0)
+        """,
+    "rnn_forward": """
+        h, cache = np.zeros((*x.shape[:2], h0.shape[1])), []
+        for t in range(x.shape[1]):
+            h0, kept = rnn_step_forward(x[:, t], h0, Wx, Wh, b)
+            h[:, t] = h0
+            cache.append(kept)
+        """,
+}
+OWN_BACKWARD = """
+    N, T, H = dh.shape
+    {peek}
+    dx, dh0 = np.zeros((N, T, D)), np.zeros((N, H))
+    dWx, dWh, db = np.zeros((D, H)), np.zeros((H, H)), np.zeros(H)
+    for t in reversed(range(T)):
+        found = rnn_step_backward(dh[:, t] + dh0, cache[t])
+        dx[:, t], dh0 = found[:2]
+        dWx, dWh, db = dWx + found[2], dWh + found[3], db + found[4]
+    """
+PEEKS = (
+    "D = cache[0][0].shape[1]",
+    "x, Wx, prev_h, Wh, b, next_h = cache[0]\n    D = len(Wx)",
+)
+SPOILT_STEPS = {
+    "forward": ("rnn_step_forward", "np.tanh", "np.sin"),
+    "backward": ("rnn_step_backward", "* (1 - next_h**2)", ""),
+    "backward, a mean": ("rnn_step_backward", "da.sum", "da.mean"),
+}
+
+
+@pytest.mark.parametrize("peek", PEEKS)
+@pytest.mark.parametrize("spoilt", [None, *SPOILT_STEPS])
+def test_a_sequence_may_look_into_the_caches_of_wrong_steps(peek, spoilt):
+    steps = dict(OWN_STEPS)
+    if spoilt:
+        name, old, new = SPOILT_STEPS[spoilt]
+        assert old in steps[name]
+        steps[name] = steps[name].replace(old, new)
+    body = OWN_BACKWARD.format(peek=peek)
+    verdict = verdict_of("rnn_backward", body, **steps)
+    assert verdict.state in {"done", REMARKED}, verdict
+    wrong = body.replace("dh[:, t] + dh0", "dh[:, t]")
+    assert verdict_of("rnn_backward", wrong, **steps).state == "wrong"
+
+
+def test_whoever_wants_more_of_a_made_up_cache_waits():
+    steps = {**OWN_STEPS, "rnn_step_forward": "raise RuntimeError\n"}
+    verdict = verdict_of("rnn_backward", OWN_BACKWARD.format(peek=PEEKS[0]), **steps)
+    assert verdict.state == "cannot tell yet", verdict
+    assert "Sealed" not in verdict.message
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        "model.state_dict().values()",
+        "__import__('copy').deepcopy(model).parameters()",
+        "[p.clone().detach().requires_grad_() for p in model.parameters()]",
+        "[p.requires_grad_(False) for p in model.parameters()]",
+    ],
+)
+def test_an_optimizer_changes_the_networks_own_weights(weights):
+    body = f"optimizer = torch.optim.Adam({weights}, lr=1e-3, betas=(0.5, 0.999))\n"
+    verdict = verdict_of("get_optimizer", body)
+    assert verdict.state == "wrong", verdict
+    assert "of the weights were handed over" in verdict.message
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "lr=torch.tensor(1e-3), betas=(0.5, 0.999)",
+        "lr=np.float32(1e-3), betas=(torch.tensor(0.5), torch.tensor(0.999))",
+    ],
+)
+def test_an_optimizers_settings_may_be_of_float32(settings):
+    body = (
+        "import numpy as np\n"
+        f"optimizer = torch.optim.Adam(model.parameters(), {settings})\n"
+    )
+    assert verdict_of("get_optimizer", body).state == "done"
+
+
+WALK = """
+    before()
+    for _ in range(100):
+        scores = net(X_fooling)
+        if scores[0].argmax().item() == target_y:
+            break
+        scores[0, target_y].backward()
+        with torch.no_grad():
+            X_fooling += learning_rate * X_fooling.grad / X_fooling.grad.norm()
+        X_fooling.grad.zero_()
+        meanwhile()
+    """
+WALK_2016 = """
+    before()
+    for _ in range(100):
+        scores, cache = net.forward(X_fooling, mode="test")
+        if scores[0].argmax() == target_y:
+            break
+        dscores = np.zeros_like(scores)
+        dscores[0, target_y] = 1
+        dX, _ = net.backward(dscores, cache)
+        X_fooling += 100 * dX / np.linalg.norm(dX)
+        meanwhile()
+    after()
+    """
+COPY = "net = __import__('copy').deepcopy(model)"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"before()": COPY},
+        {"before()": "net = model", "meanwhile()": "print(model(X)[0, target_y])"},
+        {"before()": "net = model", "scores = ": "start = model(X); scores = "},
+    ],
+    ids=["a copy", "looks back after", "looks back before"],
+)
+def test_fooling_may_copy_the_network_and_look_at_the_first_picture(changes):
+    body = WALK
+    for old, new in {**changes, "meanwhile()": "pass", **changes}.items():
+        body = body.replace(old, new)
+    verdict = verdict_of("make_fooling_image", body)
+    assert verdict.state == "done", verdict
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"before()": COPY},
+        {"before()": "net = model", "meanwhile()": "print(model.forward(X)[0][0, 3])"},
+        {"before()": "net = model", "after()": "print(model.forward(X)[0][0, 3])"},
+    ],
+    ids=["a copy", "looks back in the loop", "looks back at the end"],
+)
+def test_fooling_in_2016_may_do_so_as_well(changes):
+    body = WALK_2016
+    for old, new in {**{"meanwhile()": "pass", "after()": "pass"} | changes}.items():
+        body = body.replace(old, new)
+    verdict = verdict_of("2016/make_fooling_image", body)
+    assert verdict.state == "done", verdict
+
+
+@pytest.mark.parametrize("step", ["100 * dX", "10 * dX"])
+def test_fooling_in_2016_does_not_begin_again_at_every_step(step):
+    body = WALK_2016.replace("before()", "net = model").replace("after()", "pass")
+    body = body.replace("meanwhile()", "pass")
+    body = body.replace("100 * dX / np.linalg.norm(dX)", step)
+    right = body.replace("range(100)", "range(1000)")
+    assert verdict_of("2016/make_fooling_image", right).state == "done"
+    again = body.replace("X_fooling += ", "X_fooling = X + ")
+    assert verdict_of("2016/make_fooling_image", again).state == "wrong"
+
+
+def test_fooling_in_2016_that_goes_on_earns_a_remark():
+    body = WALK_2016.replace("before()", "net = model").replace("after()", "pass")
+    on = body.replace("meanwhile()", "pass").replace("break", "pass")
+    verdict = verdict_of("2016/make_fooling_image", on)
+    assert verdict.state == REMARKED, verdict
+    assert ["goes on when the network" in r for r in verdict.remarks] == [True]
+
+
+@pytest.mark.parametrize(
+    ("short", "old", "new"),
+    [
+        ("content_loss", ".square().sum()", ".square().sum().item()"),
+        ("tv_loss", "right.square().sum())", "right.square().sum()).item()"),
+        ("generator_loss", "_like(logits_fake))", "_like(logits_fake)).item()"),
+        ("ls_generator_loss", ".mean()", ".mean().item()"),
+    ],
+)
+def test_plain_numbers_are_named_beside_what_is_detached(short, old, new):
+    verdict = verdict_of(short, right_answer(short).replace(old, new))
+    assert "or the loss became a plain number." in verdict.message, verdict
+
+
+@pytest.mark.parametrize(
+    ("short", "body", "said"),
+    [
+        (
+            "make_fooling_image",
+            WALK.replace("before()", "net = model").replace(
+                "        meanwhile()\n",
+                "        X_fooling = X_fooling * 1\n",
+            ),
+            "The .grad is None here",
+        ),
+        (
+            "compute_saliency_maps",
+            "scores = model(X).gather(1, y.view(-1, 1)).squeeze()\n"
+            "scores.backward()\nsaliency = X.grad.abs().max(1)[0]\n",
+            "backward() begins at a single number",
+        ),
+        (
+            "compute_saliency_maps",
+            "model(X).gather(1, y.view(-1, 1)).sum().backward()\n"
+            "saliency = X.grad.abs().max(1)\n",
+            "return values and places",
+        ),
+        ("rnn_forward", "h = np.zeros(*x.shape[:2], len(Wh))\n", "A shape is one"),
+        (
+            "discriminator",
+            "model = nn.Sequential(Flatten(), nn.Linear(784, 256), nn.LeakyReLU(0.01),"
+            "nn.Dropout(0.3), nn.Linear(256, 256), nn.LeakyReLU(0.01),"
+            "nn.Linear(256, 1))\n",
+            "left out at random",
+        ),
+    ],
+)
+def test_what_is_frequent_is_told_in_plain_words(short, body, said):
+    verdict = verdict_of(short, body)
+    assert verdict.state == "wrong"
+    assert said in verdict.message, verdict
+
+
+def test_a_softmax_of_one_score_is_not_taken_for_whole_numbers():
+    body = right_answer("discriminator").replace(
+        "nn.Linear(256, 1),", "nn.Linear(256, 1),\n    nn.Softmax(dim=1),"
+    )
+    verdict = verdict_of("discriminator", body)
+    assert verdict.state == "wrong"
+    assert "integer" not in verdict.message
+
+
+def test_a_fooling_loop_that_went_on_is_not_told_to_go_on():
+    body = WALK.replace("before()", "net = model").replace("meanwhile()", "pass")
+    kept = body.replace("X_fooling.grad.zero_()", "X_fooling.data.clamp_(-0.1, 0.1)")
+    nan = body.replace(
+        "with torch.no_grad():", "X_fooling.grad.zero_()\n        with torch.no_grad():"
+    )
+    for wrong in (kept, nan):
+        verdict = verdict_of("make_fooling_image", wrong)
+        assert verdict.state == "wrong", verdict
+        assert "go on until" not in verdict.message
+
+
+def test_a_backward_pass_that_spoils_what_forward_was_given_earns_a_remark():
+    body = "x, W = cache\nW *= 0\nnp.add.at(W, x, dout)\ndW = W\n"
+    forward = "out, cache = W[x], (x, W)\n"
+    verdict = verdict_of(
+        "word_embedding_backward", body, word_embedding_forward=forward
+    )
+    assert verdict.state == REMARKED, verdict
+    assert "changes W, which its cache shares" in " ".join(verdict.remarks)
+
+
+def test_sentences_agree_in_number():
+    body = right_answer("rnn_step_backward")
+    said = verdict_of("rnn_step_backward", body.replace("da.sum(axis=0)", "da.sum()"))
+    assert "0 axes, where 1 is wanted" in said.message, said
+    body = right_answer("CaptioningRNN.sample").replace(
+        "W_embed[words]", "W_embed[0 * words]"
+    )
+    said = verdict_of("CaptioningRNN.sample", body).message
+    assert "captions differ in" in said, said

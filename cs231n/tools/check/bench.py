@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from cs231n.assignment.table import Function, namesake
-from cs231n.tools.check.faults import GoneError
+from cs231n.tools.check.faults import GoneError, SealedError
 from cs231n.tools.check.marks import Array, Record, Records, Results, agree, mark
 from cs231n.tools.check.returned import kind
 from cs231n.tools.check.words import describe, is_stub, listed, unwritten
@@ -231,6 +231,25 @@ def find_function(module: Any, qualname: str) -> Any:
     return found
 
 
+class _Sealed:
+    """A made-up layer's cache: students may keep it, and hand it on."""
+
+    def __init__(self, content: Any) -> None:
+        """Keep what only the layer itself looks at."""
+        self._content = content
+
+    def _refuse(self, *_: object) -> Any:
+        raise SealedError
+
+    __len__ = __iter__ = __getitem__ = _refuse
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse what a student's own cache might have; copying asks for others."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise SealedError
+
+
 class StandIn:
     """A made-up layer with its true adjoint, for when a student's own is missing.
 
@@ -275,11 +294,14 @@ class StandIn:
             )
             for row, shape in zip(maps, shapes, strict=True)
         ]
-        return (*outs, (maps, [v.shape for v in inputs]))
+        return (*outs, _Sealed((maps, [v.shape for v in inputs])))
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
         """Return a gradient for each floating point input; a lone one by itself."""
-        *douts, (maps, shapes) = (*args, *kwargs.values())
+        *douts, cache = (*args, *kwargs.values())
+        if not isinstance(cache, _Sealed):
+            raise SealedError
+        maps, shapes = cache._content
         grads = [
             np.reshape(
                 sum(

@@ -1,7 +1,10 @@
 """What keeps a function from being compared with what is right."""
 
 AGAIN = "a second call with the same inputs"
-STAYS = "nothing may stay from one call to the next, in a global variable or in self"
+STAYS = (
+    "nothing may stay from one call to the next, in a global variable or in self, and "
+    "nothing may be drawn at random"
+)
 
 
 class GoneError(Exception):
@@ -27,3 +30,7 @@ class WaitingError(Exception):
         """Name it."""
         super().__init__(f"{name} comes first")
         self.name = name
+
+
+class SealedError(Exception):
+    """A made-up layer's cache was looked into: it holds nothing of use."""

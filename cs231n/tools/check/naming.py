@@ -257,7 +257,7 @@ def _as_numbers(
                     "{} {} right but for the order of the four blocks, which is "
                     "input, forget, output and block."
                 )
-    whole = value.size > 3 and value.any() and (value == np.round(value)).all()
+    whole = np.unique(value).size > 3 and (value == np.round(value)).all()
     if whole and not wanted[0].words:
         return "{} {} made of whole numbers only: has an array an integer dtype?"
     return ""
@@ -299,8 +299,9 @@ def _in_parts(
         if word == "gate":
             gates = " and ".join(GATES[k] for k in wrong)
             return f"In {{}}, only {gates} {'are' if len(wrong) > 1 else 'is'} wrong."
-        only = ", ".join(map(str, right))
-        return f"{{}} {{}} right at {word} {only} alone, of {len(found)}."
+        only = listed([str(k) for k in right])
+        places = f"{word}s" if len(right) > 1 else word
+        return f"{{}} {{}} right at {places} {only} alone, of {len(found)}."
     return ""
 
 

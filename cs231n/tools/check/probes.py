@@ -32,6 +32,13 @@ def network(model: Any, x: torch.Tensor) -> tuple[int, torch.Tensor]:
         raise NothingError("the network is None: nothing was built")
     if not isinstance(model, nn.Module):
         raise UnfitError(f"returned {kind(model)}, where a network is wanted")
+    random = [
+        m for m in model.modules() if isinstance(m, nn.modules.dropout._DropoutNd)
+    ]
+    if drops := [m for m in random if m.p > 0]:
+        raise UnfitError(
+            f"the network has {drops[0]}; nothing is left out at random here"
+        )
     parameters = sum(p.numel() for p in model.parameters())
     with torch.no_grad(), _layer_named(model):
         set_fixed_weights(model, x)
@@ -91,11 +98,13 @@ def two_layers() -> nn.Module:
 _ADAM = (torch.optim.Adam, torch.optim.AdamW)
 
 
-def settings(optimizer: Any) -> dict[str, Any]:
+def settings(optimizer: Any, model: nn.Module) -> dict[str, Any]:
     """Return an optimizer's settings: name -> number or numbers.
 
     Args:
         optimizer: What a student's function returned.
+        model: The network whose weights it shall change; those of others, and those
+            that get no gradient, are not counted.
 
     Raises:
         UnfitError: If it is none.
@@ -112,6 +121,7 @@ def settings(optimizer: Any) -> dict[str, Any]:
         first = values.pop()
         return (-1.0,) * len(first) if values else first
 
+    own = {id(p) for p in model.parameters() if p.requires_grad}
     climbs = any(group.get("maximize") for group in groups)
     return {
         "Adam": float(isinstance(optimizer, _ADAM) if climbs else is_adam(optimizer)),
@@ -119,5 +129,5 @@ def settings(optimizer: Any) -> dict[str, Any]:
         "lr": common("lr")[0],
         "betas": common("betas", (0.0, 0.0)),
         "weight_decay": common("weight_decay")[0],
-        "size": sum(p.numel() for g in groups for p in g["params"]),
+        "size": sum(p.numel() for g in groups for p in g["params"] if id(p) in own),
     }

@@ -5,7 +5,7 @@ import functools
 import re
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from cs231n.tools.check.faults import (
     STAYS,
     GoneError,
     NothingError,
+    SealedError,
     UnfitError,
     WaitingError,
 )
@@ -311,7 +312,7 @@ def _problem(name: str, value: Array, found: Mark, wanted: Mark) -> str:
     gap = np.linalg.norm(np.subtract(found.along, wanted.along)) / max(
         wanted.size, 1e-12
     )
-    return f"is off by {gap:.2g} of its size" if gap < 1 else "is far off"
+    return f"is off by {gap:.2g} of its size" if gap < 0.995 else "is far off"
 
 
 def _written(number: float) -> str:
@@ -323,11 +324,14 @@ def _written(number: float) -> str:
 def _which_axis(found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
     """Say what two shapes differ in."""
     if len(found) != len(wanted):
-        return f": {len(found)} axes, where {len(wanted)} are wanted"
+        came, right = len(found), len(wanted)
+        axes_are = "axis, where" if came == 1 else "axes, where"
+        return f": {came} {axes_are} {right} {'is' if right == 1 else 'are'} wanted"
     axes = [k for k, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b]
+    words = [str(k) for k in axes]
     if sorted(found) == sorted(wanted):
-        return f": axes {' and '.join(map(str, axes))} are in another order"
-    return f": look at axis {' and '.join(map(str, axes))}"
+        return f": axes {listed(words)} are in another order"
+    return f": look at {'axis' if len(axes) == 1 else 'axes'} {listed(words)}"
 
 
 def _words(value: Array, wanted: Array) -> str:
@@ -423,6 +427,8 @@ def _blamed(look: Look, bench: Bench, exercise: Exercise) -> str:
     """Return the earlier function for whose sake a look says nothing, or ""."""
     if isinstance(look.error, WaitingError):
         return look.error.name
+    if isinstance(look.error, SealedError):
+        return _first_not_done(exercise.earlier, bench) or exercise.earlier[0]
     called = bench.unwritten(look.error)
     if called and called in {f.qualname.rpartition(".")[2] for f in functions()}:
         return called
@@ -435,7 +441,12 @@ def _blamed(look: Look, bench: Bench, exercise: Exercise) -> str:
             return exercise.earlier[0]
     replaced = exercise.replaced if look.way == "stand-in" else ()
     names = [name for name in exercise.earlier if name not in replaced]
-    for name in _called(names, look.way, bench, exercise):
+    return _first_not_done(_called(names, look.way, bench, exercise), bench)
+
+
+def _first_not_done(names: Iterable[str], bench: Bench) -> str:
+    """Return the first function that is not done, or ""."""
+    for name in names:
         function = namesake(bench.function, name)
         if function.key not in bench.records.functions:
             continue  # nothing is stored that would tell
@@ -516,17 +527,22 @@ def _facts(results: Results, problems: Mapping[str, str]) -> str:
         text = f"{listed(wrong)} are wrong ({wrong[0]} {problems[wrong[0]]})"
     else:
         text = "; ".join(
-            f"{listed(names)} {_plural(problem) if len(names) > 1 else problem}"
+            f"{listed(names)} {_plural(problem) if _several(names) else problem}"
             for problem, names in groups.items()
         )
     aside = (name for name in results if not name.startswith(ASIDE))
     right = [name for name in aside if name not in problems]
     if not right:
         return f"{text}."
-    return f"{text}; {listed(right)} {'are' if len(right) > 1 else 'is'} right."
+    return f"{text}; {listed(right)} {'are' if _several(right) else 'is'} right."
+
+
+def _several(names: list[str]) -> bool:
+    return len(names) > 1 or names == ["captions"]
 
 
 def _plural(problem: str) -> str:
     verb, _, rest = problem.partition(" ")
     verbs = {"is": "are", "has": "have", "holds": "hold", "differs": "differ"}
-    return f"{verbs.get(verb, verb)} {rest.replace('it should', 'they should')}"
+    rest = rest.replace("it should", "they should").replace("its size", "their size")
+    return f"{verbs.get(verb, verb)} {rest}"

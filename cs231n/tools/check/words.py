@@ -1,6 +1,7 @@
 """What an exception means to the one whose code raised it, in a sentence or two."""
 
 import inspect
+import linecache
 import re
 import traceback
 from collections.abc import Callable
@@ -152,22 +153,55 @@ _CURES = (
     ),
     (
         "RuntimeError",
+        r"grad can be implicitly created only for scalar",
+        "backward() begins at a single number; with several, it has to be told how "
+        "much each of them counts",
+    ),
+    (
+        "AttributeError",
+        r"torch.return_types",
+        "max() along an axis, and its like, return values and places: choose the "
+        "values",
+    ),
+    (
+        "TypeError",
+        r"Cannot interpret '\d+' as a data type",
+        "A shape is one argument: put its numbers into brackets of their own",
+    ),
+    (
+        "ValueError",
+        r"inhomogeneous shape",
+        "Several arrays came where one is wanted: a function that returns more than "
+        "one thing has to be unpacked",
+    ),
+    (
+        "RuntimeError",
         r"backward through the graph a second time",
         "Compute anew, before each backward(), what it starts from",
     ),
 )
 
 
-def advice(error: BaseException) -> str:
+# Of None, where a gradient is looked for.
+_NO_GRADIENT = (
+    " The .grad is None here: torch keeps it, after backward(), for a tensor that "
+    "requires it and is not computed of others; X = X + … makes another tensor."
+)
+
+
+def advice(error: BaseException, line: str = "") -> str:
     """Say of which age code is or what else is wrong with it, and what to change.
 
     Args:
         error: What it raised.
+        line: The line that did, if it is known.
 
     Returns:
         A sentence with a space before it; "" if nothing is known.
     """
     said = " ".join(str(error).split())
+    if "NoneType" in said and re.search(r"\.grad\b", line):
+        return _NO_GRADIENT
     line = error.text or "" if isinstance(error, SyntaxError) else ""
     names = {c.__name__ for c in type(error).__mro__}
     for kind, pattern, years, change in _AGES:
@@ -187,8 +221,9 @@ def describe(error: BaseException, module: ModuleType) -> str:
         module: The student's module.
     """
     if isinstance(error, UnfitError | WaitingError):
-        return f"{error}."
-    return f"{_where(error, module)}{_what(error)}.{advice(error)}"
+        return f"{str(error).rstrip('.')}."
+    where, line = _where(error, module)
+    return f"{where}{_what(error)}.{advice(error, line)}"
 
 
 def unwritten(error: BaseException | None) -> str:
@@ -207,8 +242,8 @@ def is_stub(error: BaseException | None, function: Callable[..., Any]) -> bool:
     return frames[-1][0].f_code is own
 
 
-def _where(error: BaseException, module: ModuleType) -> str:
-    """Return the last line of what a student wrote, on an exception's way.
+def _where(error: BaseException, module: ModuleType) -> tuple[str, str]:
+    """Return where a student's code raised an exception, in words, and that line.
 
     Given code below it is not to blame: what it was called with is.
     """
@@ -220,8 +255,10 @@ def _where(error: BaseException, module: ModuleType) -> str:
     ]
     own = [pair for pair in lines if not _is_given(pair[0], module)]
     if not file or not (own or lines):
-        return ""
-    return f"Line {(own or lines)[-1][1]} of {Path(file).name}: "
+        return "", ""
+    code, number = (own or lines)[-1]
+    text = linecache.getline(code.co_filename, number)
+    return f"Line {number} of {Path(file).name}: ", text
 
 
 def _is_given(code: CodeType, module: ModuleType) -> bool:
@@ -233,10 +270,15 @@ def _is_given(code: CodeType, module: ModuleType) -> bool:
 _WHERE_IT_RUNS = re.compile(r"[^\s'\"(]*[/\\](?=cs231n[/\\])")
 
 
+_LONG = 240  # letters of an exception's text
+
+
 def _what(error: BaseException | None) -> str:
     text = _WHERE_IT_RUNS.sub("", " ".join(str(error).split()))
     text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return text[:200].rstrip(".")
+    if len(text) <= _LONG:
+        return text.rstrip(".")
+    return f"{text[:_LONG].rpartition(' ')[0]} …"
 
 
 def broken_module(error: BaseException, package: Path) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from cs231n.classifiers.pretrained_cnn import PretrainedCNN
-from cs231n.tools.check.bench import ONE, Bench, Exercise
+from cs231n.tools.check.bench import ASIDE, ONE, Bench, Exercise
 from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.returned import as_array
+from cs231n.tools.check.shared import Shared
 
 FIVE = "five pictures"  # the size that notebooks have
 H, W, C, F, D = 6, 8, 100, 12, 16
@@ -25,6 +26,8 @@ DENSE = 9  # the first layer whose features are no maps
 LAST = 10  # the layer that gives the scores
 _CURVED = (LAYER, DENSE)  # layers that are not linear
 _LARGE = 64  # levels of 0..255: a change of this size leaves nothing of a picture
+# 100 times the gradient is a fourth of the way, as it is with the pretrained network.
+_FLATTER, _RATE, _ROUNDS = 0.5, 100.0, (3, 6)
 _CHANGE = "the change of the picture"
 
 
@@ -67,7 +70,7 @@ class Network(PretrainedCNN):
         self.conv_params = [{"stride": 2, "pad": 0}]
         self.conv_params += [{"stride": 1, "pad": 0} for _ in range(8)]
         self.bn_params = [{"mode": "test"} for _ in range(10)]
-        self.seen: list[Array] = []
+        self.seen: Shared[Array] = Shared()
 
     def forward(
         self,
@@ -182,15 +185,21 @@ def _fooling(bench: Bench, way: str) -> Results:
     del way
     rng = bench.rng()
     model = Network(rng)
+    # Steps by the gradient itself that need several rounds there need several here.
+    for name in ("W11", "b11"):
+        model.params[name] *= _FLATTER
     X = _picture(rng)
     target = _low(model.forward(X)[0][0], 4)
+    rounds = _rounds(model, X, target)
     model.seen.clear()
     given = X.copy()
     fooling = as_array("the picture", bench.call(given, target, model))
     bench.require({"X": given}, {"X": X})
     if fooling.shape != X.shape:
         raise UnfitError(f"the picture has shape {fooling.shape} instead of {X.shape}")
-    path, looked_again = [*model.seen, fooling], len(model.seen) > 1
+    seen, looked_again = model.seen, len(model.seen) > 1
+    # Who looks at the first picture again has not gone back to it.
+    path = [*seen[:1], *(x for x in seen[1:] if (x != X).any()), fooling]
     steps = [b - a for a, b in pairwise(path) if (a != b).any()]
     places = [a for a, b in pairwise(path) if (a != b).any()]
     # Finite differences take their time: look at the first two steps and the last.
@@ -201,7 +210,13 @@ def _fooling(bench: Bench, way: str) -> Results:
     first = steps[0] / np.linalg.norm(steps[0]) if steps else np.zeros_like(X)
     reached = model.forward(fooling)[0][0].argmax() == target
     change = float(np.sqrt(np.mean((fooling - X) ** 2)))
-    if change > _LARGE:
+    arrived = [model.forward(x)[0][0].argmax() == target for x in places[1:]]
+    if sum(arrived) > 1:
+        bench.note(
+            "goes on when the network takes the picture for target_y: it may end "
+            "there, and the picture stays closer to X"
+        )
+    elif change > _LARGE:
         bench.note(
             f"changes the picture by {change:.0f} of 255 levels (root mean square): "
             "nothing is left of it; a shorter step will do"
@@ -213,7 +228,23 @@ def _fooling(bench: Bench, way: str) -> Results:
         ),
         "how well steps follow the gradient": np.array([min(agreement, default=0.0)]),
         "the class it ends with": np.array([float(reached)]),
+        f"{ASIDE}rounds": np.array([float(rounds)]),
     }
+
+
+def _rounds(model: Network, place: Array, target: int) -> int:
+    """Return after how many steps by the gradient, times a rate, the class is reached.
+
+    More than enough are not counted.
+    """
+    for number in range(_ROUNDS[1] + 1):
+        scores, cache = model.forward(place)
+        if scores[0].argmax() == target:
+            return number
+        dscores = np.zeros_like(scores)
+        dscores[0, target] = 1
+        place = place + _RATE * model.backward(dscores, cache)[0]
+    return _ROUNDS[1] + 1
 
 
 def _slope(model: Network, place: Array, target: int) -> Array:
@@ -340,6 +371,7 @@ EXERCISES = {
             "going on until the class is reached": "is missing",
             "the class it ends with": "is not the target's",
         },
+        suits=lambda results: _ROUNDS[0] <= results[f"{ASIDE}rounds"][0] <= _ROUNDS[1],
         letters={"C": C},
     ),
     "class_visualization_step": Exercise(

@@ -78,8 +78,8 @@ def _loss(names: Sequence[str]) -> Exercise:
 
 def _optimizer(bench: Bench, way: str) -> Results:
     del way
-    optimizer = bench.call(bench.probe("two_layers"))
-    found = bench.probe("settings", optimizer)
+    model = bench.probe("two_layers")
+    found = bench.probe("settings", bench.call(model), model)
     betas = np.array(found["betas"], dtype=float)
     return {
         "the kind of optimizer": np.array([found["Adam"]]),
@@ -105,6 +105,7 @@ EXERCISES = {
     "generator_loss": _loss(["fake"]),
     "get_optimizer": Exercise(
         _optimizer,
+        within=1e-6,  # settings may be float32 tensors
         no={
             **gan_parts.NO_ADAM,
             "the direction of its steps": "is uphill: the loss would rise",

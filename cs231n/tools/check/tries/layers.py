@@ -23,6 +23,7 @@ from cs231n.tools.check.bench import (
 )
 from cs231n.tools.check.faults import UnfitError, WaitingError
 from cs231n.tools.check.marks import Array, Results
+from cs231n.tools.check.own_caches import OwnCaches
 from cs231n.tools.check.returned import as_array, unpack
 from cs231n.tools.check.words import listed
 
@@ -139,7 +140,11 @@ def _shape(letters: str, sizes: dict[str, int]) -> tuple[int, ...]:
 
 
 def call_forward(
-    pair: Pair, bench: Bench, call: Callable[..., Any], inputs: dict[str, Array]
+    pair: Pair,
+    bench: Bench,
+    call: Callable[..., Any],
+    inputs: dict[str, Array],
+    given: dict[str, Array] | None = None,
 ) -> tuple[Results, Any]:
     """Call a student's forward function and look at what comes back.
 
@@ -148,6 +153,7 @@ def call_forward(
         bench: Takes notes.
         call: Its forward function.
         inputs: Argument -> array, which stays as it is.
+        given: Copies to hand over; they are made if there are none.
 
     Returns:
         results: Output -> array.
@@ -156,7 +162,7 @@ def call_forward(
     Raises:
         UnfitError: If results are missing or no arrays.
     """
-    given = {name: value.copy(order="K") for name, value in inputs.items()}
+    given = given or {name: value.copy(order="K") for name, value in inputs.items()}
     *outs, cache = unpack(call(*given.values()), [*pair.outputs, "cache"])
     names = list(pair.outputs)
     results = {n: as_array(n, o) for n, o in zip(names, outs, strict=True)}
@@ -202,8 +208,9 @@ def _made_up_step(pair: Pair, bench: Bench, way: str) -> Iterator[None]:
     if way != "stand-in" or pair.step is None:
         yield
         return
-    step = pair.step.stand_in(bench)
-    name = pair.step.name
+    name, made_up = pair.step.name, pair.step.stand_in(bench)
+    own = getattr(bench.module, f"{name}_forward")
+    step = OwnCaches(own, made_up.forward, made_up.backward)
     layers = {f"{name}_forward": step.forward, f"{name}_backward": step.backward}
     with bench.instead(**layers):
         yield
@@ -326,8 +333,16 @@ def _backward(pair: Pair) -> Exercise:
     find_forward = _forward(pair)
 
     def with_own_cache(bench: Bench, drawn: Drawn) -> Results:
-        _, cache = _students_forward(pair, bench, drawn[0])
-        return call_backward(pair, bench, drawn[1], cache)
+        given = {n: value.copy(order="K") for n, value in drawn[0].items()}
+        _, cache = _students_forward(pair, bench, drawn[0], given)
+        before = {n: value.copy() for n, value in given.items()}
+        results = call_backward(pair, bench, drawn[1], cache)
+        if changed := changed_inputs(given, before):
+            bench.note(
+                f"changes {listed(changed)}, which its cache shares with whoever "
+                f"called {forward}: work on a copy, or others find other numbers"
+            )
+        return results
 
     def run(bench: Bench, way: str) -> Results:
         results: Results = {}
@@ -430,11 +445,14 @@ def _arrays_in(cache: Any) -> Iterator[Array]:
 
 
 def _students_forward(
-    pair: Pair, bench: Bench, inputs: dict[str, Array]
+    pair: Pair,
+    bench: Bench,
+    inputs: dict[str, Array],
+    given: dict[str, Array] | None = None,
 ) -> tuple[Results, Any]:
     name = f"{pair.name}_forward"
     try:
-        return call_forward(pair, bench, getattr(bench.module, name), inputs)
+        return call_forward(pair, bench, getattr(bench.module, name), inputs, given)
     except Exception as error:  # whatever a student's code raises
         raise WaitingError(name) from error
 

@@ -113,7 +113,9 @@ def _loss(cell: str) -> Exercise:
         results = call(bench, *draw(bench, dtype=np.float32))
         for name, value in results.items():
             if value.dtype != np.float32 and name != "loss":
-                raise UnfitError(f"{name} is {value.dtype}")
+                raise UnfitError(
+                    f"{name} is {value.dtype}, here or in a layer that is called"
+                )
         return results
 
     layers = tuple(
@@ -218,7 +220,7 @@ def _require_same(results: Results, again: Results) -> None:
         or not np.allclose(value, again[name], rtol=1e-6, equal_nan=True)
     ]
     if other:
-        raise UnfitError(f"{AGAIN} gives another {listed(other)}: {STAYS}")
+        raise UnfitError(f"{AGAIN} changes {listed(other)}: {STAYS}")
 
 
 def _shows_enough(results: Results) -> bool:

@@ -18,6 +18,7 @@ from cs231n.tools.check.bench import ONE, Bench, Care
 from cs231n.tools.check.faults import UnfitError
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.returned import as_array, require_tensor
+from cs231n.tools.check.shared import Shared
 from cs231n.tools.check.tries import picture_parts
 from cs231n.tools.check.tries.climbing import RANK, climb
 from cs231n.tools.check.tries.picture_parts import (
@@ -72,7 +73,7 @@ class Watched(nn.Module):
             fan_in = p[0].numel()
             p.data.copy_(tensor(rng.randn(*p.shape) / np.sqrt(fan_in)))
         self.requires_grad_(False).eval()
-        self.seen: list[torch.Tensor] = []
+        self.seen: Shared[torch.Tensor] = Shared()
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the scores of all classes, (N, CLASSES)."""
