@@ -23,14 +23,15 @@ def on_copies(function):
         function: A student's; models are handed on as they are.
     """
     ending = with_an_end(function)
-    has_cache = getattr(function, "__name__", "").endswith("_backward")
+    by_name = inspect.signature(function).bind_partial
 
     @functools.wraps(function)
     def call(*arguments, **named):
-        own = {name: _copy(a) for name, a in named.items()}
-        *others, last = arguments
-        last = _copy_of_cache(last) if has_cache else _copy(last)
-        return ending(*map(_copy, others), last, **own)
+        bound = by_name(*arguments, **named)
+        for name, given in bound.arguments.items():
+            copied = _copy_of_cache(given) if name == "cache" else _copy(given)
+            bound.arguments[name] = copied
+        return ending(*bound.args, **bound.kwargs)
 
     return call
 

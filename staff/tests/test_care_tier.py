@@ -11,6 +11,7 @@ from staff.questions import ROOT
 from staff.tests import programs
 from staff.tests.student_folder import copy_package
 from staff.tests.test_old_student_files import OLD_LAYERS, PIXELS_2020
+from tests.on_copies import on_copies
 
 
 def changed(path, *edits):
@@ -284,6 +285,22 @@ def test_a_loop_without_an_end_fails(file, tmp_path):
     assert re.search(r"[12] failed", said), said[-3000:]
     assert "had no end" in said
     assert "passed" not in said
+
+
+def test_caches_may_hold_what_cannot_be_copied():
+    import torch
+
+    leaf = torch.ones(2, requires_grad=True)
+    cache = {"of all": (torch, [leaf, 2 * leaf])}
+
+    def doubled_backward(dout, cache):
+        module, (x, out) = cache["of all"]
+        (dx,) = module.autograd.grad(out, x, module.tensor(dout), retain_graph=True)
+        return dx.numpy()
+
+    backward = on_copies(doubled_backward)
+    for _ in range(2):
+        assert backward([1.0, 3.0], cache=cache).tolist() == [2, 6]
 
 
 WRONG = {

@@ -1,6 +1,7 @@
 """The judge: what is right earns all, and what is wrong costs its own points."""
 
 import ast
+import textwrap
 
 import pytest
 
@@ -21,6 +22,7 @@ from staff.tests.graded import (
     stubs,
     with_slip,
 )
+from staff.tests.test_verdicts import OWN_BACKWARD, OWN_STEPS, PEEKS, SPOILT_STEPS
 
 LAYERS = "cs231n/rnn_layers.py"
 MODEL = "cs231n/classifiers/rnn.py"
@@ -137,6 +139,23 @@ def test_a_sequence_of_steps_is_judged_with_steps_that_are_right(graded, broken)
     wrong = set(lost(judged))
     assert broken in wrong
     assert wrong <= {STEP, STEP_BACK}  # the other one cannot read this cache
+
+
+@pytest.mark.parametrize("peek", PEEKS)
+@pytest.mark.parametrize("spoilt", SPOILT_STEPS)
+def test_a_sequence_may_look_into_the_caches_of_wrong_steps(graded, spoilt, peek):
+    name, old, new = SPOILT_STEPS[spoilt]
+    text = solved()[LAYERS]
+    for step, body in OWN_STEPS.items():
+        body = body.replace(old, new) if step == name else body
+        text = with_answer(text, step, textwrap.dedent(body))
+    text = with_answer(
+        text, "rnn_backward", textwrap.dedent(OWN_BACKWARD.format(peek=peek))
+    )
+    judged = graded.judge(solved() | {LAYERS: text}, only=Q1)
+    wrong = set(lost(judged))
+    assert STEP in wrong or STEP_BACK in wrong
+    assert wrong <= {STEP, STEP_BACK}
 
 
 def test_a_backward_pass_of_a_wrong_forward_pass_is_judged_by_differences(graded):
