@@ -324,9 +324,9 @@ def _written(number: float) -> str:
 def _which_axis(found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
     """Say what two shapes differ in."""
     if len(found) != len(wanted):
-        came, right = len(found), len(wanted)
-        axes_are = "axis, where" if came == 1 else "axes, where"
-        return f": {came} {axes_are} {right} {'is' if right == 1 else 'are'} wanted"
+        came = f"{len(found)} {'axis' if len(found) == 1 else 'axes'}"
+        are = "is" if len(wanted) == 1 else "are"
+        return f": {came}, where {len(wanted)} {are} wanted"
     axes = [k for k, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b]
     words = [str(k) for k in axes]
     if sorted(found) == sorted(wanted):

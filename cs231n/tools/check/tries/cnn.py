@@ -238,12 +238,9 @@ def _rounds(model: Network, place: Array, target: int) -> int:
     More than enough are not counted.
     """
     for number in range(_ROUNDS[1] + 1):
-        scores, cache = model.forward(place)
-        if scores[0].argmax() == target:
+        if model.forward(place)[0][0].argmax() == target:
             return number
-        dscores = np.zeros_like(scores)
-        dscores[0, target] = 1
-        place = place + _RATE * model.backward(dscores, cache)[0]
+        place = place + _RATE * _slope(model, place, target)
     return _ROUNDS[1] + 1
 
 
