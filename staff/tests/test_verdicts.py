@@ -1341,3 +1341,11 @@ def test_sentences_agree_in_number():
     )
     said = verdict_of("CaptioningRNN.sample", body).message
     assert "captions differ in" in said, said
+
+
+def test_noise_that_no_seed_repeats_earns_a_remark():
+    body = "import numpy as np\nnoise = np.random.uniform(-1, 1, (batch_size, dim))\n"
+    body += "noise = torch.from_numpy(noise).float()\n"
+    verdict = verdict_of("sample_noise", body)
+    assert verdict.state == REMARKED, verdict
+    assert "is not repeated by its seed" in verdict.remarks[0]

@@ -4,6 +4,7 @@ A network is told by what it makes of fixed inputs once its weights are set to f
 numbers, layer by layer in the order in which it runs.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -20,7 +21,12 @@ from cs231n.tools.check.tries.pictures import gradient, inner, one_number, tenso
 def _noise(bench: Bench, way: str) -> Results:
     del way
     drawn = require_tensor("the noise", bench.call(8, 4000)).clone()
-    return gan_parts.noise(bench, drawn, bench.call(8, 4000))
+    results = gan_parts.noise(bench, drawn, bench.call(8, 4000))
+    if "seed" in inspect.signature(bench.call).parameters:  # some editions have none
+        one, same = (as_array("the noise", bench.call(2, 3, seed=7)) for _ in range(2))
+        if not np.array_equal(one, same):
+            bench.note("is not repeated by its seed: that is of torch's generator")
+    return results
 
 
 def _network(

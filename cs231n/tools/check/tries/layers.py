@@ -80,7 +80,10 @@ class Pair:
         x[0, 0], x[0, 2], x[1, 1] = V - 1, x[0, 3], x[2, 1]
         # Words that are in no sequence have vectors all the same.
         fewer = inputs | {self.words: x % (V - 1)}
-        return {"": drawn, " without the last word": (fewer, douts)}
+        return {
+            "": drawn,
+            " where no sequence has the last of all words": (fewer, douts),
+        }
 
     @property
     def grads(self) -> list[str]:
