@@ -39,7 +39,10 @@ def on_copies(function):
 def _copy(argument):
     if hasattr(argument, "parameters") or hasattr(argument, "params"):
         return argument
-    return copies(argument)[0]
+    try:
+        return copies(argument)[0]
+    except Exception:  # a cache by another name
+        return _copy_of_cache(argument)
 
 
 def _copy_of_cache(part):

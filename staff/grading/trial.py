@@ -583,12 +583,12 @@ class Trial:
             failed, facts = [], []
             for case, run in self._exercise.care[entry.name].items():
                 hidden = self._bench(draw)
-                with hidden.instead(**attempt.layers):
+                with hidden.instead(**attempt.layers), _keeping(hidden, attempt):
                     fact = lacks_care(hidden, run, right[entry.name][case])
                 if not fact:
                     continue
                 public = self._bench(draw, public=True)
-                with public.instead(**attempt.layers):
+                with public.instead(**attempt.layers), _keeping(public, attempt):
                     facts.append(lacks_care(public, run, stored[entry.name][case]))
                 failed.append(case)
             where = f" ({listed(failed)})" if any(failed) else ""

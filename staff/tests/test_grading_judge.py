@@ -141,21 +141,29 @@ def test_a_sequence_of_steps_is_judged_with_steps_that_are_right(graded, broken)
     assert wrong <= {STEP, STEP_BACK}  # the other one cannot read this cache
 
 
+CALLS = (
+    "(dh[:, t] + dh0, cache[t])",
+    "(cache=cache[t], dnext_h=dh[:, t] + dh0)",
+)
+
+
 @pytest.mark.parametrize("peek", PEEKS)
 @pytest.mark.parametrize("spoilt", SPOILT_STEPS)
-def test_a_sequence_may_look_into_the_caches_of_wrong_steps(graded, spoilt, peek):
+@pytest.mark.parametrize("call", CALLS)
+def test_a_sequence_may_look_into_the_caches_of_wrong_steps(graded, spoilt, peek, call):
     name, old, new = SPOILT_STEPS[spoilt]
     text = solved()[LAYERS]
     for step, body in OWN_STEPS.items():
         body = body.replace(old, new) if step == name else body
         text = with_answer(text, step, textwrap.dedent(body))
-    text = with_answer(
-        text, "rnn_backward", textwrap.dedent(OWN_BACKWARD.format(peek=peek))
-    )
+    body = textwrap.dedent(OWN_BACKWARD.format(peek=peek))
+    body = body.replace("(dh[:, t] + dh0, cache[t])", call)
+    text = with_answer(text, "rnn_backward", body)
     judged = graded.judge(solved() | {LAYERS: text}, only=Q1)
     wrong = set(lost(judged))
     assert STEP in wrong or STEP_BACK in wrong
     assert wrong <= {STEP, STEP_BACK}
+    assert "Held" not in " ".join(remarks(judged, BACKWARD))
 
 
 def test_a_backward_pass_of_a_wrong_forward_pass_is_judged_by_differences(graded):

@@ -1349,3 +1349,58 @@ def test_noise_that_no_seed_repeats_earns_a_remark():
     verdict = verdict_of("sample_noise", body)
     assert verdict.state == REMARKED, verdict
     assert "is not repeated by its seed" in verdict.remarks[0]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "rnn_step_backward(cache=cache[t], dnext_h=dh[:, t] + dh0)",
+        "rnn_step_backward(dh[:, t] + dh0, cache=cache[t])",
+    ],
+)
+def test_wrong_steps_may_be_called_by_keywords(call):
+    steps = dict(OWN_STEPS)
+    name, old, new = SPOILT_STEPS["backward"]
+    steps[name] = steps[name].replace(old, new)
+    body = OWN_BACKWARD.format(peek=PEEKS[0])
+    body = body.replace("rnn_step_backward(dh[:, t] + dh0, cache[t])", call)
+    assert call in body
+    verdict = verdict_of("rnn_backward", body, **steps)
+    assert verdict.state == "done", verdict
+
+
+def test_the_caches_of_wrong_steps_may_be_packed_into_arrays():
+    steps = dict(OWN_STEPS)
+    name, old, new = SPOILT_STEPS["backward"]
+    steps[name] = steps[name].replace(old, new)
+    packed = "cache = np.array(cache, dtype=object)\n"
+    steps["rnn_forward"] = textwrap.dedent(steps["rnn_forward"]) + packed
+    verdict = verdict_of("rnn_backward", OWN_BACKWARD.format(peek=PEEKS[0]), **steps)
+    assert verdict.state in {"done", "cannot tell yet"}, verdict
+
+
+def test_a_sequence_that_does_without_wrong_steps_waits_for_them():
+    steps = {
+        **OWN_STEPS,
+        "rnn_step_forward": OWN_STEPS["rnn_step_forward"].replace(" + b)", ")"),
+    }
+    body = OWN_BACKWARD.format(peek=PEEKS[0]).replace(
+        "found = rnn_step_backward(dh[:, t] + dh0, cache[t])",
+        "x, Wx, prev_h, Wh, b, next_h = cache[t]\n"
+        "        da = (dh[:, t] + dh0) * (1 - next_h**2)\n"
+        "        found = da @ Wx.T, da @ Wh.T, x.T @ da, prev_h.T @ da, da.sum(axis=0)",
+    )
+    verdict = verdict_of("rnn_backward", body, **OWN_STEPS)
+    assert verdict.state in {"done", REMARKED}, verdict
+    verdict = verdict_of("rnn_backward", body, **steps)
+    assert verdict.state in {"cannot tell yet", REMARKED}, verdict
+
+
+@pytest.mark.parametrize("step", ["100 * dX", "dX"])
+def test_fooling_in_2016_may_work_in_float32(step):
+    body = WALK_2016.replace("before()", "net = model").replace("after()", "pass")
+    body = body.replace("meanwhile()", "pass").replace("range(100)", "range(2000)")
+    body = body.replace("100 * dX / np.linalg.norm(dX)", f"({step}).astype(np.float32)")
+    body = "\n    X_fooling = X.astype(np.float32)" + body
+    verdict = verdict_of("2016/make_fooling_image", body)
+    assert verdict.state in {"done", REMARKED}, verdict

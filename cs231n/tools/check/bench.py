@@ -259,16 +259,21 @@ class StandIn:
     """
 
     def __init__(
-        self, like: Callable[..., Any], shapes: Callable[..., Sequence[tuple[int, ...]]]
+        self,
+        like: Callable[..., Any],
+        shapes: Callable[..., Sequence[tuple[int, ...]]],
+        back: Callable[..., Any] | None = None,
     ) -> None:
         """Make up a layer.
 
         Args:
             like: The layer whose place it takes, for its signature.
             shapes: Maps the inputs to the shapes of the outputs.
+            back: The layer's backward function, for its signature.
         """
         self._signature, self._shapes = inspect.signature(like), shapes
         self._name = like.__name__
+        self._backward = inspect.signature(back) if back else None
         self._maps: dict[str, tuple[Array, Array]] = {}
 
     def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
@@ -298,6 +303,8 @@ class StandIn:
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
         """Return a gradient for each floating point input; a lone one by itself."""
+        if self._backward:
+            args, kwargs = self._backward.bind(*args, **kwargs).args, {}
         *douts, cache = (*args, *kwargs.values())
         if not isinstance(cache, _Sealed):
             raise SealedError

@@ -212,8 +212,11 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
     names = " and ".join(dict.fromkeys(blamed.values()))
     return Verdict(
         WAITING,
-        f"{names} comes first: as long as that is not right, nothing can be said of "
-        "this one.",
+        f"{names} come first: as long as those are not right, nothing can be said of "
+        "this one."
+        if " and " in names
+        else f"{names} comes first: as long as that is not right, nothing can be said "
+        "of this one.",
     )
 
 

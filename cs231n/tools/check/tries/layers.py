@@ -21,7 +21,7 @@ from cs231n.tools.check.bench import (
     StandIn,
     changed_inputs,
 )
-from cs231n.tools.check.faults import UnfitError, WaitingError
+from cs231n.tools.check.faults import SealedError, UnfitError, WaitingError
 from cs231n.tools.check.marks import Array, Results
 from cs231n.tools.check.own_caches import OwnCaches
 from cs231n.tools.check.returned import as_array, unpack
@@ -114,7 +114,8 @@ class Pair:
                     )
             return [_shape(letters, sizes) for letters in self.outputs.values()]
 
-        return StandIn(getattr(bench.module, f"{self.name}_forward"), shapes)
+        back = getattr(bench.module, f"{self.name}_backward", None)
+        return StandIn(getattr(bench.module, f"{self.name}_forward"), shapes, back)
 
 
 Drawn: TypeAlias = tuple[dict[str, Array], list[Array]]  # inputs; a gradient each
@@ -207,16 +208,16 @@ def _compare_dtypes(bench: Bench, inputs: dict[str, Array], results: Results) ->
 
 
 @contextmanager
-def _made_up_step(pair: Pair, bench: Bench, way: str) -> Iterator[None]:
+def _made_up_step(pair: Pair, bench: Bench, way: str) -> Iterator[OwnCaches | None]:
     if way != "stand-in" or pair.step is None:
-        yield
+        yield None
         return
     name, made_up = pair.step.name, pair.step.stand_in(bench)
     own = getattr(bench.module, f"{name}_forward")
     step = OwnCaches(own, made_up.forward, made_up.backward)
     layers = {f"{name}_forward": step.forward, f"{name}_backward": step.backward}
     with bench.instead(**layers):
-        yield
+        yield step
 
 
 Change: TypeAlias = Callable[[Array], Array]
@@ -349,7 +350,7 @@ def _backward(pair: Pair) -> Exercise:
 
     def run(bench: Bench, way: str) -> Results:
         results: Results = {}
-        with _made_up_step(pair, bench, way):
+        with _made_up_step(pair, bench, way) as step:
             for k, (case, drawn) in enumerate(pair.cases(bench).items()):
                 if way == "sample":
                     cache = copy.deepcopy(bench.record.cache)[k]
@@ -357,6 +358,8 @@ def _backward(pair: Pair) -> Exercise:
                 else:
                     found = with_own_cache(bench, drawn)
                 results |= {f"{output}{case}": v for output, v in found.items()}
+            if step is not None and not step.went_back:
+                raise SealedError  # it reads numbers of a step that did not run
         return results
 
     def differences(bench: Bench) -> dict[str, tuple[Array, Array]]:
