@@ -501,27 +501,21 @@ class RemoteBench(FreshBench):
         return error.unwritten if isinstance(error, RemoteError) else ""
 
     @contextmanager
-    def instead(self, **layers: Callable[..., Any]) -> Iterator[None]:
-        """Let functions of ours be called in the place of the student's."""
-        before = self._layers
-        self._layers = before | layers
-        try:
-            yield
-        finally:
-            self._layers = before
-
-    @contextmanager
-    def with_own_caches(self, steps: Sequence[str]) -> Iterator[None]:
-        """Let functions of ours hand out the caches of the student's own steps.
+    def instead(self, *steps: str, **layers: Callable[..., Any]) -> Iterator[None]:
+        """Let functions of ours be called in the place of the student's.
 
         Args:
-            steps: What the names of those functions begin with.
+            *steps: What the names of those functions begin with that hand out the
+                caches of the student's own.
+            **layers: Name -> function.
         """
-        self._own_caches = [*steps]
+        before = self._layers, self._own_caches
+        self._layers = self._layers | layers
+        self._own_caches = [*self._own_caches, *steps]
         try:
             yield
         finally:
-            self._own_caches = []
+            self._layers, self._own_caches = before
 
     def build(self, name: str, ours: type, *args: Any) -> _Model:
         """Build a model of the student's class.

@@ -1,7 +1,7 @@
 """The judging of one function, in as many set-ups as it takes to be just."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -116,12 +116,6 @@ class Attempt:
     def passes(self, entry: Entry) -> bool:
         """Tell whether all that a check looks at is right."""
         return self.error is None and not any(n in self.wrong for n in entry.outputs)
-
-
-def _keeping(bench: RemoteBench, attempt: Attempt) -> AbstractContextManager[None]:
-    if not attempt.steps:
-        return nullcontext()
-    return bench.with_own_caches(attempt.steps)
 
 
 @dataclass
@@ -396,7 +390,7 @@ class Trial:
         except (EndedError, BrokenError, GoneError) as error:
             return Look(attempt.way, error=error)
         attempt.bench = bench
-        with bench.instead(**attempt.layers), _keeping(bench, attempt):
+        with bench.instead(*attempt.steps, **attempt.layers):
             look = look_at(bench, how, attempt.way)
         if isinstance(look.error, KeyboardInterrupt):
             raise look.error
@@ -583,12 +577,12 @@ class Trial:
             failed, facts = [], []
             for case, run in self._exercise.care[entry.name].items():
                 hidden = self._bench(draw)
-                with hidden.instead(**attempt.layers), _keeping(hidden, attempt):
+                with hidden.instead(*attempt.steps, **attempt.layers):
                     fact = lacks_care(hidden, run, right[entry.name][case])
                 if not fact:
                     continue
                 public = self._bench(draw, public=True)
-                with public.instead(**attempt.layers), _keeping(public, attempt):
+                with public.instead(*attempt.steps, **attempt.layers):
                     facts.append(lacks_care(public, run, stored[entry.name][case]))
                 failed.append(case)
             where = f" ({listed(failed)})" if any(failed) else ""
@@ -651,7 +645,7 @@ class Trial:
         except (EndedError, BrokenError, GoneError) as ended:
             return str(ended), ()
         way = attempt.way
-        with bench.instead(**attempt.layers), _keeping(bench, attempt):
+        with bench.instead(*attempt.steps, **attempt.layers):
             look = look_at(bench, self._exercise, way)
             if isinstance(look.error, EndedError):
                 return self._said(look.error.reason), ()

@@ -1167,85 +1167,83 @@ def test_an_optimizers_settings_may_be_of_float32(settings):
     assert verdict_of("get_optimizer", body).state == "done"
 
 
-WALK = """
-    before()
-    for _ in range(100):
-        scores = net(X_fooling)
-        if scores[0].argmax().item() == target_y:
-            break
-        scores[0, target_y].backward()
-        with torch.no_grad():
-            X_fooling += learning_rate * X_fooling.grad / X_fooling.grad.norm()
-        X_fooling.grad.zero_()
-        meanwhile()
-    """
-WALK_2016 = """
-    before()
-    for _ in range(100):
-        scores, cache = net.forward(X_fooling, mode="test")
-        if scores[0].argmax() == target_y:
+CLIMB_2016 = """
+    {first}
+    for _ in range({most}):
+        scores, cache = model.forward(X_fooling, mode="test")
+        if {found}:
             break
         dscores = np.zeros_like(scores)
         dscores[0, target_y] = 1
-        dX, _ = net.backward(dscores, cache)
-        X_fooling += 100 * dX / np.linalg.norm(dX)
-        meanwhile()
-    after()
+        dX, _ = model.backward(dscores, cache)
+        X_fooling {step}
+    {last}
     """
-COPY = "net = __import__('copy').deepcopy(model)"
+CLIMBING_2016 = {
+    "first": "",
+    "most": 1000,
+    "found": "scores[0].argmax() == target_y",
+    "step": "+= 100 * dX / np.linalg.norm(dX)",
+    "last": "",
+}
+COPY = {"first": "import copy; model = copy.deepcopy(model)"}
+
+
+def fooling_of(**changed):
+    return verdict_of("make_fooling_image", CLIMB.format(**CLIMBING | changed))
+
+
+def fooling_of_2016(**changed):
+    body = CLIMB_2016.format(**CLIMBING_2016 | changed)
+    return verdict_of("2016/make_fooling_image", body)
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "changed",
     [
-        {"before()": COPY},
-        {"before()": "net = model", "meanwhile()": "print(model(X)[0, target_y])"},
-        {"before()": "net = model", "scores = ": "start = model(X); scores = "},
+        COPY,
+        {"found": "(model(X), scores.argmax() == target_y)[1]"},
+        {"climbed": "(model(X), scores[target_y])[1]"},
     ],
-    ids=["a copy", "looks back after", "looks back before"],
 )
-def test_fooling_may_copy_the_network_and_look_at_the_first_picture(changes):
-    body = WALK
-    for old, new in {**changes, "meanwhile()": "pass", **changes}.items():
-        body = body.replace(old, new)
-    verdict = verdict_of("make_fooling_image", body)
+def test_fooling_may_copy_the_network_and_look_at_the_first_picture(changed):
+    verdict = fooling_of(**changed)
     assert verdict.state == "done", verdict
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "changed",
     [
-        {"before()": COPY},
-        {"before()": "net = model", "meanwhile()": "print(model.forward(X)[0][0, 3])"},
-        {"before()": "net = model", "after()": "print(model.forward(X)[0][0, 3])"},
+        COPY,
+        {"found": "(model.forward(X), scores[0].argmax() == target_y)[1]"},
+        {"last": "print(model.forward(X)[0][0, target_y])"},
     ],
-    ids=["a copy", "looks back in the loop", "looks back at the end"],
 )
-def test_fooling_in_2016_may_do_so_as_well(changes):
-    body = WALK_2016
-    for old, new in {**{"meanwhile()": "pass", "after()": "pass"} | changes}.items():
-        body = body.replace(old, new)
-    verdict = verdict_of("2016/make_fooling_image", body)
+def test_fooling_in_2016_may_do_so_as_well(changed):
+    verdict = fooling_of_2016(**changed)
     assert verdict.state == "done", verdict
 
 
-@pytest.mark.parametrize("step", ["100 * dX", "10 * dX"])
-def test_fooling_in_2016_does_not_begin_again_at_every_step(step):
-    body = WALK_2016.replace("before()", "net = model").replace("after()", "pass")
-    body = body.replace("meanwhile()", "pass")
-    body = body.replace("100 * dX / np.linalg.norm(dX)", step)
-    right = body.replace("range(100)", "range(1000)")
-    assert verdict_of("2016/make_fooling_image", right).state == "done"
-    again = body.replace("X_fooling += ", "X_fooling = X + ")
-    assert verdict_of("2016/make_fooling_image", again).state == "wrong"
+@pytest.mark.parametrize("by", ["100 * dX", "10 * dX"])
+def test_fooling_in_2016_does_not_begin_again_at_every_step(by):
+    assert fooling_of_2016(step=f"+= {by}").state == "done"
+    assert fooling_of_2016(step=f"= X + {by}").state == "wrong"
 
 
 def test_fooling_in_2016_that_goes_on_earns_a_remark():
-    body = WALK_2016.replace("before()", "net = model").replace("after()", "pass")
-    on = body.replace("meanwhile()", "pass").replace("break", "pass")
-    verdict = verdict_of("2016/make_fooling_image", on)
+    verdict = fooling_of_2016(found="False", most=100)
     assert verdict.state == REMARKED, verdict
     assert ["goes on when the network" in r for r in verdict.remarks] == [True]
+
+
+@pytest.mark.parametrize("by", ["100 * dX", "dX"])
+def test_fooling_in_2016_may_work_in_float32(by):
+    verdict = fooling_of_2016(
+        first="X_fooling = X.astype(np.float32)",
+        step=f"+= ({by}).astype(np.float32)",
+        most=2000,
+    )
+    assert verdict.state == "done", verdict
 
 
 @pytest.mark.parametrize(
@@ -1267,10 +1265,10 @@ def test_plain_numbers_are_named_beside_what_is_detached(short, old, new):
     [
         (
             "make_fooling_image",
-            WALK.replace("before()", "net = model").replace(
-                "        meanwhile()\n",
-                "        X_fooling = X_fooling * 1\n",
-            ),
+            "model(X_fooling)[0, target_y].backward()\n"
+            "X_fooling = X_fooling + X_fooling.grad / X_fooling.grad.norm()\n"
+            "model(X_fooling)[0, target_y].backward()\n"
+            "X_fooling = X_fooling + X_fooling.grad / 2\n",
             "The .grad is None here",
         ),
         (
@@ -1311,13 +1309,11 @@ def test_a_softmax_of_one_score_is_not_taken_for_whole_numbers():
 
 
 def test_a_fooling_loop_that_went_on_is_not_told_to_go_on():
-    body = WALK.replace("before()", "net = model").replace("meanwhile()", "pass")
-    kept = body.replace("X_fooling.grad.zero_()", "X_fooling.data.clamp_(-0.1, 0.1)")
-    nan = body.replace(
-        "with torch.no_grad():", "X_fooling.grad.zero_()\n        with torch.no_grad():"
-    )
-    for wrong in (kept, nan):
-        verdict = verdict_of("make_fooling_image", wrong)
+    for changed in (
+        {"found": "X_fooling.data.clamp_(-0.1, 0.1) is None"},
+        {"climbed": "scores[target_y] * float('nan')"},
+    ):
+        verdict = fooling_of(**changed)
         assert verdict.state == "wrong", verdict
         assert "go on until" not in verdict.message
 
@@ -1376,7 +1372,7 @@ def test_the_caches_of_wrong_steps_may_be_packed_into_arrays():
     packed = "cache = np.array(cache, dtype=object)\n"
     steps["rnn_forward"] = textwrap.dedent(steps["rnn_forward"]) + packed
     verdict = verdict_of("rnn_backward", OWN_BACKWARD.format(peek=PEEKS[0]), **steps)
-    assert verdict.state in {"done", "cannot tell yet"}, verdict
+    assert verdict.state == "done", verdict
 
 
 def test_a_sequence_that_does_without_wrong_steps_waits_for_them():
@@ -1393,14 +1389,4 @@ def test_a_sequence_that_does_without_wrong_steps_waits_for_them():
     verdict = verdict_of("rnn_backward", body, **OWN_STEPS)
     assert verdict.state in {"done", REMARKED}, verdict
     verdict = verdict_of("rnn_backward", body, **steps)
-    assert verdict.state in {"cannot tell yet", REMARKED}, verdict
-
-
-@pytest.mark.parametrize("step", ["100 * dX", "dX"])
-def test_fooling_in_2016_may_work_in_float32(step):
-    body = WALK_2016.replace("before()", "net = model").replace("after()", "pass")
-    body = body.replace("meanwhile()", "pass").replace("range(100)", "range(2000)")
-    body = body.replace("100 * dX / np.linalg.norm(dX)", f"({step}).astype(np.float32)")
-    body = "\n    X_fooling = X.astype(np.float32)" + body
-    verdict = verdict_of("2016/make_fooling_image", body)
-    assert verdict.state in {"done", REMARKED}, verdict
+    assert verdict.state == "cannot tell yet", verdict

@@ -13,6 +13,11 @@ from cs231n.support.gans.step import is_adam
 from cs231n.tools.check.faults import NothingError, UnfitError
 from cs231n.tools.check.returned import kind, require_tensor
 
+_DROPOUT = (
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
+    *(nn.AlphaDropout, nn.FeatureAlphaDropout),
+)
+
 
 def network(model: Any, x: torch.Tensor) -> tuple[int, torch.Tensor]:
     """Look at a network, which is left with fixed weights.
@@ -32,13 +37,11 @@ def network(model: Any, x: torch.Tensor) -> tuple[int, torch.Tensor]:
         raise NothingError("the network is None: nothing was built")
     if not isinstance(model, nn.Module):
         raise UnfitError(f"returned {kind(model)}, where a network is wanted")
-    random = [
-        m for m in model.modules() if isinstance(m, nn.modules.dropout._DropoutNd)
-    ]
-    if drops := [m for m in random if m.p > 0]:
-        raise UnfitError(
-            f"the network has {drops[0]}; nothing is left out at random here"
-        )
+    for layer in model.modules():
+        if isinstance(layer, _DROPOUT) and layer.p > 0:
+            raise UnfitError(
+                f"the network has {layer}; nothing is left out at random here"
+            )
     parameters = sum(p.numel() for p in model.parameters())
     with torch.no_grad(), _layer_named(model):
         set_fixed_weights(model, x)

@@ -209,14 +209,12 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
         wrong = look.error is None and look.problems
         if wrong and naming.recognise(_suspects(look, bench, exercise)):
             return explain([look], bench, exercise)
-    names = " and ".join(dict.fromkeys(blamed.values()))
+    names = [*dict.fromkeys(blamed.values())]
+    come, those = ("come", "those are") if len(names) > 1 else ("comes", "that is")
     return Verdict(
         WAITING,
-        f"{names} come first: as long as those are not right, nothing can be said of "
-        "this one."
-        if " and " in names
-        else f"{names} comes first: as long as that is not right, nothing can be said "
-        "of this one.",
+        f"{listed(names)} {come} first: as long as {those} not right, nothing can be "
+        "said of this one.",
     )
 
 

@@ -276,9 +276,7 @@ _LONG = 240  # letters of an exception's text
 def _what(error: BaseException | None) -> str:
     text = _WHERE_IT_RUNS.sub("", " ".join(str(error).split()))
     text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    if len(text) <= _LONG:
-        return text.rstrip(".")
-    return f"{text[:_LONG].rpartition(' ')[0]} …"
+    return text.rstrip(".") if len(text) <= _LONG else f"{text[:_LONG]} …"
 
 
 def broken_module(error: BaseException, package: Path) -> str:

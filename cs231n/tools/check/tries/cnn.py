@@ -357,6 +357,7 @@ EXERCISES = {
     ),
     "make_fooling_image": Exercise(
         _fooling,
+        # As the difference of pictures in float32, a short step has few digits.
         within={"": 1e-6, "the direction of the first step": 1e-3},
         telling=(
             "the direction of the first step",
