@@ -257,6 +257,27 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path):
     assert names(tmp_path) == {"thesis.txt"}
 
 
+def test_a_folder_may_come_and_go_while_it_is_asked_for(tmp_path):
+    draft, target = tmp_path / "draft", tmp_path / "t"
+    draft.mkdir()
+    (draft / folders.RECORD).touch()
+    ended = threading.Event()
+
+    def come_and_go():
+        while not ended.is_set():
+            draft.rename(target)
+            target.rename(draft)
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        for _ in range(1000):
+            folders.require_place(target)
+    finally:
+        ended.set()
+        other.join()
+
+
 @pytest.mark.usefixtures("quick")
 def test_two_builders_at_once(tmp_path):
     made = []

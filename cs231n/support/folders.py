@@ -18,7 +18,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -137,8 +137,9 @@ def require_place(target: Path, record_file: str = RECORD) -> None:
         FileExistsError: If ``target`` holds something that was not generated.
         OSError: If nothing can be written there.
     """
-    made = (target / record_file).exists()
-    if target.exists() and not made and _holds_files(target):
+    # Listed once: another build may give the folder its name at any moment.
+    inside = _listed(target)
+    if inside and record_file not in inside:
         raise FileExistsError(
             f"{target} exists and holds other things; name another folder or move what "
             "is there."
@@ -191,7 +192,7 @@ def _publish(draft: Path, target: Path, key: str, record_file: str) -> None:
         return
     files.set_mode(draft, 0o755)  # mkdtemp makes private folders
     old = draft.with_name(f"{draft.name}-old")
-    if target.exists():
+    with suppress(FileNotFoundError):  # there was none, or somebody took it away
         files.replace(target, old)
     try:
         files.replace(draft, target)
@@ -206,8 +207,14 @@ def _pieces_folder(target: Path, key: str) -> Path:
     return target.with_name(f".{target.name}-{key}.pieces")
 
 
-def _holds_files(folder: Path) -> bool:
-    return not folder.is_dir() or any(folder.iterdir())
+def _listed(folder: Path) -> list[str]:
+    """Return the names in a folder, the path of a file, or nothing if there is none."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+    except NotADirectoryError:
+        return [str(folder)]
 
 
 def leftovers(target: Path) -> list[Path]:

@@ -22,7 +22,13 @@ from staff.tests.graded import (
     stubs,
     with_slip,
 )
-from staff.tests.test_verdicts import OWN_BACKWARD, OWN_STEPS, PEEKS, SPOILT_STEPS
+from staff.tests.test_verdicts import (
+    INLINED,
+    OWN_BACKWARD,
+    OWN_STEPS,
+    PEEKS,
+    SPOILT_STEPS,
+)
 
 LAYERS = "cs231n/rnn_layers.py"
 MODEL = "cs231n/classifiers/rnn.py"
@@ -164,6 +170,19 @@ def test_a_sequence_may_look_into_the_caches_of_wrong_steps(graded, spoilt, peek
     assert STEP in wrong or STEP_BACK in wrong
     assert wrong <= {STEP, STEP_BACK}
     assert "Held" not in " ".join(remarks(judged, BACKWARD))
+
+
+@pytest.mark.parametrize("factor", ["(1 - next_h**2)", "next_h"])
+def test_a_sequence_that_does_without_wrong_steps_reads_right_outputs(graded, factor):
+    text = solved()[LAYERS]
+    for step, body in OWN_STEPS.items():
+        text = with_answer(text, step, textwrap.dedent(body.replace(" + b)", ")")))
+    body = INLINED.replace("(1 - next_h**2)", factor)
+    text = with_answer(text, "rnn_backward", textwrap.dedent(body))
+    judged = graded.judge(solved() | {LAYERS: text}, only=[STEP, FORWARD, BACKWARD])
+    assert (BACKWARD in lost(judged)) == (factor == "next_h")
+    assert STEP in lost(judged)
+    assert FORWARD not in lost(judged)
 
 
 def test_a_backward_pass_of_a_wrong_forward_pass_is_judged_by_differences(graded):

@@ -6,7 +6,8 @@ what the student's step left, also where a right step takes the place of a wrong
 
 import copy
 import hashlib
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,13 @@ class OwnCaches:
     def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Return the outputs of the layer that runs, and a cache."""
         inputs = content([args, kwargs])
+        given, named = copy.deepcopy((args, kwargs))
+        *outs, cache = self._forward(*args, **kwargs)
         try:
-            own = self._own(*copy.deepcopy(args), **copy.deepcopy(kwargs))[-1]
+            *own_outs, own = self._own(*given, **named)
+            _correct(own_outs, outs, [*given, *named.values()])
         except BaseException:  # whatever a student's code raises
             own = None
-        *outs, cache = self._forward(*args, **kwargs)
         key = None if own is None else content(own)
         if key is None:
             return (*outs, cache)
@@ -60,33 +63,73 @@ class OwnCaches:
         return value if known is None else known[1]
 
 
+def _correct(own: Sequence[Any], right: Sequence[Any], given: Sequence[Any]) -> None:
+    """Write right outputs into a student's arrays, which the cache may hold as well.
+
+    Arrays that share memory with what was given stay as they are.
+    """
+    for mine, out in zip(own, right, strict=True):
+        if isinstance(mine, np.ndarray) and mine.shape == out.shape:
+            if not any(np.may_share_memory(mine, x) for x in given):
+                mine[...] = out
+
+
 def content(value: Any) -> bytes | None:
-    """Return what differs where data differ, None of what holds something else.
+    """Return what differs where data differ, None of what cannot be taken apart.
 
     Args:
-        value: Arrays and plain values, in tuples, lists, dictionaries and objects.
+        value: Arrays and plain values, functions, modules and classes, in tuples,
+            lists, dictionaries and whatever else pickle takes apart.
     """
     digest = hashlib.sha256()
 
-    def add(part: Any) -> bool:
-        if isinstance(part, np.ndarray | np.generic):
-            array = np.asarray(part)
-            if array.dtype.hasobject:
-                return add([*array]) if array.ndim else add(array.item())
-            digest.update(f"{array.shape} {array.dtype.str}".encode())
-            digest.update(array.tobytes())
-            return True
-        if isinstance(part, tuple | list):
-            digest.update(f"{len(part)} in ".encode())
-            return all(add(p) for p in part)
-        if isinstance(part, dict):
-            return add([*part]) and add([*part.values()])
-        if part is None or isinstance(part, bool | int | float | str):
+    def add(part: Any) -> None:
+        if isinstance(part, np.ndarray | np.generic) and not part.dtype.hasobject:
+            digest.update(f"{part.shape} {part.dtype.str}".encode())
+            digest.update(part.tobytes())
+        elif part is None or isinstance(part, bool | int | float | str | bytes):
             digest.update(f"{part!r};".encode())
-            return True
-        return hasattr(part, "__dict__") and not callable(part) and add(vars(part))
+        else:
+            kind, parts = _parts(part)
+            digest.update(f"{kind} of {len(parts)} ".encode())
+            for inside in parts:
+                add(inside)
 
     try:
-        return digest.digest() if add(value) else None
-    except RecursionError:
+        add(value)
+    except Exception:  # whatever the parts of a student's cache raise
         return None
+    return digest.digest()
+
+
+def _parts(value: Any) -> tuple[str, Sequence[Any]]:
+    """Take apart what is neither plain nor an array of numbers.
+
+    Returns:
+        kind: What it is; caches may be moved between tuples, lists and arrays.
+        parts: What is in it.
+
+    Raises:
+        TypeError: If it cannot be taken apart, as a generator.
+    """
+    kind = type(value).__qualname__
+    match value:
+        case np.ndarray(ndim=0):
+            return _parts([value.item()])
+        case tuple() | list() | np.ndarray():
+            return "sequence", [*value]
+        case dict():
+            return kind, [*value, *value.values()]
+        case set() | frozenset():
+            return kind, sorted(map(repr, map(content, value)))
+        case types.ModuleType() | np.ufunc() | type():
+            return kind, [value.__name__]
+        case types.FunctionType():
+            cells = [cell.cell_contents for cell in value.__closure__ or ()]
+            return kind, [id(value.__code__), value.__defaults__, cells]
+    if hasattr(value, "__array__"):
+        return kind, [np.asarray(getattr(value, "detach", lambda: value)())]
+    reduced = value.__reduce_ex__(2)
+    if isinstance(reduced, str):
+        return kind, [reduced]
+    return kind, [list(p) if isinstance(p, Iterator) else p for p in reduced]
