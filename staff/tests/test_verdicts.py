@@ -1142,6 +1142,12 @@ def test_whoever_wants_more_of_a_made_up_cache_waits():
     assert "Sealed" not in verdict.message
 
 
+def test_a_sequence_is_not_named_where_its_step_is_unwritten():
+    steps = {**OWN_STEPS, "rnn_step_forward": "raise NotImplementedError\n"}
+    verdict = verdict_of("rnn_backward", OWN_BACKWARD.format(peek=PEEKS[0]), **steps)
+    assert verdict.message.startswith("rnn_step_forward comes first"), verdict
+
+
 @pytest.mark.parametrize(
     "weights",
     [

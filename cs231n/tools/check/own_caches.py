@@ -69,9 +69,9 @@ def _correct(own: Sequence[Any], right: Sequence[Any], given: Sequence[Any]) -> 
     Arrays that share memory with what was given stay as they are.
     """
     for mine, out in zip(own, right, strict=True):
-        if isinstance(mine, np.ndarray) and mine.shape == out.shape:
-            if not any(np.may_share_memory(mine, x) for x in given):
-                mine[...] = out
+        alone = not any(np.may_share_memory(mine, x) for x in given)
+        if alone and np.shape(mine) == np.shape(out):
+            mine[...] = out
 
 
 def content(value: Any) -> bytes | None:

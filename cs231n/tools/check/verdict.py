@@ -439,7 +439,7 @@ def _blamed(look: Look, bench: Bench, exercise: Exercise) -> str:
         except BaseException:  # whatever the earlier one raises
             conclusive = False
         if not conclusive:
-            return exercise.earlier[0]
+            return _first_not_done(exercise.earlier, bench) or exercise.earlier[0]
     replaced = exercise.replaced if look.way == "stand-in" else ()
     names = [name for name in exercise.earlier if name not in replaced]
     return _first_not_done(_called(names, look.way, bench, exercise), bench)

@@ -4,6 +4,7 @@ Letters in shapes: N sequences, T timesteps, D input size, H hidden size, V word
 """
 
 import copy
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -460,7 +461,9 @@ def _students_forward(
     try:
         return call_forward(pair, bench, getattr(bench.module, name), inputs, given)
     except Exception as error:  # whatever a student's code raises
-        raise WaitingError(name) from error
+        step = f"{pair.step.name}_forward" if pair.step else name
+        through = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+        raise WaitingError(step if step in through else name) from error
 
 
 EXERCISES = {
