@@ -273,9 +273,11 @@ ENDLESS = {
 @pytest.mark.parametrize(
     "file",
     [
-        "net_visualization_pytorch.py",
         "rnn_layers.py",
-        pytest.param("classifiers/rnn.py", marks=pytest.mark.slow),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("classifiers/rnn.py", "net_visualization_pytorch.py")
+        ),
     ],
 )
 def test_a_loop_without_an_end_fails(file, tmp_path):

@@ -75,6 +75,7 @@ def kill_at(count, paths, out, *words):
     return whole(out)
 
 
+@pytest.mark.slow
 def test_killed_resumed_in_another_order_or_alone_the_records_are_the_same(
     tmp_path, capsys
 ):

@@ -130,9 +130,8 @@ def hand_in(student):
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
 def test_the_path_question_by_question(tmp_path):
     student = Student(sys.executable, unpack(tmp_path / "my work – größe"))
-    earned = student.check()
-    assert set(POINTS) <= earned.keys()
-    assert set(earned.values()) == {0}
+    first = QUESTIONS[0]  # the others take longer
+    assert student.check(first.id) == {f.key: 0 for f in first.functions}
 
     for question in QUESTIONS:
         for function in question.functions:
@@ -145,9 +144,8 @@ def test_the_path_question_by_question(tmp_path):
     for question in QUESTIONS:
         total = sum(f.points for f in question.functions)
         assert f"{question.id}: {total:g} of {total:g} points" in said
-    question = QUESTIONS[0]
-    earned = Student(sys.executable, graded).check(question.id)
-    assert earned == {f.key: f.points for f in question.functions}
+    earned = Student(sys.executable, graded).check(first.id)
+    assert earned == {f.key: f.points for f in first.functions}
 
 
 @pytest.mark.slow
