@@ -192,8 +192,9 @@ def _publish(draft: Path, target: Path, key: str, record_file: str) -> None:
         return
     files.set_mode(draft, 0o755)  # mkdtemp makes private folders
     old = draft.with_name(f"{draft.name}-old")
-    with suppress(FileNotFoundError):  # there was none, or somebody took it away
-        files.replace(target, old)
+    if target.exists():
+        with suppress(FileNotFoundError):  # somebody else took it away
+            files.replace(target, old)
     try:
         files.replace(draft, target)
     except OSError:
@@ -213,8 +214,8 @@ def _listed(folder: Path) -> list[str]:
         return [path.name for path in folder.iterdir()]
     except FileNotFoundError:
         return []
-    except NotADirectoryError:
-        return [str(folder)]
+    except NotADirectoryError:  # a file, or what would lie in one
+        return [str(folder)] if folder.exists() else []
 
 
 def leftovers(target: Path) -> list[Path]:
