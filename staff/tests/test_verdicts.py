@@ -16,6 +16,7 @@ from cs231n.tools.check.gpu import cpu_for_gpu
 from cs231n.tools.check.tries.cnn import Network
 from cs231n.tools.check.verdict import judge
 from cs231n.tools.check.words import advice, broken_module
+from staff.mistakes.bank import answers_of, answers_with, bank
 from staff.mistakes.writings import answer, loaded, rewritten, solved, sources
 from staff.questions import ROOT
 from staff.tests.asked import FUNCTIONS
@@ -1140,6 +1141,31 @@ def test_whoever_wants_more_of_a_made_up_cache_waits():
     verdict = verdict_of("rnn_backward", OWN_BACKWARD.format(peek=PEEKS[0]), **steps)
     assert verdict.state == "cannot tell yet", verdict
     assert "Sealed" not in verdict.message
+
+
+BY_STEPS = ("plain", "step by step")  # writings whose sequences call steps
+
+
+@pytest.mark.parametrize("part", ["forward", "backward"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_mistakes_of_a_sequence_show_without_its_steps(cell, part):
+    function = BY_SHORT[f"{cell}_{part}"]
+    unwritten = {
+        BY_SHORT[f"{cell}_step_{p}"].name: "raise NotImplementedError\n"
+        for p in ("forward", "backward")
+    }
+
+    def state_of(answers, helpers):
+        with rewritten({**answers, **unwritten}, helpers):
+            return judge(function, marks.records(), exercise(function.key)).state
+
+    for writing in BY_STEPS:
+        assert state_of(*answers_of(function.name, writing)) == "done"
+    slips = [s for s in bank()[1] if s.key == function.key and s.tier == "asked"]
+    known = [(s, w) for s in slips for w in BY_STEPS if w in s.edits]
+    passed = [s.says for s, w in known if state_of(*answers_with(s, w)) != "wrong"]
+    assert known
+    assert not passed
 
 
 def test_a_sequence_is_not_named_where_its_step_is_unwritten():

@@ -251,11 +251,12 @@ class _Sealed:
 
 
 class StandIn:
-    """A made-up layer with its true adjoint, for when a student's own is missing.
+    """A made-up layer with its true gradients, for when a student's own is missing.
 
-    Every output is a fixed random linear function of every floating point input, and
-    depends on integer inputs in an arbitrary way. So it is as good as any layer to see
-    whether it is called with the right things and its gradients go to the right places.
+    Every output is a sum of fixed random functions of the floating point inputs, one of
+    each, whose slopes depend on the input; and depends on integer inputs in an arbitrary
+    way. So it is as good as any layer to see whether it is called with the right things,
+    goes back with the right cache, and its gradients go to the right places.
     """
 
     def __init__(
@@ -291,15 +292,15 @@ class StandIn:
         outs = [
             np.reshape(
                 sum(
-                    narrow[0] @ (narrow[1] @ v.reshape(-1))
-                    for narrow, v in zip(row, inputs, strict=True)
-                    if narrow is not None
+                    between[0] @ np.sin(between[1] @ v.reshape(-1))
+                    for between, v in zip(row, inputs, strict=True)
+                    if between is not None
                 ),
                 shape,
             )
             for row, shape in zip(maps, shapes, strict=True)
         ]
-        return (*outs, _Sealed((maps, [v.shape for v in inputs])))
+        return (*outs, _Sealed((maps, [v.copy() for v in inputs])))
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
         """Return a gradient for each floating point input; a lone one by itself."""
@@ -308,16 +309,22 @@ class StandIn:
         *douts, cache = (*args, *kwargs.values())
         if not isinstance(cache, _Sealed):
             raise SealedError
-        maps, shapes = cache._content
+        maps, inputs = cache._content
+
+        def back(between: tuple[Array, Array], v: Array, dout: Any) -> Array:
+            wide, narrow = between
+            slopes = np.cos(narrow @ v.reshape(-1))
+            gradient: Array = narrow.T @ (slopes * (wide.T @ np.reshape(dout, -1)))
+            return gradient
+
         grads = [
             np.reshape(
                 sum(
-                    row[k][1].T @ (row[k][0].T @ np.reshape(dout, -1))
-                    for row, dout in zip(maps, douts, strict=True)
+                    back(row[k], v, dout) for row, dout in zip(maps, douts, strict=True)
                 ),
-                shape,
+                v.shape,
             )
-            for k, shape in enumerate(shapes)
+            for k, v in enumerate(inputs)
             if maps[0][k] is not None
         ]
         return tuple(grads) if len(grads) > 1 else grads[0]
@@ -325,7 +332,7 @@ class StandIn:
     def _map(
         self, which: tuple[int, int], shape: tuple[int, ...], v: Array, words: str
     ) -> tuple[Array, Array]:
-        """Return the two factors of what maps one input to one output."""
+        """Return what makes an output of sines, and an input's projection to angles."""
         key = f"{self._name} {which} {shape} {v.shape} {words}"
         if key not in self._maps:
             rng = np.random.RandomState(zlib.crc32(key.encode()))

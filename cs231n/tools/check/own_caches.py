@@ -68,9 +68,13 @@ def _correct(own: Sequence[Any], right: Sequence[Any], given: Sequence[Any]) -> 
 
     Arrays that share memory with what was given stay as they are.
     """
-    for mine, out in zip(own, right, strict=True):
-        alone = not any(np.may_share_memory(mine, x) for x in given)
-        if alone and np.shape(mine) == np.shape(out):
+    for mine, out in zip(own, right, strict=False):
+        if (
+            isinstance(mine, np.ndarray)
+            and mine.flags.writeable
+            and mine.shape == out.shape
+            and not any(np.may_share_memory(mine, x) for x in given)
+        ):
             mine[...] = out
 
 
