@@ -254,9 +254,10 @@ class StandIn:
     """A made-up layer with its true gradients, for when a student's own is missing.
 
     Every output is a sum of fixed random functions of the floating point inputs, one of
-    each, whose slopes depend on the input; and depends on integer inputs in an arbitrary
-    way. So it is as good as any layer to see whether it is called with the right things,
-    goes back with the right cache, and its gradients go to the right places.
+    each, whose slopes depend on the input; and depends on integer inputs in an
+    arbitrary way. So it is as good as any layer to see whether it is called with the
+    right things, goes back with the right cache, and its gradients go to the right
+    places.
     """
 
     def __init__(
