@@ -372,13 +372,11 @@ class Inside:
         """Return right steps with the caches of the student's own."""
         layers: dict[str, Callable[..., Any]] = {}
         for step in steps:
-            forward, backward = f"{step}_forward", f"{step}_backward"
             if step not in self._steps:
-                own = vars(self._module).get(forward)
-                right = self._proxy(forward), self._proxy(backward)
-                self._steps[step] = OwnCaches(own, *right)
-            layers[forward] = self._steps[step].forward
-            layers[backward] = self._steps[step].backward
+                names = f"{step}_forward", f"{step}_backward"
+                own = vars(self._module).get(names[0])
+                self._steps[step] = OwnCaches(own, *map(self._proxy, names))
+            layers |= self._steps[step].named(step)
         return layers
 
     def _proxy(self, name: str) -> Callable[..., Any]:

@@ -21,7 +21,7 @@ from cs231n.tools.check.marks import (
     mark,
 )
 from staff.grading.inside import FreshBench
-from staff.mistakes.bank import Answers, answers_of, bank
+from staff.mistakes.bank import Answers, answers_of, bank, shown_by
 from staff.mistakes.writings import rewritten
 
 # Relative, of float32: its rounding grows over a sequence. Right answers in all
@@ -78,7 +78,7 @@ class Reference:
     def of(self, way: str) -> Record:
         """Return what is right in a way."""
         record = self.record
-        if way not in self._exercise.narrow:
+        if way != "stand-in" and way not in self._exercise.narrow:
             return record
         if way not in self._others:
             self._others[way] = marks_of(self._results(record.draw, way))
@@ -110,7 +110,8 @@ class Reference:
         name = self._function.name
         others = [w for w, known in bank()[0].items() if name in known.accepted]
         found = []
-        for answers in (({}, {}), *(answers_of(name, other) for other in others)):
+        shown = shown_by(name, self._exercise, way)
+        for answers in (shown, *(answers_of(name, other) for other in others)):
             with rewritten(*answers):
                 found.append(self._exercise.run(self._bench(draw), way))
         return found

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from cs231n.assignment.table import function, functions
+from cs231n.tools.check.bench import Exercise
 from staff.mistakes.writings import WritingError, answer, edited, solved
 from staff.questions import ROOT, questions
 
@@ -87,6 +88,20 @@ def _implied(slips: Sequence[Slip]) -> Iterator[Slip]:
             other = f.name == slip.key and f.key != slip.key
             if other and (f.key, slip.says) not in said:
                 yield replace(slip, key=f.key, implied=True)
+
+
+def shown_by(name: str, how: Exercise, way: str) -> Answers:
+    """Return the answers that show what is right of a function in one way.
+
+    Stand-ins take the place of steps, which the solution may do without.
+
+    Args:
+        name: Its dotted name.
+        how: How it is tried out.
+        way: One of its ways.
+    """
+    by_steps = way == "stand-in" and how.inlined
+    return answers_of(name, "step by step") if by_steps else ({}, {})
 
 
 def answers_with(slip: Slip, writing: str) -> Answers:

@@ -26,7 +26,7 @@ from cs231n.tools.check.marks import (
     mark,
 )
 from cs231n.tools.check.naming import part_name
-from staff.mistakes.bank import Slip, answers_of, answers_with, bank
+from staff.mistakes.bank import Slip, answers_of, answers_with, bank, shown_by
 from staff.mistakes.writings import WritingError, rewritten
 
 SEED = 231
@@ -122,10 +122,10 @@ def _results(function: Function, seed: int, draw: int) -> dict[str, list[Results
     others = [w for w, k in bank()[0].items() if function.name in k.accepted]
     found: dict[str, list[Results]] = {}
     for way in (w for w in how.ways if w != "sample"):
-        # Stand-ins take the place of steps: the solution may do without them.
-        by_steps = way == "stand-in" and how.inlined
-        plain = answers_of(function.name, "step by step") if by_steps else ({}, {})
-        for answers in (plain, *(answers_of(function.name, w) for w in others)):
+        for answers in (
+            shown_by(function.name, how, way),
+            *(answers_of(function.name, w) for w in others),
+        ):
             with rewritten(*answers), _quiet():
                 results = how.run(_bench(function, seed, draw=draw), way)
                 found.setdefault(way, []).append(results)

@@ -147,6 +147,8 @@ def test_a_sequence_of_steps_is_judged_with_steps_that_are_right(graded, broken)
     assert wrong <= {STEP, STEP_BACK}  # the other one cannot read this cache
 
 
+STATELESS = OWN_STEPS["rnn_forward"].replace("h0, kept = rnn", "state, kept = rnn")
+STATELESS = STATELESS.replace("h[:, t] = h0", "h[:, t] = state")
 CALLS = (
     "(dh[:, t] + dh0, cache[t])",
     "(cache=cache[t], dnext_h=dh[:, t] + dh0)",
@@ -183,6 +185,24 @@ def test_a_sequence_that_does_without_wrong_steps_reads_right_outputs(graded, fa
     assert (BACKWARD in lost(judged)) == (factor == "next_h")
     assert STEP in lost(judged)
     assert FORWARD not in lost(judged)
+
+
+@pytest.mark.parametrize("wrong", ["cache, x.shape", "cache[::-1]"])
+@pytest.mark.parametrize("carried", [True, False])
+def test_a_sequence_is_judged_beside_a_wrong_forward_pass(graded, wrong, carried):
+    """Whatever its cache looks like, and whatever states stand there."""
+    text = solved()[LAYERS]
+    forward = f"""{textwrap.dedent(STATELESS)}cache = {wrong}\n"""
+    before = "cache = cache[0]" if "shape" in wrong else "cache = cache[::-1]"
+    backward = OWN_BACKWARD.format(peek=f"{before}\n    {PEEKS[0]}")
+    if not carried:
+        backward = backward.replace("dx[:, t], dh0 = found[:2]", "dx[:, t] = found[0]")
+    bodies = OWN_STEPS | {"rnn_forward": forward, "rnn_backward": backward}
+    for name, body in bodies.items():
+        text = with_answer(text, name, textwrap.dedent(body))
+    judged = graded.judge(solved() | {LAYERS: text}, only=[FORWARD, BACKWARD])
+    assert FORWARD in lost(judged)
+    assert (BACKWARD in lost(judged)) != carried
 
 
 def test_a_backward_pass_of_a_wrong_forward_pass_is_judged_by_differences(graded):
