@@ -187,6 +187,18 @@ def test_a_sequence_that_does_without_wrong_steps_reads_right_outputs(graded, fa
     assert FORWARD not in lost(judged)
 
 
+@pytest.mark.parametrize("spoilt", [("np.tanh", "np.sin"), (" + b)", ")")])
+@pytest.mark.parametrize("factor", ["(1 - next_h**2)", "next_h"])
+def test_a_steps_backward_pass_reads_right_outputs(graded, spoilt, factor):
+    text = solved()[LAYERS]
+    for step, body in OWN_STEPS.items():
+        text = with_answer(text, step, textwrap.dedent(body.replace(*spoilt)))
+    text = text.replace("dnext_h * (1 - next_h**2)", f"dnext_h * {factor}")
+    judged = graded.judge(solved() | {LAYERS: text}, only=[STEP, STEP_BACK])
+    assert STEP in lost(judged)
+    assert (STEP_BACK in lost(judged)) == (factor == "next_h")
+
+
 @pytest.mark.parametrize("wrong", ["cache, x.shape", "cache[::-1]"])
 @pytest.mark.parametrize("carried", [True, False])
 def test_a_sequence_is_judged_beside_a_wrong_forward_pass(graded, wrong, carried):

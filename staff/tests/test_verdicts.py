@@ -1143,6 +1143,55 @@ def test_whoever_wants_more_of_a_made_up_cache_waits():
     assert "Sealed" not in verdict.message
 
 
+LSTM_BY_STEPS = {
+    "lstm_forward": """
+        h, cache, c = np.zeros((*x.shape[:2], h0.shape[1])), [], {start}
+        for t in range(x.shape[1]):
+            h0, c, kept = lstm_step_forward(x[:, t], h0, c, Wx, Wh, b)
+            h[:, t] = h0
+            cache.append(kept)
+        """,
+    "lstm_backward": """
+        dxs, dWx, dWh, db, dh0, dc = [], 0, 0, 0, 0, {start}
+        for t in reversed(range(dh.shape[1])):
+            found = lstm_step_backward(dh[:, t] + dh0, dc, cache[t])
+            dxs.insert(0, found[0])
+            dh0, dc = found[1:3]
+            dWx, dWh, db = dWx + found[3], dWh + found[4], db + found[5]
+        dx = np.stack(dxs, axis=1)
+        """,
+}
+
+
+@pytest.mark.parametrize("start", ["0", "0.0", "np.zeros(5)", "np.zeros((1, 5))"])
+@pytest.mark.parametrize("missing", ["forward", "backward"])
+def test_states_may_begin_as_what_broadcasts(start, missing):
+    bodies = {name: body.format(start=start) for name, body in LSTM_BY_STEPS.items()}
+    bodies[f"lstm_step_{missing}"] = "raise NotImplementedError\n"
+    for name in LSTM_BY_STEPS:
+        others = {k: v for k, v in bodies.items() if k != name}
+        verdict = verdict_of(name, bodies[name], **others)
+        assert verdict.state in {"done", REMARKED}, (name, verdict)
+
+
+def test_a_mistake_is_not_named_in_what_goes_back_from_it():
+    steps = dict(OWN_STEPS)
+    body = steps.pop("rnn_step_backward")
+    steps["rnn_step_forward"] = steps["rnn_step_forward"].replace("np.tanh", "")
+    verdict = verdict_of("rnn_step_backward", body, **steps)
+    assert verdict.state == "cannot tell yet", verdict
+
+
+@pytest.mark.parametrize("change", ["kept = kept + (t,)", "kept[0] = t", "t in kept"])
+def test_what_a_made_up_cache_does_not_do_is_nobodys_mistake(change):
+    steps = {**OWN_STEPS, "rnn_step_forward": "raise NotImplementedError\n"}
+    body = steps.pop("rnn_forward").replace(
+        "cache.append", f"{change}\n            cache.append"
+    )
+    verdict = verdict_of("rnn_forward", body, **steps)
+    assert verdict.state == "cannot tell yet", verdict
+
+
 BY_STEPS = ("plain", "step by step")  # writings whose sequences call steps
 
 

@@ -238,6 +238,9 @@ def find_function(module: Any, qualname: str) -> Any:
     return found
 
 
+Shapes: TypeAlias = list[tuple[int, ...]]
+
+
 class _Sealed:
     """A made-up layer's cache: students may keep it, and hand it on."""
 
@@ -248,7 +251,8 @@ class _Sealed:
     def _refuse(self, *_: object) -> Any:
         raise SealedError
 
-    __len__ = __iter__ = __getitem__ = _refuse
+    __len__ = __iter__ = __getitem__ = __setitem__ = __delitem__ = _refuse
+    __contains__ = __add__ = __radd__ = __mul__ = __call__ = _refuse
 
     def __getattr__(self, name: str) -> Any:
         """Refuse what a student's own cache might have; copying asks for others."""
@@ -261,7 +265,7 @@ class StandIn:
     """A made-up layer with its true adjoint, for when a student's own is missing.
 
     Every output is a fixed random linear function of every floating point input, and
-    depends on integer inputs in an arbitrary way; so it may on other inputs that tell
+    depends on numbers of words in an arbitrary way; so it may on others that tell
     one call from another. When a call with these comes again, the rest has to be the
     same, or it is another layer. So it is as good as any to see whether it is called
     with the right things, goes back with the right cache, and its gradients go to the
@@ -271,20 +275,23 @@ class StandIn:
     def __init__(
         self,
         like: Callable[..., Any],
-        shapes: Callable[..., Sequence[tuple[int, ...]]],
+        shapes: Callable[..., tuple[Shapes, Shapes]],
         back: Callable[..., Any] | None = None,
+        words: Collection[int] = (),
         telling: Collection[int] = (),
     ) -> None:
         """Make up a layer.
 
         Args:
             like: The layer whose place it takes, for its signature.
-            shapes: Maps the inputs to the shapes of the outputs.
+            shapes: Maps the inputs to the shapes that they stand for, as broadcasting
+                makes them, and to those of the outputs.
             back: The layer's backward function, for its signature.
-            telling: The places of further inputs that tell one call from another.
+            words: The places of inputs that hold numbers of words.
+            telling: The places of other inputs that tell one call from another.
         """
         self._signature, self._shapes = inspect.signature(like), shapes
-        self._telling = telling
+        self._words, self._telling = words, telling
         self._name = like.__name__
         self._backward = inspect.signature(back) if back else None
         self._maps: dict[str, tuple[Array, Array]] = {}
@@ -293,14 +300,19 @@ class StandIn:
 
     def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Return the outputs and a cache."""
-        inputs = [np.asarray(v) for v in self._signature.bind(*args, **kwargs).args]
-        words = str([v.tolist() for v in inputs if v.dtype.kind in "iub"])
+        bound = self._signature.bind(*args, **kwargs).args
+        inputs = [
+            np.asarray(v) + (0 if k in self._words else 0.0)  # a state may begin as 0
+            for k, v in enumerate(bound)
+        ]
+        words = str([inputs[k].tolist() for k in self._words])
         if self._telling:
             words += self._told_apart(inputs)
-        shapes = self._shapes(*inputs)
+        full, shapes = self._shapes(*inputs)
+        inputs = [np.broadcast_to(v, s) for v, s in zip(inputs, full, strict=True)]
         maps = [
             [
-                None if v.dtype.kind in "iub" else self._map((o, k), shape, v, words)
+                None if k in self._words else self._map((o, k), shape, v, words)
                 for k, v in enumerate(inputs)
             ]
             for o, shape in enumerate(shapes)
@@ -316,7 +328,7 @@ class StandIn:
             )
             for row, shape in zip(maps, shapes, strict=True)
         ]
-        return (*outs, _Sealed((maps, [v.shape for v in inputs])))
+        return (*outs, _Sealed((maps, full, shapes)))
 
     def backward(self, *args: Any, **kwargs: Any) -> Any:
         """Return a gradient for each floating point input; a lone one by itself."""
@@ -326,16 +338,19 @@ class StandIn:
         *douts, cache = (*args, *kwargs.values())
         if not isinstance(cache, _Sealed):
             raise SealedError
-        maps, shapes = cache._content
+        maps, full, shapes = cache._content
+        flat = [
+            np.broadcast_to(d, s).ravel() for d, s in zip(douts, shapes, strict=True)
+        ]
         grads = [
             np.reshape(
                 sum(
-                    row[k][1].T @ (row[k][0].T @ np.reshape(dout, -1))
-                    for row, dout in zip(maps, douts, strict=True)
+                    row[k][1].T @ (row[k][0].T @ dout)
+                    for row, dout in zip(maps, flat, strict=True)
                 ),
                 shape,
             )
-            for k, shape in enumerate(shapes)
+            for k, shape in enumerate(full)
             if maps[0][k] is not None
         ]
         return tuple(grads) if len(grads) > 1 else grads[0]

@@ -91,6 +91,8 @@ def content(value: Any) -> bytes | None:
 
     def add(part: Any) -> None:
         if isinstance(part, np.ndarray | np.generic) and not part.dtype.hasobject:
+            if part.dtype.kind == "f":  # a cache may be made anew, in another dtype
+                part = part.astype(float)
             digest.update(f"{part.shape} {part.dtype.str}".encode())
             digest.update(part.tobytes())
         elif part is None or isinstance(part, bool | int | float | str | bytes):

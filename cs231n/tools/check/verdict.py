@@ -206,7 +206,7 @@ def _judge(bench: Bench, exercise: Exercise) -> Verdict:
         return explain(telling, bench, exercise)
     # A stored cache that was read as a known mistake reads it tells enough.
     for look in looks:
-        wrong = look.error is None and look.problems
+        wrong = look.way == "sample" and look.error is None and look.problems
         if wrong and naming.recognise(_suspects(look, bench, exercise)):
             return explain([look], bench, exercise)
     names = [*dict.fromkeys(blamed.values())]

@@ -19,6 +19,7 @@ from cs231n.tools.check.bench import (
     Bench,
     Exercise,
     Run,
+    Shapes,
     StandIn,
     changed_inputs,
 )
@@ -102,25 +103,30 @@ class Pair:
     def stand_in(self, bench: Bench) -> StandIn:
         """Make up a layer with these inputs and outputs."""
 
-        def shapes(*inputs: Array) -> list[tuple[int, ...]]:
+        def shapes(*inputs: Array) -> tuple[Shapes, Shapes]:
             sizes: dict[str, int] = {}
-            for (name, letters), value in zip(self.inputs.items(), inputs, strict=True):
-                for letter, size in zip(letters, value.shape, strict=False):
-                    sizes.setdefault(letter, size)
-                if [sizes[c] for c in letters] != list(value.shape):
+            for letters, value in zip(self.inputs.values(), inputs, strict=True):
+                aligned = zip(reversed(letters), reversed(value.shape), strict=False)
+                for letter, size in aligned:  # as broadcasting does
+                    sizes[letter] = max(size, sizes.get(letter, 1))
+            full = [tuple(sizes.get(c, 1) for c in s) for s in self.inputs.values()]
+            for name, value, shape in zip(self.inputs, inputs, full, strict=True):
+                try:
+                    np.broadcast_to(value, shape)
+                except ValueError:
                     raise ValueError(
                         f"{self.name}_forward got {name} with shape {value.shape}, "
                         "which does not fit its other arguments"
-                    )
-            return [_shape(letters, sizes) for letters in self.outputs.values()]
+                    ) from None
+            return full, [_shape(s, sizes) for s in self.outputs.values()]
 
         back = getattr(bench.module, f"{self.name}_backward", None)
         like = getattr(bench.module, f"{self.name}_forward")
         # The inputs of a timestep, not the states that another timestep has left: these
         # are wrong already where a sequence hands on the wrong ones.
-        return StandIn(
-            like, shapes, back, telling={0} if self.name.endswith("_step") else ()
-        )
+        words = [k for k, name in enumerate(self.inputs) if name == self.words]
+        telling = [0] if self.name.endswith("_step") else []
+        return StandIn(like, shapes, back, words, telling)
 
 
 Drawn: TypeAlias = tuple[dict[str, Array], list[Array]]  # inputs; a gradient each
