@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from cs231n.gradient_check import assert_gradients_match
@@ -392,6 +393,20 @@ def test_made_up_layers_have_their_true_adjoints(name, rng):
     real = getattr(bench.module, f"{name}_forward")(**inputs)[0]
     assert made_up.forward(**inputs)[0].shape == real.shape
     assert abs(made_up.forward(**inputs)[0] - real).max() > 0.1
+
+
+@pytest.mark.parametrize("N", [1, 3])
+def test_made_up_layers_take_what_broadcasts(N):
+    pair = next(p for p in PAIRS if p.name == "lstm_step")
+    bench = Bench(FUNCTIONS["cs231n.rnn_layers.lstm_step_forward"], marks.Records(231))
+    inputs, douts = pair.draw(bench, {"N": N})
+    H = inputs["prev_c"].shape[1]
+    for zero in (0, np.zeros(H), np.zeros((1, H)), np.zeros((N, H))):
+        made_up = pair.stand_in(bench)
+        *outs, cache = made_up.forward(**inputs | {"prev_c": zero})
+        assert [out.shape for out in outs] == [(N, H)] * 2
+        grads = made_up.backward(douts[0], zero, cache)
+        assert [g.shape for g in grads] == [x.shape for x in inputs.values()]
 
 
 def test_made_up_layers_refuse_what_does_not_fit():

@@ -104,12 +104,13 @@ class Pair:
         """Make up a layer with these inputs and outputs."""
 
         def shapes(*inputs: Array) -> tuple[Shapes, Shapes]:
-            sizes: dict[str, int] = {}
+            sizes = dict.fromkeys("".join(self.inputs.values()), 1)
             for letters, value in zip(self.inputs.values(), inputs, strict=True):
                 aligned = zip(reversed(letters), reversed(value.shape), strict=False)
-                for letter, size in aligned:  # as broadcasting does
-                    sizes[letter] = max(size, sizes.get(letter, 1))
-            full = [tuple(sizes.get(c, 1) for c in s) for s in self.inputs.values()]
+                for letter, size in aligned:
+                    if sizes[letter] == 1:  # which broadcasting makes more of
+                        sizes[letter] = size
+            full = [_shape(letters, sizes) for letters in self.inputs.values()]
             for name, value, shape in zip(self.inputs, inputs, full, strict=True):
                 try:
                     np.broadcast_to(value, shape)
