@@ -332,7 +332,7 @@ class Trial:
         if self._exercise.caches is None or self._forward_is_right():
             return
         if step := _step_of(self._function):
-            # Of its own cache, in which right outputs stand.
+            # With the cache of the student's own forward pass, and right outputs in it.
             right = self._references_of([f"{step}_forward"])
             yield self._try("own", right, steps=[step])
         if "stand-in" in self._exercise.ways:

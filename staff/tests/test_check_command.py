@@ -395,6 +395,28 @@ def test_made_up_layers_have_their_true_adjoints(name, rng):
     assert abs(made_up.forward(**inputs)[0] - real).max() > 0.1
 
 
+@pytest.mark.parametrize("k", range(5))
+def test_made_up_steps_tell_timesteps_apart_by_their_input(k):
+    """Whatever states a sequence hands on, its gradients can be looked at."""
+    pair = next(p for p in PAIRS if p.name == "rnn_step")
+    bench = Bench(FUNCTIONS["cs231n.rnn_layers.rnn_step_forward"], marks.Records(231))
+    drawn, (dout,) = pair.draw(bench)
+    inputs = [*drawn.values()]
+    others = [*inputs[:k], inputs[k] + 0.1, *inputs[k + 1 :]]
+
+    def gradients(layer, given):
+        return layer.backward(dout, layer.forward(*given)[1])
+
+    made_up = pair.stand_in(bench)
+    expected = gradients(made_up, inputs)
+    rounded = [x.astype(np.float32) for x in inputs]
+    assert all(map(np.allclose, expected, gradients(made_up, rounded)))
+    again = gradients(pair.stand_in(bench), others)
+    assert {*map(np.allclose, expected, again)} == {k > 0}
+    # The same timestep with another state is no repetition.
+    assert not any(map(np.allclose, expected, gradients(made_up, others)))
+
+
 @pytest.mark.parametrize("N", [1, 3])
 def test_made_up_layers_take_what_broadcasts(N):
     pair = next(p for p in PAIRS if p.name == "lstm_step")

@@ -1171,7 +1171,9 @@ def test_states_may_begin_as_what_broadcasts(start, missing):
     for name in LSTM_BY_STEPS:
         others = {k: v for k, v in bodies.items() if k != name}
         verdict = verdict_of(name, bodies[name], **others)
-        assert verdict.state in {"done", REMARKED}, (name, verdict)
+        # A real step's states of float64 earn one; a made-up step's nothing.
+        own = (name, missing) == ("lstm_forward", "backward")
+        assert verdict.state == (REMARKED if own else "done"), (name, verdict)
 
 
 def test_a_mistake_is_not_named_in_what_goes_back_from_it():
